@@ -1,0 +1,208 @@
+"""The frozen Config: every setting, its default and its check, in one place.
+
+Sources, the first that names a setting wins: command line, environment (the upper-case name), TOML file
+(the lower-case name). Times named `*_ms` and `ytdlp_timeout` are milliseconds, as existing deployments set
+them; the code below this file uses the properties that give seconds.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class ConfigError(Exception):
+    """A setting is wrong; the text names each one and says what to do, a line each."""
+
+
+def _split(value: object) -> object:
+    """A comma-separated string as the tuple it stands for; anything else is left to the type's own check."""
+    if isinstance(value, str):
+        return tuple(part for part in (piece.strip() for piece in value.split(",")) if part)
+    return value
+
+
+def _blank_is_none(value: object) -> object:
+    return None if value == "" else value
+
+
+CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+OptionalText = Annotated[str | None, BeforeValidator(_blank_is_none)]
+OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_blank_is_none)]
+OptionalPath = Annotated[Path | None, BeforeValidator(_blank_is_none)]
+
+
+class Config(BaseSettings):
+    """The resolved settings of one service. Frozen; passed whole."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", case_sensitive=False)
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(3000, ge=0, le=65535, description="Port to listen on; 0 picks a free one and prints it.")
+
+    min_workers: int = Field(2, ge=1, le=64, description="Warm floor: workers that are always ready.")
+    max_workers: int = Field(10, ge=1, le=64, description="Ceiling of yt-dlp worker processes.")
+    max_tasks_per_worker: int = Field(
+        100, ge=0, description="Jobs after which a worker is replaced; 0 never, 1 a pristine process for each."
+    )
+    worker_idle_ms: int = Field(
+        120_000, ge=100, description="Idle time in ms after which a worker above the floor goes."
+    )
+    worker_memory_mb: int = Field(
+        2048, ge=256, description="Address space in MB that one worker may use before its job is stopped."
+    )
+    ytdlp_timeout: int = Field(25_000, ge=100, le=600_000, description="Time in ms for one extraction.")
+    ytdlp_max_buffer: int = Field(
+        10_485_760, ge=1024, le=1 << 30, description="Bytes that one result may have."
+    )
+    queue_max: int = Field(100, ge=0, description="Waiting requests beyond which the answer is 503.")
+
+    cb_failure_threshold: int = Field(5, ge=1, description="Failures in the window that open a breaker.")
+    cb_volume_threshold: int = Field(
+        10, ge=1, description="Outcomes in the window; a breaker never opens before."
+    )
+    cb_success_threshold: int = Field(2, ge=1, description="Successes that close a half-open breaker.")
+    cb_cooldown_ms: int = Field(60_000, ge=1, description="Time in ms that an open breaker waits.")
+
+    sites: Literal["any", "youtube"] = Field(
+        "any", description="Sites to accept: any that yt-dlp knows, or youtube alone."
+    )
+    plugin_dir: OptionalPath = Field(
+        None, description="Directory of yt-dlp plugins to load, for example a PO-token provider."
+    )
+
+    require_auth: bool = Field(False, description="Ask every API request for X-API-Key.")
+    api_key: OptionalSecret = Field(None, description="The key that clients send as X-API-Key.")
+    admin_key: OptionalSecret = Field(None, description="The key for the admin endpoints and details in /health.")
+    allowed_origins: CommaSeparated = Field(
+        (), description="CORS origins: comma-separated, * or chrome-extension://…"
+    )
+    rate_limit_window_ms: int = Field(60_000, ge=1000, description="Window of the rate limit in ms.")
+    rate_limit_max_requests: int = Field(
+        20, ge=0, description="Requests that one client may make per window; 0 turns the limit off."
+    )
+    trusted_proxies: CommaSeparated = Field(
+        (), description="Addresses or networks whose X-Forwarded-For is believed."
+    )
+
+    egress_proxy: OptionalText = Field(None, description="The proxy that yt-dlp uses: http://host:port.")
+    egress_ca_file: OptionalPath = Field(None, description="A CA bundle to trust in addition (PEM).")
+    egress_allow: CommaSeparated = Field(
+        (), description="Private networks, hosts or host:port that extraction may reach all the same."
+    )
+
+    shutdown_grace_ms: int = Field(10_000, ge=0, description="Time in ms for running work after SIGTERM.")
+    sentry_dsn: OptionalSecret = Field(None, description="Report errors to Sentry (needs the sentry extra).")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What to log.")
+    log_format: Literal["json", "console", "auto"] = Field(
+        "auto", description="Log lines as json, or for a console; auto: json when not on a terminal."
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        assert isinstance(init_settings, InitSettingsSource)
+        file = init_settings.init_kwargs.pop("config_file", None)
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=file)
+
+    @classmethod
+    def load(cls, *, file: Path | None = None, **given: Any) -> Self:
+        """The settings from command line (`given`), environment and TOML `file`.
+
+        Raises:
+            ConfigError: a setting is wrong, or the file cannot be read.
+        """
+        if file is not None and not file.is_file():
+            raise ConfigError(f"the settings file {file} does not exist")
+        try:
+            return cls(config_file=file, **given)
+        except ValidationError as error:
+            raise ConfigError("\n".join(_sentence(detail) for detail in error.errors())) from None
+        except ValueError as error:  # TOML that does not parse
+            raise ConfigError(f"the settings file {file} is not valid TOML: {error}") from None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.min_workers > self.max_workers:
+            raise ValueError(f"MIN_WORKERS ({self.min_workers}) is over MAX_WORKERS ({self.max_workers})")
+        if self.cb_failure_threshold > self.cb_volume_threshold:
+            raise ValueError(
+                "CB_FAILURE_THRESHOLD is over CB_VOLUME_THRESHOLD: the breaker could never open; lower it"
+            )
+        if self.require_auth and self.api_key is None:
+            raise ValueError("REQUIRE_AUTH is on but API_KEY is not set; set API_KEY")
+        if self.egress_proxy is not None:
+            proxy = urlsplit(self.egress_proxy)
+            if proxy.scheme not in ("http", "https", "socks5", "socks5h") or not proxy.hostname:
+                raise ValueError("EGRESS_PROXY must look like http://host:port")
+        if self.egress_ca_file is not None and not self.egress_ca_file.is_file():
+            raise ValueError(f"EGRESS_CA_FILE {self.egress_ca_file} does not exist")
+        if self.plugin_dir is not None and not self.plugin_dir.is_dir():
+            raise ValueError(f"PLUGIN_DIR {self.plugin_dir} is not a directory")
+        for name, values in (("TRUSTED_PROXIES", self.trusted_proxies),):
+            for value in values:
+                try:
+                    ipaddress.ip_network(value, strict=False)
+                except ValueError:
+                    raise ValueError(f"{name}: {value!r} is not an address or a network") from None
+        return self
+
+    @property
+    def trusted_networks(self) -> tuple[Network, ...]:
+        return tuple(ipaddress.ip_network(value, strict=False) for value in self.trusted_proxies)
+
+    @property
+    def job_timeout(self) -> float:
+        """Seconds for one request, from the moment it is accepted to its answer."""
+        return self.ytdlp_timeout / 1000
+
+    @property
+    def worker_idle(self) -> float:
+        """Seconds."""
+        return self.worker_idle_ms / 1000
+
+    @property
+    def cooldown(self) -> float:
+        """Seconds."""
+        return self.cb_cooldown_ms / 1000
+
+    @property
+    def shutdown_grace(self) -> float:
+        """Seconds."""
+        return self.shutdown_grace_ms / 1000
+
+    def masked(self) -> dict[str, Any]:
+        """The settings for people to read: secrets and a proxy's credentials are stars."""
+        values = self.model_dump(mode="json")
+        if self.egress_proxy is not None and "@" in self.egress_proxy:
+            scheme, _, rest = self.egress_proxy.partition("://")
+            values["egress_proxy"] = f"{scheme}://***@{rest.rpartition('@')[2]}"
+        return values
+
+
+def _sentence(detail: Any) -> str:
+    where = ".".join(str(part) for part in detail["loc"]).upper()
+    what = str(detail["msg"]).removeprefix("Value error, ")
+    if detail["type"] == "extra_forbidden":
+        return f"{where} is not a setting; `ytdlpd config` lists them"
+    return f"{where}: {what}" if where else what

@@ -1,0 +1,187 @@
+"""Job, Outcome and the frames between server and worker. Pure; both sides of the pipe import it.
+
+A frame is an 8-byte header (two big-endian unsigned 32-bit lengths), a JSON head, and a body that neither
+side parses on the way: the result's ready JSON bytes. One frame per message:
+
+    worker → server   READY once, then one OUTCOME per job
+    server → worker   JOB; end of file means "go"
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from .errors import Code
+
+HEADER = struct.Struct("!II")
+MAX_HEAD = 64 * 1024
+MAX_JOB = 512 * 1024  # a job's frame: a URL and at most 256 KB of cookies, JSON-escaped
+
+
+class ProtocolError(Exception):
+    """The peer broke the framing; its process is not to be trusted any further."""
+
+
+class Kind(StrEnum):
+    """What a job asks for."""
+
+    EXTRACT = "extract"
+    SIZE = "size"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a client asked for, checked; equal jobs may share one extraction.
+
+    Attributes:
+        kind: the whole metadata, or the sizes.
+        url: http or https, checked by the web layer.
+        fields: names of top-level fields to keep; empty keeps all.
+        playlist: how many entries of a playlist to list (flat); 0 asks for a single video.
+        duration_hint: seconds, used for sizes when the site gives no duration.
+        cookies: a Netscape cookie file's text; the job then runs in a worker of its own.
+    """
+
+    kind: Kind
+    url: str
+    fields: tuple[str, ...] = ()
+    playlist: int = 0
+    duration_hint: float | None = None
+    cookies: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a job cost: seconds of CPU and of wall time, requests made, and the HTTP statuses seen."""
+
+    cpu: float = 0.0
+    wall: float = 0.0
+    requests: int = 0
+    statuses: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Success:
+    """A result as ready JSON bytes (an object), the extractor that made it, and what it cost."""
+
+    body: bytes = field(repr=False)
+    extractor: str = ""
+    usage: Usage = Usage()
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A typed failure.
+
+    Attributes:
+        message: one sentence, free of credentials, cookies and raw exception text.
+        retry_after: seconds the site asked for, or None.
+        generic: the page was read by the generic extractor, so a 403 says little about the site.
+        waiting: the job was waiting for the site when it ended (decides whether DEADLINE blames the site).
+    """
+
+    code: Code
+    message: str
+    retry_after: float | None = None
+    generic: bool = False
+    waiting: bool = False
+    extractor: str = ""
+    usage: Usage = Usage()
+
+
+Outcome = Success | Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A worker's first message."""
+
+    pid: int
+
+
+def frame(head: dict[str, Any], body: bytes = b"") -> bytes:
+    """One frame's bytes.
+
+    Raises:
+        ProtocolError: the head is longer than MAX_HEAD and carries no job.
+    """
+    encoded = json.dumps(head, separators=(",", ":")).encode()
+    return HEADER.pack(len(encoded), len(body)) + encoded + body
+
+
+def lengths(header: bytes, *, max_head: int, max_body: int) -> tuple[int, int]:
+    """The two lengths of a frame's header, checked before a byte of it is buffered.
+
+    Raises:
+        ProtocolError: a length is over its bound.
+    """
+    head, body = HEADER.unpack(header)
+    if head > max_head or body > max_body:
+        raise ProtocolError(f"a frame of {head} + {body} bytes is over the bound of {max_head} + {max_body}")
+    return head, body
+
+
+def encode_ready(ready: Ready) -> bytes:
+    return frame({"ready": asdict(ready)})
+
+
+def encode_job(job: Job, timeout: float) -> bytes:
+    """The frame of `job`, to be finished in `timeout` seconds."""
+    return frame({"job": asdict(job), "timeout": timeout})
+
+
+def encode_outcome(outcome: Outcome) -> bytes:
+    if isinstance(outcome, Success):
+        head = {"extractor": outcome.extractor, "usage": asdict(outcome.usage)}
+        return frame({"success": head}, outcome.body)
+    return frame({"failure": asdict(outcome)})
+
+
+def decode_ready(head: bytes) -> Ready:
+    """Raises ProtocolError where the head is not a READY message."""
+    return Ready(**_only(head, "ready"))
+
+
+def decode_job(head: bytes) -> tuple[Job, float]:
+    """The job and its timeout in seconds. Raises ProtocolError where the head is not a job."""
+    try:
+        message = json.loads(head)
+        values = dict(message["job"])
+        values["kind"] = Kind(values["kind"])
+        values["fields"] = tuple(values["fields"])
+        return Job(**values), float(message["timeout"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise ProtocolError("the head is not a job") from error
+
+
+def decode_outcome(head: bytes, body: bytes) -> Outcome:
+    """Raises ProtocolError where the head is not an OUTCOME message."""
+    try:
+        message = json.loads(head)
+        if "success" in message:
+            values = dict(message["success"])
+            return Success(body=body, extractor=values["extractor"], usage=_usage(values["usage"]))
+        values = dict(message["failure"])
+        values["code"] = Code(values["code"])
+        values["usage"] = _usage(values["usage"])
+        return Failure(**values)
+    except (ValueError, TypeError, KeyError) as error:
+        raise ProtocolError("the head is not an outcome") from error
+
+
+def _usage(values: dict[str, Any]) -> Usage:
+    return Usage(**{**values, "statuses": tuple(values["statuses"])})
+
+
+def _only(head: bytes, key: str) -> dict[str, Any]:
+    try:
+        message = json.loads(head)[key]
+    except (ValueError, TypeError, KeyError) as error:
+        raise ProtocolError(f"the head is not a {key} message") from error
+    if not isinstance(message, dict):
+        raise ProtocolError(f"the head is not a {key} message")
+    return message
