@@ -52,12 +52,14 @@ class Config(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="forbid", case_sensitive=False)
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
-    port: int = Field(3000, ge=0, le=65535, description="Port to listen on; 0 picks a free one and prints it.")
+    port: int = Field(
+        3000, ge=0, le=65535, description="Port to listen on; 0 picks a free one and prints it."
+    )
 
     min_workers: int = Field(2, ge=1, le=64, description="Warm floor: workers that are always ready.")
     max_workers: int = Field(10, ge=1, le=64, description="Ceiling of yt-dlp worker processes.")
     max_tasks_per_worker: int = Field(
-        100, ge=0, description="Jobs after which a worker is replaced; 0 never, 1 a pristine process for each."
+        100, ge=0, description="Jobs after which a worker is replaced; 0: never, 1: a new process for each."
     )
     worker_idle_ms: int = Field(
         120_000, ge=100, description="Idle time in ms after which a worker above the floor goes."
@@ -87,7 +89,7 @@ class Config(BaseSettings):
 
     require_auth: bool = Field(False, description="Ask every API request for X-API-Key.")
     api_key: OptionalSecret = Field(None, description="The key that clients send as X-API-Key.")
-    admin_key: OptionalSecret = Field(None, description="The key for the admin endpoints and details in /health.")
+    admin_key: OptionalSecret = Field(None, description="The key for admin endpoints and details in /health.")
     allowed_origins: CommaSeparated = Field(
         (), description="CORS origins: comma-separated, * or chrome-extension://…"
     )
@@ -135,7 +137,7 @@ class Config(BaseSettings):
         if file is not None and not file.is_file():
             raise ConfigError(f"the settings file {file} does not exist")
         try:
-            return cls(config_file=file, **given)
+            return cls(**given, **{"config_file": file})
         except ValidationError as error:
             raise ConfigError("\n".join(_sentence(detail) for detail in error.errors())) from None
         except ValueError as error:  # TOML that does not parse

@@ -143,8 +143,8 @@ class CircuitOpen(ServiceError):
     code = Code.CIRCUIT_OPEN
 
     def __init__(self, site: str | None, retry_after: float | None) -> None:
-        whose = f"{site} fails too often at the moment" if site else "the service cannot extract at the moment"
-        super().__init__(f"{whose}; try again later", retry_after=retry_after)
+        whose = f"{site} fails too often" if site else "the service cannot extract"
+        super().__init__(f"{whose} at the moment; try again later", retry_after=retry_after)
         self.site = site
 
 

@@ -103,6 +103,35 @@ class Ready:
     pid: int
 
 
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """What the template and its workers need to know; sent over the control socket, never as arguments.
+
+    Attributes:
+        proxy: the proxy URL yt-dlp uses, with its credentials, or None.
+        ca_file: a CA bundle to trust in addition, or None.
+        plugin_dir: a directory of yt-dlp plugins, or None for none at all.
+        egress_allow: private networks, hosts or host:port that may be reached all the same.
+        max_result: bytes that one result may have.
+        memory: bytes of address space that a worker may use, on top of the template's own.
+    """
+
+    proxy: str | None = field(default=None, repr=False)
+    ca_file: str | None = None
+    plugin_dir: str | None = None
+    egress_allow: tuple[str, ...] = ()
+    max_result: int = 10_485_760
+    memory: int = 2 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Warm:
+    """What a warmed template reports: yt-dlp's version, the JavaScript runtime's ("deno 2.9.8") or None."""
+
+    ytdlp: str
+    runtime: str | None
+
+
 def frame(head: dict[str, Any], body: bytes = b"") -> bytes:
     """One frame's bytes.
 
