@@ -136,8 +136,9 @@ class Config(BaseSettings):
         """
         if file is not None and not file.is_file():
             raise ConfigError(f"the settings file {file} does not exist")
+        sources: dict[str, Any] = {**given, "config_file": file}
         try:
-            return cls(**given, **{"config_file": file})
+            return cls(**sources)
         except ValidationError as error:
             raise ConfigError("\n".join(_sentence(detail) for detail in error.errors())) from None
         except ValueError as error:  # TOML that does not parse
