@@ -87,6 +87,13 @@ class EgressDenied(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceReady(Event):
+    """The port is bound and the warm floor is up."""
+
+    urls: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class DrainBegan(Event):
     """The service stops taking work."""
 

@@ -1,0 +1,172 @@
+"""The straight line that every extraction takes, from the accepted request to its answer.
+
+share an equal job in flight → the breaker's glance → a seat in the pool (waiting its turn) → the breaker's
+permit, settled exactly once → the worker → again after a pause, where the failure is worth it. The one
+deadline is set here.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from functools import partial
+
+import trio
+
+from . import events
+from .admission import Ticket
+from .breaker import Verdict, verdict_of, verdict_of_exception
+from .breakers import BreakerKey, Breakers
+from .config import Config
+from .errors import Blame, Code, DeadlineExceeded, ExtractionError, Retry, ServiceError, ShuttingDown, traits
+from .pool import Pool, Seat
+from .request import Answer, Caller
+from .sharing import Sharing
+from .sites import site_of
+from .wire import Failure, Job, Outcome, Success
+
+MAX_ATTEMPTS = 3
+BACKOFF = 0.5  # seconds before the second attempt; doubled for each further one, spread by ±25 %
+LEAST_TIME = 1.0  # seconds that must be left for another attempt to be worth it
+
+
+class Dispatcher:
+    """Takes jobs to the pool under the breakers' permits.
+
+    Args:
+        jitter: a number from 0 to 1, drawn for each pause.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        pool: Pool,
+        breakers: Breakers,
+        bus: events.Events,
+        *,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._config = config
+        self._pool = pool
+        self._breakers = breakers
+        self._events = bus
+        self._jitter = jitter
+        self._sharing: Sharing[Answer] = Sharing()
+        self._running: set[trio.CancelScope] = set()
+        self._emptied = trio.Event()
+        self._interrupted = False
+
+    def interrupt(self) -> int:
+        """Stop every extraction, now and from now on, with ShuttingDown; tells how many ran."""
+        self._interrupted = True
+        for scope in self._running:
+            scope.cancel()
+        return len(self._running)
+
+    async def idle(self) -> None:
+        """Return as soon as nothing is under way."""
+        while self._running:
+            self._emptied = trio.Event()
+            await self._emptied.wait()
+
+    async def submit(self, job: Job, caller: Caller) -> Answer:
+        """The answer to `job`.
+
+        Cancelled, it stops the extraction, unless another caller waits for an equal one.
+
+        Raises:
+            ServiceError: as typed: the failure of the extraction, CircuitOpen, QueueFull, ShuttingDown or
+                DeadlineExceeded.
+        """
+        timeout = self._config.job_timeout
+        deadline = trio.current_time() + timeout
+        run = partial(self._run, job, caller, deadline, timeout)
+        if job.cookies is not None:  # somebody's own view of the site, never another's
+            return await run()
+        return await self._sharing.share(job, run, deadline=deadline, timeout=timeout)
+
+    async def _run(self, job: Job, caller: Caller, deadline: float, timeout: float) -> Answer:
+        if self._interrupted:
+            raise ShuttingDown
+        seat: Seat | None = None
+
+        def seated(taken: Seat) -> None:
+            nonlocal seat
+            seat = taken
+
+        with trio.CancelScope(deadline=deadline) as scope:
+            self._running.add(scope)
+            try:
+                return await self._attempts(job, caller, deadline, seated)
+            finally:
+                self._running.discard(scope)
+                if not self._running:
+                    self._emptied.set()
+        if self._interrupted:
+            raise ShuttingDown
+        raise DeadlineExceeded(timeout, running=seat is not None)
+
+    async def _attempts(
+        self, job: Job, caller: Caller, deadline: float, seated: Callable[[Seat], None]
+    ) -> Answer:
+        key = BreakerKey(site_of(job.url))
+        queued = 0.0
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            self._breakers.check(key)
+            ticket = Ticket(client=caller.client, tier=caller.tier, deadline=deadline)
+            async with self._pool.seat(ticket) as seat:
+                seated(seat)
+                queued += seat.waited
+                outcome = await self._permitted(job, key, seat, deadline)
+            if isinstance(outcome, Success):
+                return Answer(outcome.body, outcome.extractor, queued=queued, extracted=outcome.usage.wall)
+            self._report(outcome, key)
+            pause = self._pause(outcome, attempt)
+            if pause is None or trio.current_time() + pause + LEAST_TIME > deadline or not self._closed(key):
+                raise ExtractionError(outcome.code, outcome.message, retry_after=outcome.retry_after)
+            await trio.sleep(pause)
+        raise AssertionError("the last attempt has no pause")
+
+    async def _permitted(self, job: Job, key: BreakerKey, seat: Seat, deadline: float) -> Outcome:
+        """Run `job` under a permit of the site's breaker, settled whatever happens."""
+        permit = await self._breakers.admit(key)
+        verdict, retry_after = Verdict.IGNORED, None
+        try:
+            outcome = await seat.run(job, deadline - trio.current_time())
+            verdict = verdict_of(outcome)
+            retry_after = outcome.retry_after if isinstance(outcome, Failure) else None
+            return outcome
+        except trio.Cancelled:
+            # A client that left says nothing about the site; a deadline spent waiting for the site does.
+            cost = seat.interrupted
+            if cost is not None and trio.current_time() >= deadline:
+                verdict = verdict_of(Failure(Code.DEADLINE, "", waiting=cost.cpu < cost.wall / 2))
+            raise
+        except Exception as error:
+            verdict = verdict_of_exception(error)
+            raise
+        finally:
+            self._breakers.settle(permit, verdict, retry_after=retry_after)
+
+    def _report(self, failure: Failure, key: BreakerKey) -> None:
+        if traits(failure.code).blame is Blame.SERVICE:
+            self._breakers.service_failed()
+        if failure.code is Code.EXTRACTOR_BROKEN:
+            self._events.emit(events.ExtractorBroken(site=key.site, extractor=failure.extractor))
+        elif failure.code is Code.BLOCKED_TARGET:
+            self._events.emit(events.EgressDenied(site=key.site))
+
+    def _closed(self, key: BreakerKey) -> bool:
+        try:
+            self._breakers.check(key)
+        except ServiceError:
+            return False
+        return True
+
+    def _pause(self, failure: Failure, attempt: int) -> float | None:
+        """Seconds until the next attempt, or None where this failure was the last word."""
+        retry = traits(failure.code).retry
+        if retry is Retry.NEVER or attempt == MAX_ATTEMPTS or (retry is Retry.ONCE and attempt > 1):
+            return None
+        backoff = BACKOFF * 2 ** (attempt - 1) * (0.75 + 0.5 * self._jitter())
+        return max(backoff, failure.retry_after or 0.0)

@@ -1,0 +1,76 @@
+"""Structured logs: structlog for ours, and the standard library's records through the same processors.
+
+One line per record on standard error, JSON or for a console. URLs lose their credentials and queries on the
+way out, whoever logged them.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from typing import Any
+
+import structlog
+from structlog.types import EventDict, Processor, WrappedLogger
+
+from .config import Config
+
+_CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+@")
+_QUERY = re.compile(r"(https?://[^\s?#\"']+)[?#][^\s\"']*")
+
+
+def scrub(text: str) -> str:
+    """`text` with credentials and queries of URLs taken out."""
+    return _QUERY.sub(r"\1", _CREDENTIALS.sub("", text)) if "://" in text else text
+
+
+def _scrub_values(_logger: WrappedLogger, _method: str, record: EventDict) -> EventDict:
+    for key, value in record.items():
+        if isinstance(value, str):
+            record[key] = scrub(value)
+    return record
+
+
+def configure(config: Config) -> None:
+    """Set up logging for the process; called once, before anything logs."""
+    console = config.log_format == "console" or (config.log_format == "auto" and sys.stderr.isatty())
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+    ]
+    render: list[Processor] = (
+        [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        if console
+        else [structlog.processors.format_exc_info, _scrub_values, structlog.processors.JSONRenderer()]
+    )
+    if console:
+        render.insert(0, _scrub_values)
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(config.log_level.upper())
+
+
+def fields_of(record: Any) -> dict[str, Any]:
+    """The fields of a slotted dataclass as keyword arguments of a log call."""
+    return {name: getattr(record, name) for name in record.__dataclass_fields__}

@@ -1,0 +1,141 @@
+"""The one nursery: template process, pool, breakers, web and drain are composed here, and only here."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import trio
+
+from . import events
+from .breakers import Breakers, cooldowns
+from .config import Config
+from .dispatch import Dispatcher
+from .lifecycle import Lifecycle
+from .pool import Pool
+from .reaper import reap_orphans
+from .request import Caller
+from .sinks import log_sink, sentry_sink
+from .template import StartError, Template
+from .web.app import create_app
+from .web.server import serve
+from .wire import Job
+
+__all__ = ["StartError", "main", "once"]
+
+WATCHDOG = 20.0  # seconds past the grace after which the process is ended, whatever hangs
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """What lies between the web layer and yt-dlp."""
+
+    template: Template
+    pool: Pool
+    breakers: Breakers
+    dispatcher: Dispatcher
+
+    @classmethod
+    def build(cls, config: Config, bus: events.Events) -> Rooms:
+        template = Template(config, bus)
+        pool = Pool(config, template, bus)
+        breakers = Breakers(config.breaker, bus)
+        bus.subscribe(breakers.on_event)
+        return cls(template, pool, breakers, Dispatcher(config, pool, breakers, bus))
+
+    async def start(self, config: Config, nursery: trio.Nursery) -> None:
+        """Start the long-lived tasks; returns when the floor is warm.
+
+        Raises:
+            StartError: the template process cannot be warmed.
+        """
+        await nursery.start(cooldowns, self.breakers)
+        await nursery.start(self.template.run)
+        for index in range(config.max_workers):
+            nursery.start_soon(self.pool.tend, index)
+        await self.pool.warm_floor()
+
+
+async def main(config: Config, *, task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED) -> None:
+    """Serve until a signal; started once the port is bound and the warm floor is up, with the bound URLs.
+
+    Raises:
+        StartError: the template process cannot be warmed.
+        ConfigError: an optional component that the settings ask for is missing.
+        OSError: the address cannot be bound.
+    """
+    bus = events.Events()
+    bus.subscribe(log_sink)
+    if sentry := sentry_sink(config):
+        bus.subscribe(sentry)
+    lifecycle = Lifecycle()
+    rooms = Rooms.build(config, bus)
+    app = create_app(config, rooms.dispatcher, rooms.pool, rooms.breakers, lifecycle)
+
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_drain, signals, config, lifecycle, rooms, bus)
+            if os.getpid() == 1:
+                nursery.start_soon(reap_orphans)
+
+            async def served(*, task_status: trio.TaskStatus[list[str]]) -> None:
+                await serve(app, config, lifecycle, task_status=task_status)
+                nursery.cancel_scope.cancel()  # the listener is closed and everyone was answered
+
+            bound = await nursery.start(served)
+            await rooms.start(config, nursery)
+            lifecycle.ready()
+            bus.emit(events.ServiceReady(urls=tuple(bound)))
+            task_status.started(bound)
+
+
+async def _drain(
+    signals: AsyncIterator[int], config: Config, lifecycle: Lifecycle, rooms: Rooms, bus: events.Events
+) -> None:
+    """At the first signal stop taking work, answer what is under way, then let the listener close."""
+    await anext(signals)
+    watchdog = threading.Timer(config.shutdown_grace + WATCHDOG, os._exit, [1])
+    watchdog.daemon = True
+    watchdog.start()
+    try:
+        statistics = rooms.pool.statistics()
+        lifecycle.drain()
+        bus.emit(events.DrainBegan(statistics.active_tasks, statistics.queue_length, config.shutdown_grace))
+        rooms.pool.close()
+        with trio.move_on_after(config.shutdown_grace) as grace:
+            async with trio.open_nursery() as nursery:
+
+                async def second_signal() -> None:
+                    await anext(signals)
+                    rooms.pool.hurry()
+                    grace.cancel()
+
+                nursery.start_soon(second_signal)
+                await rooms.dispatcher.idle()
+                nursery.cancel_scope.cancel()
+        interrupted = rooms.dispatcher.interrupt()
+        await rooms.dispatcher.idle()  # bounded: each is killed and reaped within the pool's kill grace
+        bus.emit(events.DrainEnded(interrupted))
+        lifecycle.close()
+        await trio.sleep_forever()  # until the listener is closed and the nursery with it
+    finally:
+        watchdog.cancel()
+
+
+async def once(config: Config, job: Job) -> bytes:
+    """The body of one job's result, without a server: the same template, pool and breakers.
+
+    Raises:
+        ServiceError: as typed.
+        StartError: the template process cannot be warmed.
+    """
+    lone = config.model_copy(update={"min_workers": 1, "max_workers": 1})
+    rooms = Rooms.build(lone, events.Events())
+    async with trio.open_nursery() as nursery:
+        await rooms.start(lone, nursery)
+        answer = await rooms.dispatcher.submit(job, Caller(client="command line"))
+        nursery.cancel_scope.cancel()
+    return answer.body

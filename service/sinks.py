@@ -1,0 +1,79 @@
+"""Where events go: the log, and Sentry when a DSN is set (the `sentry` extra)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+
+from . import __version__, events
+from .config import Config, ConfigError
+from .logs import fields_of, scrub
+
+log = structlog.get_logger("service.events")
+
+_WARNINGS = (
+    events.TemplateEnded,
+    events.WorkerBootFailed,
+    events.ExtractorBroken,
+    events.EgressDenied,
+)
+
+
+def log_sink(event: events.Event) -> None:
+    """One log line per event; trouble is a warning, a worker's ordinary life is for debugging."""
+    fields = fields_of(event)
+    name = type(event).__name__
+    if isinstance(event, _WARNINGS) or (isinstance(event, events.BreakerChanged) and event.current == "OPEN"):
+        log.warning(name, **fields)
+    elif isinstance(event, events.WorkerStarted | events.WorkerEnded):
+        log.debug(name, **fields)
+    else:
+        log.info(name, **fields)
+
+
+def sentry_sink(config: Config) -> events.Sink | None:
+    """Start Sentry and return its sink; None where no DSN is set.
+
+    Neither request bodies nor local variables are sent: both may hold cookies.
+
+    Raises:
+        ConfigError: SENTRY_DSN is set but the extra is not installed, or the DSN is malformed.
+    """
+    if config.sentry_dsn is None:
+        return None
+    try:
+        import sentry_sdk
+        from sentry_sdk.utils import BadDsn
+    except ImportError:
+        raise ConfigError(
+            "SENTRY_DSN is set but sentry-sdk is missing; pip install 'ytdlpd[sentry]'"
+        ) from None
+    try:
+        sentry_sdk.init(
+            dsn=config.sentry_dsn.get_secret_value(),
+            release=f"ytdlpd@{__version__}",
+            send_default_pii=False,
+            include_local_variables=False,
+            max_request_body_size="never",
+            before_send=_scrub_report,
+        )
+    except BadDsn:
+        raise ConfigError("SENTRY_DSN is not a DSN; copy it from the project's settings in Sentry") from None
+
+    def sink(event: events.Event) -> None:
+        if isinstance(event, (*_WARNINGS, events.BreakerChanged)):
+            with sentry_sdk.new_scope() as scope:
+                scope.set_context("event", fields_of(event))
+                sentry_sdk.capture_message(type(event).__name__, level="warning")
+
+    return sink
+
+
+def _scrub_report(report: Any, _hint: Any) -> Any:
+    """Take credentials and queries out of every string of a report before it leaves."""
+    if isinstance(report, dict):
+        return {key: _scrub_report(value, None) for key, value in report.items()}
+    if isinstance(report, list | tuple):
+        return [_scrub_report(value, None) for value in report]
+    return scrub(report) if isinstance(report, str) else report

@@ -1,0 +1,75 @@
+"""What every test gets: a check that it leaves no process, thread or file descriptor behind.
+
+Tasks cannot be left behind: each test runs in a nursery of its own, which ends with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import os
+import threading
+import time
+from collections.abc import Iterator
+
+import psutil
+import pytest
+from hypothesis import settings
+
+# Machines that run CI are noisy: a slow example is no finding.
+settings.register_profile("steady", deadline=None)
+settings.load_profile("steady")
+
+SETTLING = 5.0  # seconds that the kernel may take to finish what a test has ended
+PR_SET_CHILD_SUBREAPER = 36
+
+# Whatever a test's processes leave behind becomes a child of this process, and so is seen.
+ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _processes() -> dict[int, str]:
+    """Every living descendant; the dead that nobody waits for any more are reaped."""
+    found = {}
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if child.status() != psutil.STATUS_ZOMBIE:
+                found[child.pid] = " ".join(child.cmdline())
+            elif child.ppid() == os.getpid():
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(child.pid, os.WNOHANG)
+    return found
+
+
+def _descriptors() -> dict[int, str]:
+    found = {}
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            found[int(name)] = os.readlink(f"/proc/self/fd/{name}")
+        except OSError:
+            continue  # the one that listed the directory
+    return found
+
+
+def _threads() -> set[threading.Thread]:
+    # Trio keeps idle threads of its cache for ten seconds; they hold nothing.
+    return {thread for thread in threading.enumerate() if not thread.name.startswith("Trio thread")}
+
+
+@pytest.fixture(autouse=True)
+def leaves_nothing_behind() -> Iterator[None]:
+    processes, descriptors, threads = _processes(), _descriptors(), _threads()
+    yield
+    deadline = time.monotonic() + SETTLING
+    while True:
+        gc.collect()
+        left = [
+            *(f"process {pid}: {name}" for pid, name in _processes().items() if pid not in processes),
+            *(f"fd {fd}: {target}" for fd, target in _descriptors().items() if fd not in descriptors),
+            *(f"thread {thread.name}" for thread in _threads() - threads),
+        ]
+        if not left:
+            return
+        if time.monotonic() > deadline:
+            pytest.fail("left behind:\n" + "\n".join(left))
+        time.sleep(0.02)
