@@ -1,0 +1,32 @@
+"""Who asks, and what they get: the two records that pass between the web layer and the dispatcher."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who a job is for.
+
+    Attributes:
+        client: the share that the job's waiting counts against: an address, or an IPv6 network of /64.
+        tier: the priority; 0 comes first.
+        request_id: the id that the answer and the log lines carry.
+        admin: the admin key was given.
+    """
+
+    client: str
+    tier: int = 0
+    request_id: str = ""
+    admin: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A result as ready JSON bytes, the extractor that made it, and seconds spent waiting and extracting."""
+
+    body: bytes = field(repr=False)
+    extractor: str = ""
+    queued: float = 0.0
+    extracted: float = 0.0

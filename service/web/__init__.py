@@ -1,0 +1,1 @@
+"""The HTTP layer, and the only place that knows HTTP: Quart-Trio's routes and Hypercorn's edge."""
