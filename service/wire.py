@@ -133,11 +133,7 @@ class Warm:
 
 
 def frame(head: dict[str, Any], body: bytes = b"") -> bytes:
-    """One frame's bytes.
-
-    Raises:
-        ProtocolError: the head is longer than MAX_HEAD and carries no job.
-    """
+    """One frame's bytes."""
     encoded = json.dumps(head, separators=(",", ":")).encode()
     return HEADER.pack(len(encoded), len(body)) + encoded + body
 
@@ -172,7 +168,10 @@ def encode_outcome(outcome: Outcome) -> bytes:
 
 def decode_ready(head: bytes) -> Ready:
     """Raises ProtocolError where the head is not a READY message."""
-    return Ready(**_only(head, "ready"))
+    try:
+        return Ready(**json.loads(head)["ready"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise ProtocolError("the head is not a ready message") from error
 
 
 def decode_job(head: bytes) -> tuple[Job, float]:
@@ -204,13 +203,3 @@ def decode_outcome(head: bytes, body: bytes) -> Outcome:
 
 def _usage(values: dict[str, Any]) -> Usage:
     return Usage(**{**values, "statuses": tuple(values["statuses"])})
-
-
-def _only(head: bytes, key: str) -> dict[str, Any]:
-    try:
-        message = json.loads(head)[key]
-    except (ValueError, TypeError, KeyError) as error:
-        raise ProtocolError(f"the head is not a {key} message") from error
-    if not isinstance(message, dict):
-        raise ProtocolError(f"the head is not a {key} message")
-    return message

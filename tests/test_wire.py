@@ -1,0 +1,93 @@
+"""Pure: what one side of the pipe writes, the other reads back; anything else is a ProtocolError."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service import wire
+from service.errors import Code
+from service.wire import Failure, Job, Kind, ProtocolError, Ready, Success, Usage
+
+seconds = st.floats(0, 1e6, allow_nan=False)
+usages = st.builds(
+    Usage,
+    cpu=seconds,
+    wall=seconds,
+    requests=st.integers(0, 1000),
+    statuses=st.lists(st.integers(100, 599)).map(tuple),
+)
+jobs = st.builds(
+    Job,
+    kind=st.sampled_from(Kind),
+    url=st.text(max_size=200),
+    fields=st.lists(st.text(max_size=20), max_size=5).map(tuple),
+    playlist=st.integers(0, 100),
+    duration_hint=st.none() | seconds,
+    cookies=st.none() | st.text(),
+)
+outcomes = st.builds(Success, body=st.binary(), extractor=st.text(), usage=usages) | st.builds(
+    Failure,
+    code=st.sampled_from(Code),
+    message=st.text(),
+    retry_after=st.none() | seconds,
+    generic=st.booleans(),
+    waiting=st.booleans(),
+    extractor=st.text(),
+    usage=usages,
+)
+
+
+def split(frame: bytes) -> tuple[bytes, bytes]:
+    size = wire.HEADER.size
+    head, body = wire.lengths(frame[:size], max_head=wire.MAX_JOB, max_body=1 << 20)
+    assert len(frame) == size + head + body
+    return frame[size : size + head], frame[size + head :]
+
+
+@given(jobs, seconds)
+def test_a_job_arrives_as_it_was_sent(job: Job, timeout: float) -> None:
+    head, body = split(wire.encode_job(job, timeout))
+    assert wire.decode_job(head) == (job, timeout)
+    assert body == b""
+
+
+@given(outcomes)
+def test_an_outcome_arrives_as_it_was_sent(outcome: wire.Outcome) -> None:
+    assert wire.decode_outcome(*split(wire.encode_outcome(outcome))) == outcome
+
+
+def test_ready_arrives_as_it_was_sent() -> None:
+    head, _ = split(wire.encode_ready(Ready(pid=42)))
+    assert wire.decode_ready(head) == Ready(pid=42)
+
+
+def test_a_frame_over_its_bound_is_refused_on_the_header() -> None:
+    header = wire.HEADER.pack(10, 64 << 20)
+    with pytest.raises(ProtocolError, match="over the bound"):
+        wire.lengths(header, max_head=wire.MAX_HEAD, max_body=8 << 20)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+near_misses = st.dictionaries(st.sampled_from(["ready", "job", "timeout", "success", "failure"]), json_values)
+
+
+@given(st.binary() | (json_values | near_misses).map(lambda value: json.dumps(value).encode()))
+def test_any_other_head_is_a_protocol_error(head: bytes) -> None:
+    for decode in (wire.decode_ready, wire.decode_job, lambda head: wire.decode_outcome(head, b"")):
+        with pytest.raises(ProtocolError):
+            decode(head)
+
+
+def test_cookies_and_bodies_stay_out_of_reprs() -> None:
+    job = Job(kind=Kind.EXTRACT, url="https://a.example/", cookies="SECRET")
+    assert "SECRET" not in repr(job)
+    assert "SECRET" not in repr(Success(body=b"SECRET"))
