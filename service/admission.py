@@ -1,58 +1,251 @@
-"""The waiting room: who may wait for a worker, and who is called next. Pure; takes `now`."""
+"""The waiting room: who may wait for a worker, who is called next, and who waits in vain. Pure; takes `now`.
+
+Bounded in time, not only in length: nobody is let in to wait longer than a third of his deadline, and who
+can no longer be served in time is sent away instead of run. Strict tiers, but a tier that had no turn for a
+while gets one; within a tier clients take fair turns (`fairness.py`).
+
+The caller asks `shed` after each `enter` and `call` for those who were sent away, and answers them.
+"""
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import math
+import random
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from statistics import fmean, median
 
-from .errors import QueueFull
+from .errors import QueueFull, ServiceError
+from .fairness import FairQueue, Ticket
+
+__all__ = ["RoomStatistics", "Ticket", "WaitingRoom"]
+
+MAX_WAIT = 10.0  # seconds that anybody may have to wait, however late his deadline
+AGEING = 10.0  # seconds without a turn after which a lower tier gets one
+SAMPLES = 5  # service times below which only the length is bounded
+WINDOW = 64  # service times that the estimate looks back on
 
 
-@dataclass(eq=False, slots=True)
-class Ticket:
-    """One waiting request.
+@dataclass(frozen=True, slots=True)
+class RoomStatistics:
+    """What the room has seen; times in seconds, None where nothing is known yet.
 
     Attributes:
-        client: who asks: a key's name or an address.
-        tier: 0 is served first.
-        deadline: the latest moment, on the room's clock, at which an answer is of use.
-        entered: when it entered; set by the room.
+        waiting: requests in the room; `tiers` says how many of each tier.
+        places: QUEUE_MAX.
+        places_now: those who may wait at present service times, for a request with a late deadline.
+        mean, median: of the latest service times.
+        expected_wait: of one more request of the last tier that waits.
+        longest_wait: so far, of those in the room.
+        entered, called, left: let in; sent to a worker; withdrawn by themselves.
+        refused: not let in. shed: sent away later, in vain. displaced: gave way to a fairer claim.
     """
 
-    client: str
-    tier: int = 0
-    deadline: float = float("inf")
-    entered: float = field(default=0.0, init=False)
+    waiting: int
+    tiers: tuple[tuple[int, int], ...]
+    places: int
+    places_now: int
+    mean: float | None
+    median: float | None
+    expected_wait: float
+    longest_wait: float
+    entered: int
+    called: int
+    left: int
+    refused: int
+    shed: int
+    displaced: int
+
+
+@dataclass(slots=True)
+class _Tier:
+    queue: FairQueue = field(default_factory=FairQueue)
+    turn: float = -math.inf  # when it last had one
 
 
 class WaitingRoom:
-    """A bounded room, first come, first served."""
+    """Tickets on their way to a worker.
 
-    def __init__(self, places: int) -> None:
+    Worst case: `places` tickets wait beside those for whom a worker is free or on its way.
+
+    Args:
+        places: how many may wait, whatever the service time.
+        spread: a source of numbers from 0 to 1 that keeps clients from returning all at once.
+    """
+
+    def __init__(self, places: int, *, spread: Callable[[], float] = random.random) -> None:
         self._places = places
-        self._waiting: OrderedDict[int, Ticket] = OrderedDict()
+        self._spread = spread
+        self._tiers: dict[int, _Tier] = {}
+        self._inside: set[Ticket] = set()
+        self._sent_away: list[tuple[Ticket, ServiceError]] = []
+        self._times: deque[float] = deque(maxlen=WINDOW)
+        self._mean: float | None = None
+        self._median = 0.0
+        self._workers = 1
+        self._busy = 0
+        self._number = 0
+        self._entered = self._called = self._left = self._refused = self._shed = self._displaced = 0
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self._inside)
+
+    def __contains__(self, ticket: Ticket) -> bool:
+        return ticket in self._inside
 
     def enter(self, ticket: Ticket, now: float, *, workers: int, busy: int) -> None:
-        """Let `ticket` wait.
+        """Let `ticket` wait. Another may have to give way to it: see `shed`.
+
+        Args:
+            workers: how many can be had, booted or not.
+            busy: how many of them have work.
 
         Raises:
-            QueueFull: every place is taken.
+            QueueFull: every place is taken, or it could not be served before its deadline.
         """
-        if len(self._waiting) >= self._places:
-            raise QueueFull(len(self._waiting), retry_after=1.0)
-        ticket.entered = now
-        self._waiting[id(ticket)] = ticket
+        self._workers, self._busy = max(1, workers), busy
+        # Where a worker is free nobody is refused: an estimate may be wrong, and only work corrects it.
+        ticket.queued = self._ahead(ticket.tier) >= self._free()
+        self._number += 1
+        ticket.number, ticket.entered = self._number, now
+        self._tiers.setdefault(ticket.tier, _Tier()).queue.push(ticket)
+        self._inside.add(ticket)
+        if ticket.queued:
+            wait = self.expected_wait(ticket, now)
+            if self._hopeless(ticket, now, wait) or not self._has_place(ticket, now):
+                self._take(ticket)
+                self._refused += 1
+                raise self._error(wait)
+        self._entered += 1
 
     def leave(self, ticket: Ticket) -> None:
         """Withdraw `ticket`; nothing happens where it does not wait any more."""
-        self._waiting.pop(id(ticket), None)
+        if ticket in self._inside:
+            self._take(ticket)
+            self._left += 1
+        self._sent_away = [(other, error) for other, error in self._sent_away if other is not ticket]
 
     def call(self, now: float) -> Ticket | None:
-        """The next to be served, taken out of the room; None where nobody waits."""
-        return self._waiting.popitem(last=False)[1] if self._waiting else None
+        """The next to be served, taken out of the room; None where nobody waits.
+
+        Those whose turn comes too late are sent away on the way: see `shed`.
+        """
+        while self._inside:
+            tier = self._next_tier(now)
+            ticket = tier.queue.peek()
+            if self._hopeless(ticket, now, 0.0):
+                self._send_away(ticket)
+                self._shed += 1
+                continue
+            tier.queue.pop()
+            tier.turn = now
+            self._inside.remove(ticket)
+            self._called += 1
+            return ticket
+        return None
+
+    def shed(self, now: float) -> list[tuple[Ticket, ServiceError]]:
+        """Those who were sent away since the last time, and those who can no longer be served in time."""
+        for ticket in [ticket for ticket in self._inside if self._hopeless(ticket, now, 0.0)]:
+            self._send_away(ticket)
+            self._shed += 1
+        gone, self._sent_away = self._sent_away, []
+        return gone
 
     def finished(self, ticket: Ticket, now: float, *, service_time: float, cost: float) -> None:
         """`ticket`'s work took `service_time` seconds on a worker and `cost` seconds of CPU."""
+        self._times.append(service_time)
+        if len(self._times) >= SAMPLES:
+            self._mean, self._median = max(fmean(self._times), 1e-3), median(self._times)
+        if ticket.tier in self._tiers:
+            # Workers and cores are both scarce, so a job pays for both.
+            self._tiers[ticket.tier].queue.learn(ticket, service_time + cost)
+
+    def position(self, ticket: Ticket) -> int:
+        """How many go before `ticket`, if nobody else comes. Raises ValueError where it does not wait."""
+        if ticket not in self._inside:
+            raise ValueError("the ticket does not wait")
+        return self._ahead(ticket.tier - 1) + self._tiers[ticket.tier].queue.rank(ticket)
+
+    def expected_wait(self, place: Ticket | int, now: float) -> float:
+        """Seconds until a ticket, or one with `place` others before it, is called; 0 where S is unknown."""
+        ahead = self.position(place) if isinstance(place, Ticket) else place
+        if self._mean is None:
+            return 0.0
+        return max(0, ahead + 1 - self._free()) * self._mean / self._workers
+
+    def statistics(self, now: float) -> RoomStatistics:
+        return RoomStatistics(
+            waiting=len(self),
+            tiers=tuple((tier, len(self._tiers[tier].queue)) for tier in sorted(self._tiers)),
+            places=self._places,
+            places_now=self._places_in(MAX_WAIT),
+            mean=self._mean,
+            median=None if self._mean is None else self._median,
+            expected_wait=self.expected_wait(len(self), now),
+            longest_wait=max((now - ticket.entered for ticket in self._inside), default=0.0),
+            entered=self._entered,
+            called=self._called,
+            left=self._left,
+            refused=self._refused,
+            shed=self._shed,
+            displaced=self._displaced,
+        )
+
+    def _free(self) -> int:
+        return max(0, self._workers - self._busy)
+
+    def _ahead(self, tier: int) -> int:
+        """Tickets of `tier` and better ones."""
+        return sum(len(other.queue) for number, other in self._tiers.items() if number <= tier)
+
+    def _places_in(self, wait: float) -> int:
+        """How many can be served within `wait` seconds, at most `places` (Little's law)."""
+        if self._mean is None:
+            return self._places
+        return min(self._places, math.ceil(self._workers * wait / self._mean))
+
+    def _has_place(self, ticket: Ticket, now: float) -> bool:
+        """Whether `ticket`, just come in, may stay, perhaps at another's expense where that is fair."""
+        free = self._free()
+        crowded = len(self) - free > self._places
+        in_time = self._places_in(min((ticket.deadline - now) / 3, MAX_WAIT))
+        if not crowded and self._ahead(ticket.tier) - free <= in_time:
+            return True
+        victim = self._worst_below(ticket.tier) if crowded else None
+        victim = victim or self._tiers[ticket.tier].queue.yielding(ticket)
+        if victim is None:
+            return False
+        self._send_away(victim)
+        self._displaced += 1
+        return True
+
+    def _worst_below(self, tier: int) -> Ticket | None:
+        """The newest ticket of the last tier behind `tier`."""
+        behind = [number for number, other in self._tiers.items() if number > tier and len(other.queue)]
+        return self._tiers[max(behind)].queue.newest() if behind else None
+
+    def _next_tier(self, now: float) -> _Tier:
+        """The best tier that waits, unless one had no turn for too long: then the one longest without."""
+        waiting = [self._tiers[number] for number in sorted(self._tiers) if len(self._tiers[number].queue)]
+        since = [(max(tier.turn, tier.queue.oldest().entered), tier) for tier in waiting]
+        passed_over, tier = min(since, key=lambda pair: pair[0])
+        return tier if now - passed_over >= AGEING else waiting[0]
+
+    def _hopeless(self, ticket: Ticket, now: float, wait: float) -> bool:
+        """Whether more than half of all jobs would take `ticket` past its deadline."""
+        return self._mean is not None and ticket.queued and now + wait + self._median > ticket.deadline
+
+    def _send_away(self, ticket: Ticket) -> None:
+        self._take(ticket)
+        self._sent_away.append((ticket, self._error()))
+
+    def _take(self, ticket: Ticket) -> None:
+        self._inside.remove(ticket)
+        self._tiers[ticket.tier].queue.remove(ticket)
+
+    def _error(self, wait: float | None = None) -> QueueFull:
+        seconds = (len(self) + self._busy / 2) * (self._mean or 1.0) / self._workers
+        retry_after = min(max(math.ceil(seconds), 1), 60) * (1 + self._spread() / 4)
+        return QueueFull(len(self), retry_after, expected_wait=wait)

@@ -22,6 +22,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from .keys import KeySettings
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -61,6 +63,11 @@ class Config(BaseSettings):
     max_tasks_per_worker: int = Field(
         100, ge=0, description="Jobs after which a worker is replaced; 0: never, 1: a new process for each."
     )
+    scaling: str = Field(
+        "auto",
+        pattern=r"^(auto|fixed:[1-9][0-9]?)$",
+        description="How many workers: auto tunes itself between the two, fixed:N keeps N.",
+    )
     worker_idle_ms: int = Field(
         120_000, ge=100, description="Idle time in ms after which a worker above the floor goes."
     )
@@ -90,6 +97,10 @@ class Config(BaseSettings):
     require_auth: bool = Field(False, description="Ask every API request for X-API-Key.")
     api_key: OptionalSecret = Field(None, description="The key that clients send as X-API-Key.")
     admin_key: OptionalSecret = Field(None, description="The key for admin endpoints and details in /health.")
+    keys: dict[str, KeySettings] = Field(
+        {},
+        description="API keys by name ([keys.alice] in TOML): hash, tier, rate, burst, share, admin.",
+    )
     allowed_origins: CommaSeparated = Field(
         (), description="CORS origins: comma-separated, * or chrome-extension://…"
     )
@@ -148,12 +159,14 @@ class Config(BaseSettings):
     def _check(self) -> Self:
         if self.min_workers > self.max_workers:
             raise ValueError(f"MIN_WORKERS ({self.min_workers}) is over MAX_WORKERS ({self.max_workers})")
+        if self.fixed_workers and not self.min_workers <= self.fixed_workers <= self.max_workers:
+            raise ValueError(f"SCALING ({self.scaling}) is not between MIN_WORKERS and MAX_WORKERS")
         if self.cb_failure_threshold > self.cb_volume_threshold:
             raise ValueError(
                 "CB_FAILURE_THRESHOLD is over CB_VOLUME_THRESHOLD: the breaker could never open; lower it"
             )
-        if self.require_auth and self.api_key is None:
-            raise ValueError("REQUIRE_AUTH is on but API_KEY is not set; set API_KEY")
+        if self.require_auth and self.api_key is None and not self.keys:
+            raise ValueError("REQUIRE_AUTH is on but API_KEY is not set; set API_KEY or [keys]")
         if self.egress_proxy is not None:
             proxy = urlsplit(self.egress_proxy)
             if proxy.scheme not in ("http", "https", "socks5", "socks5h") or not proxy.hostname:
@@ -173,6 +186,11 @@ class Config(BaseSettings):
     @property
     def trusted_networks(self) -> tuple[Network, ...]:
         return tuple(ipaddress.ip_network(value, strict=False) for value in self.trusted_proxies)
+
+    @property
+    def fixed_workers(self) -> int | None:
+        """The number of workers where SCALING fixes it, else None."""
+        return int(self.scaling.removeprefix("fixed:")) if self.scaling != "auto" else None
 
     @property
     def job_timeout(self) -> float:

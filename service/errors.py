@@ -59,6 +59,7 @@ class Code(StrEnum):
     QUARANTINED = "QUARANTINED"
     CIRCUIT_OPEN = "CIRCUIT_OPEN"
     QUEUE_FULL = "QUEUE_FULL"
+    STARTING = "STARTING"
     SHUTTING_DOWN = "SHUTTING_DOWN"
     INTERNAL = "INTERNAL"
 
@@ -149,13 +150,17 @@ class CircuitOpen(ServiceError):
 
 
 class QueueFull(ServiceError):
-    """Too many requests wait already, or this one could not be served before its deadline."""
+    """Too many requests wait already, or this one could not be served before its deadline.
+
+    `expected_wait` is the seconds it would have waited, where that is known.
+    """
 
     code = Code.QUEUE_FULL
 
-    def __init__(self, waiting: int, retry_after: float) -> None:
+    def __init__(self, waiting: int, retry_after: float, *, expected_wait: float | None = None) -> None:
         super().__init__(f"{waiting} requests are waiting already; try again later", retry_after=retry_after)
         self.waiting = waiting
+        self.expected_wait = expected_wait
 
 
 class ShuttingDown(ServiceError):

@@ -1,0 +1,151 @@
+"""Fair turns between the clients of one tier: a queue for each client, served by virtual time. Pure.
+
+Each client has a tag, the cost it has been charged so far divided by its share; the client with the least
+tag goes next. With equal costs that is round robin; a client whose jobs cost twice as much gets half the
+turns. A client that had nothing waiting starts at the present virtual time, so idling earns no credit.
+The scheme is start-time fair queueing (Goyal, Vin and Cheng, 1996). It was chosen over deficit round
+robin, its approximation, because the order of those who wait can be read off the tags, and so told to them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+REMEMBERED = 1024  # clients whose cost is kept while nothing of theirs waits
+_BLEND = 0.25  # weight of a client's newest job in its expected cost
+
+
+@dataclass(eq=False, slots=True)
+class Ticket:
+    """One waiting request.
+
+    Attributes:
+        client: who asks: a key's name or an address.
+        tier: 0 is served first.
+        deadline: the latest moment, on the room's clock, at which an answer is of use.
+        share: the client's weight against others of its tier; 2.0 gets twice the turns of 1.0.
+        entered: when it entered; set by the room.
+        queued: whether every worker was taken when it entered; set by the room.
+        number: its place in the order of arrival; set by the room.
+        charge: what its client was charged for its turn, in seconds; set by the queue, settled by `learn`.
+    """
+
+    client: str
+    tier: int = 0
+    deadline: float = float("inf")
+    share: float = 1.0
+    entered: float = field(default=0.0, init=False)
+    queued: bool = field(default=False, init=False)
+    number: int = field(default=0, init=False)
+    charge: float = field(default=0.0, init=False)
+
+
+@dataclass(eq=False, slots=True)
+class _Client:
+    share: float
+    cost: float  # expected seconds of its next job
+    tag: float = 0.0
+    tickets: deque[Ticket] = field(default_factory=deque)
+
+    def held(self) -> float:
+        """What it takes of the room, in places per share."""
+        return len(self.tickets) / self.share
+
+    def before(self, tag: float, number: int) -> int:
+        """How many of its tickets go before one with `tag` and `number`."""
+        step = self.cost / self.share
+        return sum(
+            (self.tag + turn * step, mine.number) < (tag, number) for turn, mine in enumerate(self.tickets)
+        )
+
+
+class FairQueue:
+    """The tickets of one tier. The room bounds its length."""
+
+    def __init__(self) -> None:
+        self._clients: dict[str, _Client] = {}  # in order of last arrival
+        self._clock = 0.0  # the tag of the latest turn
+        self._cost = 1.0  # expected cost of a client not seen before
+        self._length = 0
+
+    def __len__(self) -> int:
+        return self._length
+
+    def push(self, ticket: Ticket) -> None:
+        """Append `ticket` to its client's own queue."""
+        client = self._clients.pop(ticket.client, None) or _Client(ticket.share, self._cost)
+        self._clients[ticket.client] = client
+        client.share = ticket.share
+        if not client.tickets:
+            client.tag = max(client.tag, self._clock)
+        client.tickets.append(ticket)
+        self._length += 1
+        if len(self._clients) > REMEMBERED:
+            self._forget()
+
+    def peek(self) -> Ticket:
+        """The ticket whose turn is next. Raises ValueError where nobody waits."""
+        return min(self._waiting(), key=lambda client: (client.tag, client.tickets[0].number)).tickets[0]
+
+    def pop(self) -> Ticket:
+        """Take out the next ticket and charge its client. Raises ValueError where nobody waits."""
+        ticket = self.peek()
+        client = self._clients[ticket.client]
+        self._clock = max(self._clock, client.tag)
+        ticket.charge = client.cost
+        client.tag += client.cost / client.share
+        self.remove(ticket)
+        return ticket
+
+    def remove(self, ticket: Ticket) -> None:
+        """Take out `ticket` without a turn. Raises ValueError where it does not wait here."""
+        self._clients[ticket.client].tickets.remove(ticket)
+        self._length -= 1
+
+    def learn(self, ticket: Ticket, cost: float) -> None:
+        """`ticket`'s job cost `cost` seconds: settle the charge, and expect the like of its client."""
+        self._cost += _BLEND * (cost - self._cost)
+        client = self._clients.get(ticket.client)
+        if client is not None:
+            client.tag += (cost - ticket.charge) / client.share
+            client.cost += _BLEND * (cost - client.cost)
+        ticket.charge = cost
+
+    def rank(self, ticket: Ticket) -> int:
+        """How many go before `ticket`, as costs are expected now and if nobody else comes.
+
+        Raises ValueError where it does not wait here.
+        """
+        mine = self._clients[ticket.client]
+        turn = mine.tickets.index(ticket)
+        tag = mine.tag + turn * mine.cost / mine.share
+        others = (client for client in self._waiting() if client is not mine)
+        return turn + sum(client.before(tag, ticket.number) for client in others)
+
+    def oldest(self) -> Ticket:
+        """The one who waits longest. Raises ValueError where nobody waits."""
+        return min((client.tickets[0] for client in self._waiting()), key=lambda ticket: ticket.number)
+
+    def newest(self) -> Ticket:
+        """The latest to arrive. Raises ValueError where nobody waits."""
+        return max((client.tickets[-1] for client in self._waiting()), key=lambda ticket: ticket.number)
+
+    def yielding(self, newcomer: Ticket) -> Ticket | None:
+        """The ticket that should give way to `newcomer`, who just came in; None where none should.
+
+        It is the newest of the client that takes most places per share, if that is more than what the
+        newcomer's client takes; so places end up divided by share, and one client alone may have all.
+        """
+        own = self._clients[newcomer.client]
+        greediest = max(self._waiting(), key=_Client.held)
+        return greediest.tickets[-1] if greediest.held() > own.held() else None
+
+    def _waiting(self) -> list[_Client]:
+        return [client for client in self._clients.values() if client.tickets]
+
+    def _forget(self) -> None:
+        """Drop the client that has been away longest; those who wait stay, and the room bounds them."""
+        idle = next((name for name, client in self._clients.items() if not client.tickets), None)
+        if idle is not None:
+            del self._clients[idle]

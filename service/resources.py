@@ -1,0 +1,94 @@
+"""What the machine allows, read from the kernel: cores, memory, and the time tasks wait for a core.
+
+Knows control groups of both versions. A limit anywhere between this process's group and the root counts,
+so the tightest is taken. Whatever cannot be read sets no limit.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+ROOT = Path("/")
+_UNLIMITED = 1 << 60  # control groups v1 write "no limit" as a number of about this size
+
+
+def available_cores(root: Path = ROOT) -> float:
+    """Cores that this process may use, perhaps a fraction: its affinity, and its groups' CPU quotas."""
+    quotas = [quota for quota in _cpu_quotas(root) if quota > 0]
+    return min([float(len(os.sched_getaffinity(0))), *quotas])
+
+
+def memory_limit(root: Path = ROOT) -> int | None:
+    """Bytes of memory that this process and its children may use together, None where it cannot be told."""
+    limits = [limit for limit in _memory_limits(root) if 0 < limit < _UNLIMITED]
+    return min(limits, default=None)
+
+
+def run_delay(pid: int, root: Path = ROOT) -> float:
+    """Seconds that `pid` and its living descendants were ready to run but had no core.
+
+    A process that is gone counts 0, and so does a kernel that keeps no such statistics.
+    """
+    nanoseconds = 0
+    for member in _tree(pid, root):
+        fields = _read(root / f"proc/{member}/schedstat").split()
+        if len(fields) == 3 and fields[1].isdigit():
+            nanoseconds += int(fields[1])
+    return nanoseconds / 1e9
+
+
+def _tree(pid: int, root: Path) -> Iterator[int]:
+    """`pid` and its descendants, where the kernel lists children (CONFIG_PROC_CHILDREN)."""
+    yield pid
+    for child in _read(root / f"proc/{pid}/task/{pid}/children").split():
+        yield from _tree(int(child), root)
+
+
+def _cpu_quotas(root: Path) -> Iterator[float]:
+    for group in _groups(root, ""):
+        quota, _, period = _read(group / "cpu.max").partition(" ")
+        if quota.isdigit() and period.strip().isdigit():
+            yield int(quota) / int(period)
+    for group in _groups(root, "cpu"):
+        quota, period = _read(group / "cpu.cfs_quota_us").strip(), _read(group / "cpu.cfs_period_us").strip()
+        if quota.isdigit() and period.isdigit():  # -1 stands for no quota
+            yield int(quota) / int(period)
+
+
+def _memory_limits(root: Path) -> Iterator[int]:
+    for line in _read(root / "proc/meminfo").splitlines():
+        if line.startswith("MemTotal:"):
+            yield int(line.split()[1]) * 1024
+    files = [group / "memory.max" for group in _groups(root, "")]
+    files += [group / "memory.limit_in_bytes" for group in _groups(root, "memory")]
+    yield from _numbers(files)
+
+
+def _groups(root: Path, controller: str) -> Iterator[Path]:
+    """The directories of this process's group and all above it; the empty controller stands for version 2."""
+    for line in _read(root / "proc/self/cgroup").splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controller not in controllers.split(","):
+            continue
+        mount = root / "sys/fs/cgroup" / controllers
+        group = mount / path.lstrip("/")
+        yield group
+        while group != mount and mount in group.parents:
+            group = group.parent
+            yield group
+
+
+def _numbers(files: Iterable[Path]) -> Iterator[int]:
+    for file in files:
+        text = _read(file).strip()
+        if text.isdigit():
+            yield int(text)
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text()
+    except OSError:
+        return ""
