@@ -1,0 +1,46 @@
+"""`python -m tests.internet --port N`: the small internet by hand; prints one JSON line when it listens."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+from pathlib import Path
+
+import trio
+
+from .proxy import World, serve
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.internet", description=__doc__)
+    parser.add_argument("--port", type=int, default=8900, help="0 picks a free one")
+    parser.add_argument(
+        "--ca-file", type=Path, default=None, help="where to write the CA's certificate (PEM)"
+    )
+    parser.add_argument("--until-eof", action="store_true", help="end when standard input does")
+    given = parser.parse_args()
+    trio.run(_main, given.port, given.ca_file, given.until_eof)
+
+
+async def _main(port: int, ca_file: Path | None, until_eof: bool) -> None:
+    async with trio.open_nursery() as nursery:
+        world: World = await nursery.start(_serve_on, port)
+        if ca_file is not None:
+            await trio.Path(ca_file).write_bytes(world.authority.pem)
+        ready = {"port": world.port, "proxy": world.proxy, "ca_file": ca_file and str(ca_file)}
+        print(json.dumps(ready), flush=True)
+        if until_eof:
+            await trio.lowlevel.wait_readable(0)  # nobody writes to it: readable means closed
+        else:
+            with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+                await anext(signals)
+        nursery.cancel_scope.cancel()
+
+
+async def _serve_on(port: int, *, task_status: trio.TaskStatus[World]) -> None:
+    await serve(port=port, task_status=task_status)
+
+
+if __name__ == "__main__":
+    main()

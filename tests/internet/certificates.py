@@ -1,0 +1,35 @@
+"""The throwaway certificate authority: one cached TLS context per host. Pure but for the CA's own keys."""
+
+from __future__ import annotations
+
+import ipaddress
+import ssl
+from functools import lru_cache
+
+import trustme
+
+
+class Authority:
+    """A CA that lives as long as its process; `pem` is its certificate, the thing to trust."""
+
+    def __init__(self) -> None:
+        self._ca = trustme.CA(organization_name="the small internet")
+        self._stranger = trustme.CA(organization_name="a CA that nobody trusts")
+        self.pem: bytes = self._ca.cert_pem.bytes()
+        self.context = lru_cache(maxsize=1024)(self._context)
+
+    def _context(self, host: str, trusted: bool = True) -> ssl.SSLContext:
+        """The server side's context for `host`; with `trusted` false its certificate is worth nothing."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.set_alpn_protocols(["http/1.1"])
+        context.num_tickets = 0  # no client of ours resumes a session; tickets only cost CPU
+        (self._ca if trusted else self._stranger).issue_cert(_san(host)).configure_cert(context)
+        return context
+
+
+def _san(host: str) -> str:
+    try:
+        return str(ipaddress.ip_address(host.strip("[]")))
+    except ValueError:
+        # A name that is no valid DNS label (an exotic IP form, say) still deserves an answer.
+        return host if all(part and len(part) < 64 for part in host.split(".")) else "odd.example"

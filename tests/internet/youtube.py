@@ -1,0 +1,226 @@
+"""YouTube as yt-dlp asks for it: watch page, innertube player and next, embed page, player script. Pure.
+
+Any 11-character video id plays a normal video; the ids of `SCENES` (a name, padded with underscores) do not.
+Pages are rendered once, with a placeholder for the id.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from . import challenge, youtube_data
+from .message import Reply, Request
+
+_HOSTS = re.compile(r"(?:.+\.)?(?:youtube\.com|youtu\.be|youtube-nocookie\.com|youtubei\.googleapis\.com)")
+_EMBED = re.compile(r"/(?:embed|shorts|live|v)/([\w-]{11})")
+PLACEHOLDER = youtube_data.PLACEHOLDER
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What one video is like.
+
+    Attributes:
+        playability: the player's playabilityStatus when it is not OK.
+        how: the failure of any site that answers instead.
+        streams: which formats: plain, challenge (n and signature), sabr (none has a URL), drm, live,
+            nolength (no contentLength), low (up to 480p) or none.
+    """
+
+    playability: Mapping[str, Any] | None = None
+    how: str | None = None
+    streams: str = "plain"
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _refusal(status: str, reason: str, subreason: str = "", **more: Any) -> Scene:
+    screen: dict[str, Any] = {"reason": {"simpleText": reason}}
+    if subreason:
+        screen["subreason"] = {"simpleText": subreason}
+    return Scene(
+        {"status": status, "reason": reason, "errorScreen": {"playerErrorMessageRenderer": screen}, **more},
+        streams="none",
+    )
+
+
+NORMAL = Scene()
+
+SCENES: dict[str, Scene] = {
+    "private": _refusal(
+        "LOGIN_REQUIRED", "Private video", "Sign in if you've been granted access to this video"
+    ),
+    "removed": _refusal("ERROR", "Video unavailable", "This video has been removed by the uploader"),
+    "terminated": _refusal(
+        "ERROR",
+        "Video unavailable",
+        "This video is no longer available because the account associated with it has been terminated.",
+    ),
+    "copyright": _refusal(
+        "UNPLAYABLE",
+        "Video unavailable",
+        "This video contains content from Big Label, who has blocked it on copyright grounds",
+    ),
+    "missing": _refusal("ERROR", "Video unavailable", "This video is not available"),
+    "agegate": _refusal(
+        "LOGIN_REQUIRED",
+        "Sign in to confirm your age",
+        "This video may be inappropriate for some users.",
+        desktopLegacyAgeGateReason=1,
+    ),
+    "geoblock": _refusal(
+        "UNPLAYABLE", "Video unavailable", "The uploader has not made this video available in your country"
+    ),
+    "botcheck": _refusal(
+        "LOGIN_REQUIRED",
+        "Sign in to confirm you\u2019re not a bot",
+        "This helps protect our community. Learn more",
+    ),
+    "ratelimit": _refusal("ERROR", "Video unavailable", "This content isn't available, try again later."),
+    "captcha": Scene(
+        {
+            "status": "ERROR",
+            "reason": "Something went wrong",
+            "errorScreen": {"playerCaptchaViewModel": {"x": {}}},
+        },
+        streams="none",
+    ),
+    "members": _refusal(
+        "UNPLAYABLE",
+        "Join this channel to get access to members-only content like this video, and other perks.",
+    ),
+    "paid": _refusal("UNPLAYABLE", "This video requires payment to watch."),
+    "upcoming": Scene(
+        {"status": "LIVE_STREAM_OFFLINE", "reason": "Premieres in 3 hours"},
+        streams="none",
+        details={"isUpcoming": True, "isLiveContent": True},
+    ),
+    "live": Scene(streams="live", details={"isLive": True, "isLiveContent": True, "lengthSeconds": "0"}),
+    "drm": Scene(streams="drm"),
+    "sabr": Scene(streams="sabr"),
+    "nolength": Scene(streams="nolength"),
+    "low": Scene(streams="low"),
+    "challenge": Scene(streams="challenge"),
+    "mismatch": Scene(details={"videoId": "someoneelse"}),
+    "http403": Scene(how="403"),
+    "http404": Scene(how="404"),
+    "http429": Scene(how="429"),
+    "http429a": Scene(how="429-after"),
+    "http500": Scene(how="500"),
+    "http503": Scene(how="503"),
+    "hangs": Scene(how="hang"),
+    "drips": Scene(how="drip"),
+    "resets": Scene(how="reset"),
+    "truncates": Scene(how="truncated"),
+    "garbles": Scene(how="garbage"),
+}
+_BY_ID = {name.ljust(11, "_"): scene for name, scene in SCENES.items()}
+_NAMES = {id(scene): name for name, scene in SCENES.items()}
+
+
+def video_id(name: str) -> str:
+    """The id of the scene's video: `private` is `private____`."""
+    assert name in SCENES
+    return name.ljust(11, "_")
+
+
+def is_host(host: str) -> bool:
+    return _HOSTS.fullmatch(host) is not None
+
+
+def scene_of(request: Request) -> Scene:
+    """What the video that is asked for is like."""
+    return _BY_ID.get(_asked(request), NORMAL)
+
+
+def play(request: Request, scene: Scene) -> Reply:
+    """The reply of YouTube for a video like `scene`."""
+    video = _asked(request)
+    if request.path in ("/watch", "/"):
+        return Reply(_fill(_watch_page(_key(scene)), video), kind="watch")
+    if request.path == "/youtubei/v1/player":
+        return Reply(_fill(_player(_key(scene), _is_web(request)), video), "application/json", kind="player")
+    if request.path == "/youtubei/v1/next":
+        return Reply(_fill(_next(), video), "application/json", kind="next")
+    if request.path.startswith("/s/player/"):
+        return Reply(challenge.PLAYER_JS, "text/javascript", kind="script")
+    if request.path == "/iframe_api":
+        return Reply(challenge.IFRAME_API, "text/javascript", kind="script")
+    if request.path.startswith("/api/timedtext"):
+        return Reply(b'{"events": []}', "application/json", kind="captions")
+    if _EMBED.match(request.path) or request.path == "/tv":
+        return Reply(_fill(_embed_page(), video), kind="embed")
+    return Reply(b"<title>404 Not Found</title>", status=404, kind="unknown")
+
+
+def _asked(request: Request) -> str:
+    embedded = _EMBED.match(request.path)
+    if embedded:
+        return embedded[1]
+    if request.body:
+        try:
+            return str(json.loads(request.body).get("videoId", ""))
+        except (ValueError, AttributeError):
+            return ""
+    return request.parameter("v")
+
+
+def _is_web(request: Request) -> bool:
+    # Browser clients get no URLs (SABR), as on the real site; the app clients do.
+    return request.headers.get("x-youtube-client-name", "1") in ("1", "56", "67")
+
+
+def _key(scene: Scene) -> str:
+    return _NAMES.get(id(scene), "")
+
+
+def _fill(pieces: list[bytes], video: str) -> bytes:
+    return video.encode().join(pieces)
+
+
+def _pieces(text: str) -> list[bytes]:
+    return text.encode().split(PLACEHOLDER.encode())
+
+
+@cache
+def _player(name: str, web: bool) -> list[bytes]:
+    return _pieces(json.dumps(_response(name, web), separators=(",", ":")))
+
+
+@cache
+def _next() -> list[bytes]:
+    return _pieces(json.dumps(youtube_data.initial_data(), separators=(",", ":")))
+
+
+@cache
+def _watch_page(name: str) -> list[bytes]:
+    return _pieces(youtube_data.watch_page(_response(name, web=True)))
+
+
+@cache
+def _embed_page() -> list[bytes]:
+    return _pieces(youtube_data.embed_page())
+
+
+def _response(name: str, web: bool) -> dict[str, Any]:
+    """The innertube player response of a scene."""
+    scene = SCENES.get(name, NORMAL)
+    details = {**youtube_data.video_details(), **scene.details}
+    response: dict[str, Any] = {
+        "responseContext": {"visitorData": youtube_data.VISITOR},
+        "playabilityStatus": scene.playability or {"status": "OK", "playableInEmbed": True},
+        "videoDetails": details,
+        "microformat": {"playerMicroformatRenderer": youtube_data.microformat()},
+    }
+    if name == "geoblock":
+        response["microformat"]["playerMicroformatRenderer"]["availableCountries"] = ["DE", "FR"]
+    streams = youtube_data.streaming_data("sabr" if web and scene.streams == "plain" else scene.streams)
+    if streams:
+        response["streamingData"] = streams
+        response["captions"] = youtube_data.captions()
+        response["storyboards"] = youtube_data.storyboards()
+    return response
