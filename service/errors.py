@@ -149,6 +149,16 @@ class CircuitOpen(ServiceError):
         self.site = site
 
 
+class UnknownSite(ServiceError):
+    """An operator named a site that has no breaker."""
+
+    code = Code.INVALID_REQUEST
+
+    def __init__(self, site: str) -> None:
+        super().__init__(f"there is no breaker for the site {site!r}; /api/v1/metrics lists them")
+        self.site = site
+
+
 class QueueFull(ServiceError):
     """Too many requests wait already, or this one could not be served before its deadline.
 
