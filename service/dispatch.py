@@ -15,7 +15,7 @@ import trio
 
 from . import events
 from .admission import Ticket
-from .breaker import Verdict, verdict_of, verdict_of_exception
+from .breaker import Verdict
 from .breakers import BreakerKey, Breakers
 from .config import Config
 from .errors import Blame, Code, DeadlineExceeded, ExtractionError, Retry, ServiceError, ShuttingDown, traits
@@ -23,6 +23,7 @@ from .pool import Pool, Seat
 from .request import Answer, Caller
 from .sharing import Sharing
 from .sites import site_of
+from .verdicts import verdict_of, verdict_of_exception
 from .wire import Failure, Job, Outcome, Success
 
 MAX_ATTEMPTS = 3

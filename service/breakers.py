@@ -1,0 +1,364 @@
+"""The breakers of all sites: a bounded registry, the service's own, waiting callers, the cooldown task.
+
+A call takes two permits, its site's and the service's. The service's own breaker is for trouble that is no
+site's: no worker boots, the egress proxy is dead.
+
+The registry is bounded, and only a breaker that carries no state makes room for another, the one not asked
+for longest first. So a flood of junk hosts cannot flush a site's failures. Where every breaker carries state,
+the sites beyond share one that counts and refuses nobody: they lose the protection, not the service, and
+one host among them cannot close the way for the others. Closed breakers forget after `memory` seconds, so
+that state of affairs ends by itself.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from math import inf
+
+import trio
+
+from .breaker import Breaker, Permit, State, Verdict
+from .breaker_settings import BreakerSettings, Mode
+from .breaker_statistics import BreakersStatistics, BreakerStatistics, Totals
+from .errors import CircuitOpen, UnknownSite
+from .events import BreakerChanged, Event, Events, WorkerBootFailed, WorkerEnded, WorkerStarted
+
+_BADNESS = (State.CLOSED, State.HALF_OPEN, State.OPEN)
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerKey:
+    """What a breaker watches: a site, by way of one egress ("" is the only one so far)."""
+
+    site: str
+    egress: str = ""
+
+
+OVERFLOW = BreakerKey("(further sites)")  # no host name has brackets
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Entry:
+    """A breaker in the registry; `site` is None for the service's own."""
+
+    site: str | None
+    egress: str
+    breaker: Breaker
+    queue: trio.lowlevel.ParkingLot = field(default_factory=trio.lowlevel.ParkingLot)
+
+    @property
+    def waiting(self) -> int:
+        return len(self.queue)
+
+    def statistics(self, now: float) -> BreakerStatistics:
+        site = self.site or ""
+        return self.breaker.statistics(now, site=site, egress=self.egress, waiting=self.waiting)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Admission:
+    """The right to make one call, from both breakers; to be settled exactly once."""
+
+    entry: _Entry
+    permit: Permit
+    service_permit: Permit
+
+
+class Breakers:
+    """All breakers of the service.
+
+    Args:
+        settings: of each site without settings of its own.
+        overrides: settings by site.
+        service: settings of the service's own breaker; None: a site's, automatic and without the limit on
+            slow calls and the ramp, which are a site's matter.
+        capacity: breakers kept at a time.
+        clock: gives seconds; trio's own, so callers are in a trio task.
+    """
+
+    def __init__(
+        self,
+        settings: BreakerSettings,
+        events: Events,
+        *,
+        overrides: Mapping[str, BreakerSettings] | None = None,
+        service: BreakerSettings | None = None,
+        capacity: int = 512,
+        clock: Callable[[], float] = trio.current_time,
+    ) -> None:
+        self._settings = settings
+        self._events = events
+        self._overrides = dict(overrides or {})
+        self._capacity = capacity
+        self._clock = clock
+        own = service or replace(settings, mode=Mode.AUTOMATIC, slow_after=None, ramp=0.0)
+        self._service = _Entry(None, "", Breaker(own))
+        self._entries: OrderedDict[BreakerKey, _Entry] = OrderedDict()
+        self._overflow = _Entry(OVERFLOW.site, "", Breaker(replace(settings, mode=Mode.METRICS_ONLY)))
+        self._evicted = Totals()
+        self._mode_for_all: Mode | None = None  # an operator's choice that holds for sites to come, too
+        self._workers: set[int] = set()
+        self._due = inf
+        self._rescheduled = trio.Event()
+
+    # Calls
+
+    def check(self, key: BreakerKey) -> None:
+        """Refuse a call that would certainly be refused later, before it costs anything.
+
+        Raises:
+            CircuitOpen: for the site or for the service.
+        """
+        for entry in (self._service, self._entry(key)):
+            if not self._admits(entry) and not self._may_wait(entry):
+                entry.breaker.reject()
+                raise self._refusal(entry)
+
+    def admits(self, key: BreakerKey) -> bool:
+        """Whether a call may be let through now. Counts nothing."""
+        return self._admits(self._service) and self._admits(self._entry(key))
+
+    async def ready(self, key: BreakerKey) -> None:
+        """`check`, after waiting for the probes' result where half-open breakers are busy.
+
+        For callers who have nothing yet that others might use in the meantime, such as a worker.
+
+        Raises:
+            CircuitOpen: for the site or for the service.
+        """
+        self.check(key)
+        for entry in (self._service, self._entry(key)):
+            await self._probed(entry)
+            if not self._admits(entry):
+                entry.breaker.reject()
+                raise self._refusal(entry)
+
+    async def admit(self, key: BreakerKey, *, wait: bool = True) -> Admission:
+        """A permit for one call; may wait up to `probe_wait` seconds for the result of running probes.
+
+        Raises:
+            CircuitOpen: for the site or for the service.
+        """
+        await trio.lowlevel.checkpoint_if_cancelled()
+        entry = self._entry(key)
+        if wait:
+            await self._probed(self._service)
+            await self._probed(entry)
+        now = self._clock()
+        service_permit = self._service.breaker.admit(now)
+        self._publish(self._service)
+        if service_permit is None:
+            raise self._refusal(self._service)
+        permit = entry.breaker.admit(now)
+        self._publish(entry)
+        if permit is None:
+            self._settle(self._service, service_permit, Verdict.IGNORED)
+            raise self._refusal(entry)
+        return Admission(entry, permit, service_permit)
+
+    def settle(self, admission: Admission, verdict: Verdict, *, retry_after: float | None = None) -> None:
+        """The call ended with `verdict`; the site asked for `retry_after` seconds of rest, or None.
+
+        Only a success says something about the service too. What is the service's own fault settles as
+        ignored here, and `service_failed` tells of it.
+
+        Raises:
+            RuntimeError: the admission was settled before.
+        """
+        self._settle(admission.entry, admission.permit, verdict, retry_after)
+        heard = verdict if verdict is Verdict.SUCCESS else Verdict.IGNORED
+        self._settle(self._service, admission.service_permit, heard)
+
+    def service_failed(self) -> None:
+        """Trouble that is no site's: no worker boots, or the egress proxy is dead."""
+        self._feed(Verdict.FAILURE)
+
+    def service_succeeded(self) -> None:
+        """The service can work. It closes nothing: whether calls succeed, only the probes can tell."""
+        if self._service.breaker.state is State.CLOSED:
+            self._feed(Verdict.SUCCESS)
+
+    def on_event(self, event: Event) -> None:
+        """A sink: a boot that fails is the service's trouble while no other worker serves on."""
+        if isinstance(event, WorkerStarted):
+            self._workers.add(event.pid)
+            self.service_succeeded()
+        elif isinstance(event, WorkerEnded):
+            self._workers.discard(event.pid)
+        elif isinstance(event, WorkerBootFailed) and not self._workers:
+            self.service_failed()
+
+    # The operator; each returns the state before and the state now, the worst of them where there are many
+
+    def reset(self, site: str | None = None) -> tuple[str, str]:
+        """As new, in its configured mode; None: every breaker, the service's own too.
+
+        Raises:
+            UnknownSite: there is no breaker for `site`.
+        """
+        return self._operate(site, None, lambda breaker, now: breaker.reset(now))
+
+    def close(self, site: str | None = None) -> tuple[str, str]:
+        """Automatic and closed, with the ramp of a recovery. Arguments and errors as `reset`."""
+        return self._operate(site, None, lambda breaker, now: breaker.close(now))
+
+    def force_open(self, site: str | None = None) -> tuple[str, str]:
+        """Refuse every call until told otherwise. Arguments and errors as `reset`."""
+        return self._operate_mode(site, Mode.FORCED_OPEN)
+
+    def disable(self, site: str | None = None) -> tuple[str, str]:
+        """Let every call through, unjudged, until told otherwise. Arguments and errors as `reset`."""
+        return self._operate_mode(site, Mode.DISABLED)
+
+    def statistics(self) -> BreakersStatistics:
+        now = self._clock()
+        entries = [*self._entries.values()]
+        if self._overflow.breaker.totals.requests:
+            entries.append(self._overflow)
+        sites = tuple(entry.statistics(now) for entry in entries)
+        service = self._service.statistics(now)
+        totals = Totals()
+        for counted in (self._evicted, *(entry.breaker.totals for entry in entries)):
+            totals.add(counted)
+        for entry in (*entries, self._service):
+            self._publish(entry)
+        return BreakersStatistics(
+            state=max((State(each.state) for each in (*sites, service)), key=_BADNESS.index),
+            failures=sum(site.failures for site in sites),
+            successes=sum(site.successes for site in sites),
+            total_requests=totals.requests,
+            total_failures=totals.failures,
+            total_successes=totals.successes,
+            rejected_requests=totals.rejected,
+            ignored_requests=totals.ignored,
+            opened_count=totals.opened,
+            config=asdict(self._settings),
+            sites=sites,
+            service=service,
+        )
+
+    # Time
+
+    async def until_due(self) -> None:
+        """Sleep until a timed transition is due, whichever breaker's comes first."""
+        while True:
+            entries = (self._service, *self._entries.values())
+            self._due = min(entry.breaker.next_deadline() for entry in entries)
+            self._rescheduled = trio.Event()
+            with trio.CancelScope(deadline=self._due) as sleep:
+                await self._rescheduled.wait()
+            if sleep.cancelled_caught:
+                return
+
+    def tick(self) -> None:
+        """Do what is due, tell of it, wake whom it concerns."""
+        now = self._clock()
+        for entry in (self._service, *self._entries.values()):
+            entry.breaker.tick(now)
+            self._publish(entry)
+
+    # Within
+
+    def _entry(self, key: BreakerKey) -> _Entry:
+        entry = self._entries.get(key)
+        if entry is None:
+            if len(self._entries) >= self._capacity and not self._evict():
+                return self._overflow
+            breaker = Breaker(self._overrides.get(key.site, self._settings))
+            if self._mode_for_all is not None:
+                breaker.set_mode(self._mode_for_all, self._clock())
+                breaker.take_changes()  # it begins so; nothing changed
+            entry = self._entries[key] = _Entry(key.site, key.egress, breaker)
+        self._entries.move_to_end(key)
+        return entry
+
+    def _evict(self) -> bool:
+        now = self._clock()
+        for key, entry in self._entries.items():
+            if entry.breaker.forgettable(now) and not entry.waiting:
+                self._evicted.add(entry.breaker.totals)
+                del self._entries[key]
+                return True
+        return False
+
+    def _admits(self, entry: _Entry) -> bool:
+        admitted = entry.breaker.admits(self._clock())
+        self._publish(entry)
+        return admitted
+
+    def _may_wait(self, entry: _Entry) -> bool:
+        settings = entry.breaker.settings
+        free = settings.probe_wait > 0 and entry.waiting < settings.probe_waiters
+        return free and entry.breaker.crowded(self._clock())
+
+    async def _probed(self, entry: _Entry) -> None:
+        """Wait while every probe's permit is taken, if that is allowed and a place to wait is free."""
+        if not self._may_wait(entry):
+            return
+        with trio.move_on_after(entry.breaker.settings.probe_wait):
+            while entry.breaker.crowded(self._clock()):
+                await entry.queue.park()
+
+    def _refusal(self, entry: _Entry) -> CircuitOpen:
+        return CircuitOpen(entry.site, entry.breaker.retry_after(self._clock()))
+
+    def _settle(
+        self, entry: _Entry, permit: Permit, verdict: Verdict, retry_after: float | None = None
+    ) -> None:
+        entry.breaker.settle(permit, verdict, self._clock(), retry_after=retry_after)
+        self._publish(entry)
+
+    def _feed(self, verdict: Verdict) -> None:
+        """Count an observation of the service as a call that took no time."""
+        breaker, now = self._service.breaker, self._clock()
+        if breaker.admits(now) and (permit := breaker.admit(now)):
+            breaker.settle(permit, verdict, now)
+        self._publish(self._service)
+
+    def _publish(self, entry: _Entry) -> None:
+        """After each step of a breaker: tell of its transitions, wake its waiters, reschedule the task."""
+        for change in entry.breaker.take_changes():
+            self._events.emit(BreakerChanged(entry.site, change.previous, change.current, change.reason))
+        if entry.breaker.state is State.HALF_OPEN:
+            entry.queue.unpark(count=entry.breaker.free_probes)
+        else:
+            entry.queue.unpark_all()
+        if entry.breaker.next_deadline() < self._due:
+            self._rescheduled.set()
+
+    def _operate(
+        self, site: str | None, mode_for_all: Mode | None, step: Callable[[Breaker, float], None]
+    ) -> tuple[str, str]:
+        entries = [entry for entry in self._entries.values() if site is None or entry.site == site]
+        if site is None:
+            self._mode_for_all = mode_for_all
+            entries.append(self._service)
+        if not entries:
+            raise UnknownSite(site or "")
+        now = self._clock()
+        before = _worst(entries)
+        for entry in entries:
+            step(entry.breaker, now)
+        after = _worst(entries)
+        for entry in entries:
+            self._publish(entry)
+        return before, after
+
+    def _operate_mode(self, site: str | None, mode: Mode) -> tuple[str, str]:
+        return self._operate(site, mode, lambda breaker, now: breaker.set_mode(mode, now))
+
+
+def _worst(entries: list[_Entry]) -> str:
+    return max((entry.breaker for entry in entries), key=lambda each: _BADNESS.index(each.state)).label
+
+
+async def cooldowns(
+    breakers: Breakers, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+) -> None:
+    """The breaker task: applies each timed transition at its time, also while nobody calls."""
+    task_status.started()
+    while True:
+        await breakers.until_due()
+        breakers.tick()

@@ -1,0 +1,76 @@
+"""What the end of a call says about its site: outcomes and exceptions → verdicts. Pure.
+
+A private video is a success: the site answered, and that is what its breaker wants to know. The service's and
+the caller's own trouble never counts against a site.
+"""
+
+from __future__ import annotations
+
+from .breaker import Verdict
+from .errors import Blame, Code, ServiceError, traits
+from .wire import Failure, Outcome, Success
+
+_ANSWERED = frozenset(
+    {
+        Code.GEO_RESTRICTED,
+        Code.NOT_LIVE,
+        Code.UPCOMING,
+        Code.NOT_FOUND,
+        Code.REMOVED,
+        Code.PRIVATE,
+        Code.AGE_RESTRICTED,
+        Code.LOGIN_REQUIRED,
+        Code.PAID,
+        Code.DRM,
+        Code.NO_MEDIA,
+        Code.EXTRACTOR_BROKEN,
+    }
+)
+
+# The site was asked, or probably was, and the end of it says nothing about the site's health.
+_UNDECIDED = frozenset(
+    {
+        Code.BLOCKED_TARGET,
+        Code.RESULT_TOO_LARGE,
+        Code.BUDGET_EXCEEDED,
+        Code.WORKER_CRASHED,
+        Code.DEADLINE,
+        Code.FORBIDDEN,
+    }
+)
+
+_WEIGHT = (Verdict.IGNORED, Verdict.UNDECIDED, Verdict.SUCCESS, Verdict.FAILURE)
+
+
+def verdict_of(outcome: Outcome) -> Verdict:
+    """The verdict on a call that ended in `outcome`."""
+    if isinstance(outcome, Success):
+        return Verdict.SUCCESS
+    code = outcome.code
+    if traits(code).blame is Blame.SITE and not _excused(outcome):
+        return Verdict.FAILURE
+    # An extractor may refuse a URL without asking anybody; then nothing was learned about the site.
+    if code in _ANSWERED or (code is Code.UNSUPPORTED_URL and outcome.usage.requests):
+        return Verdict.SUCCESS
+    return Verdict.UNDECIDED if code in _UNDECIDED else Verdict.IGNORED
+
+
+def verdict_of_exception(error: BaseException) -> Verdict:
+    """The verdict on a call that raised `error`; of a group, the weightiest of its members'.
+
+    So an upstream failure together with a cancellation is one failure, and cancellations alone count nowhere.
+    An error without a code is a defect on the call's way, the classifier's own included; it counts as a
+    failure, so that a way that is broken is not tried without end.
+    """
+    if isinstance(error, BaseExceptionGroup):
+        return max(map(verdict_of_exception, error.exceptions), key=_WEIGHT.index)
+    if isinstance(error, ServiceError):
+        return verdict_of(Failure(error.code, str(error)))
+    return Verdict.FAILURE if isinstance(error, Exception) else Verdict.IGNORED  # Cancelled is no Exception
+
+
+def _excused(failure: Failure) -> bool:
+    """A 403 to the generic extractor says little; a deadline blames the site only where it was waited for."""
+    if failure.code is Code.DEADLINE:
+        return not failure.waiting
+    return failure.code is Code.FORBIDDEN and failure.generic
