@@ -10,14 +10,16 @@ class Caller:
     """Who a job is for.
 
     Attributes:
-        client: the share that the job's waiting counts against: an address, or an IPv6 network of /64.
+        client: whose turns the job takes: a key's, an address's, or an IPv6 network's of /64.
         tier: the priority; 0 comes first.
+        share: the client's weight against others of its tier.
         request_id: the id that the answer and the log lines carry.
         admin: the admin key was given.
     """
 
     client: str
     tier: int = 0
+    share: float = 1.0
     request_id: str = ""
     admin: bool = False
 

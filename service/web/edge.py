@@ -1,0 +1,191 @@
+"""The ASGI edge: what holds for every request, whatever answers it.
+
+The request's id, the client's address, CORS, security headers, `Connection: close` while draining, the one
+access line, and two cures: of quart-trio cancelling what Hypercorn does after a response, and of targets
+that no route can parse.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import urlsplit
+
+import structlog
+import trio
+from hypercorn.typing import ASGIFramework, ASGIReceiveCallable, ASGIReceiveEvent, ASGISendCallable, HTTPScope
+
+from ..config import Config
+from ..errors import Code
+from ..lifecycle import Lifecycle, Phase
+from . import errors
+from .exchange import Exchange, attach, request_id
+from .limits import client_address
+from .statuses import STATUSES
+
+log = structlog.get_logger("service.access")
+
+Headers = list[tuple[bytes, bytes]]
+
+_DEFAULTS = {
+    b"x-content-type-options": b"nosniff",
+    b"referrer-policy": b"no-referrer",
+    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
+    b"cache-control": b"no-store",
+}
+_EXPOSED = (
+    b"X-Request-ID, Retry-After, Server-Timing, "
+    b"RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, RateLimit-Policy"
+)
+_PREFLIGHT: Headers = [
+    (b"access-control-allow-methods", b"GET, POST"),
+    (b"access-control-allow-headers", b"Content-Type, X-API-Key, X-Request-ID"),
+    (b"access-control-max-age", b"600"),
+]
+
+
+class Edge:
+    """Wraps an ASGI app."""
+
+    def __init__(self, app: ASGIFramework, config: Config, lifecycle: Lifecycle) -> None:
+        self._app = app
+        self._lifecycle = lifecycle
+        self._trusted = config.trusted_networks
+        self._origins = frozenset(origin.rstrip("/") for origin in config.allowed_origins)
+
+    async def __call__(self, scope: Any, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        sent: dict[bytes, str] = {}
+        for name, value in scope["headers"]:
+            text = value.decode("latin-1")
+            sent[name] = f"{sent[name]},{text}" if name in sent else text
+        peer = (scope.get("client") or ("",))[0]
+        exchange = Exchange(
+            request_id(sent.get(b"x-request-id")),
+            client_address(peer, [sent.get(b"x-forwarded-for", "")], self._trusted),
+        )
+        attach(scope, exchange)
+        response = _Response(exchange, receive, send, self._headers(exchange, sent.get(b"origin")), self)
+        began = trio.current_time()
+        with structlog.contextvars.bound_contextvars(request_id=exchange.request_id):
+            try:
+                await self._answer(scope, sent, response)
+            finally:
+                log.info(
+                    "request",
+                    method=scope["method"],
+                    path=scope["path"],
+                    status=response.status,  # None: the client left before there was one
+                    code=exchange.code,
+                    duration_ms=round((trio.current_time() - began) * 1000, 1),
+                    client=exchange.client,
+                )
+
+    async def _answer(self, scope: HTTPScope, sent: dict[bytes, str], response: _Response) -> None:
+        if scope["method"] == "OPTIONS" and b"origin" in sent and b"access-control-request-method" in sent:
+            await response.whole(204, _PREFLIGHT)
+            return
+        path = _path_of(scope["path"])
+        if path is None:
+            await response.error(Code.INVALID_REQUEST, "The target of the request is not a path or a URL")
+            return
+        scope["path"] = path
+        try:
+            await self._app(scope, response.receive, response.send)
+        except Exception:
+            log.exception("request_failed")
+            if response.status is None:
+                await response.error(Code.INTERNAL, "Something went wrong inside the service")
+
+    def draining(self) -> bool:
+        return self._lifecycle.phase is Phase.DRAINING
+
+    def _headers(self, exchange: Exchange, origin: str | None) -> Headers:
+        headers: Headers = [(b"x-request-id", exchange.request_id.encode())]
+        if "*" in self._origins:
+            allowed: str | None = "*"
+        else:
+            allowed = origin if origin is not None and self._allows(origin) else None
+            if self._origins:
+                headers.append((b"vary", b"Origin"))
+        if allowed is not None and origin is not None:
+            headers.append((b"access-control-allow-origin", allowed.encode("latin-1")))
+            headers.append((b"access-control-expose-headers", _EXPOSED))
+        return headers
+
+    def _allows(self, origin: str) -> bool:
+        any_of_scheme = f"{origin.partition('://')[0]}://*"  # chrome-extension://* for every extension
+        return origin in self._origins or any_of_scheme in self._origins
+
+
+class _Response:
+    """One response on its way out, with the headers that every response carries."""
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        receive: ASGIReceiveCallable,
+        send: ASGISendCallable,
+        headers: Headers,
+        edge: Edge,
+    ) -> None:
+        self.status: int | None = None
+        self._exchange = exchange
+        self._receive = receive
+        self._send = send
+        self._headers = headers
+        self._edge = edge
+        self._finished = False
+
+    async def receive(self) -> ASGIReceiveEvent:
+        """The next message for the app, but no disconnect once the response is complete.
+
+        At that news quart-trio cancels the task that is still inside Hypercorn, in the middle of closing or
+        recycling the connection. Its own scope ends right after, and this wait with it.
+        """
+        message = await self._receive()
+        if message["type"] == "http.disconnect" and self._finished:
+            await trio.sleep_forever()
+        return message
+
+    async def send(self, message: Any) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message = {**message, "headers": [*message["headers"], *self._added(message["headers"])]}
+        elif message["type"] == "http.response.body" and not message.get("more_body", False):
+            self._finished = True
+        await self._send(message)
+
+    async def whole(self, status: int, headers: Headers, body: bytes = b"") -> None:
+        await self.send({"type": "http.response.start", "status": status, "headers": headers})
+        await self.send({"type": "http.response.body", "body": body, "more_body": False})
+
+    async def error(self, code: Code, message: str) -> None:
+        """Answer without the app."""
+        self._exchange.code = code
+        body = json.dumps(errors.body(code, message, self._exchange.request_id)).encode()
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        await self.whole(STATUSES[code], headers, body)
+
+    def _added(self, given: Iterable[tuple[bytes, bytes]]) -> Headers:
+        present = {name.lower() for name, _ in given}
+        added = list(self._headers)
+        added += [(name, value) for name, value in _DEFAULTS.items() if name not in present]
+        added += [(name.lower().encode(), text.encode()) for name, text in self._exchange.headers.items()]
+        if self._edge.draining():
+            added.append((b"connection", b"close"))
+        return added
+
+
+def _path_of(target: str) -> str | None:
+    """The path of a request's target, which may be a whole URL; None for what is neither."""
+    if target.startswith("/"):
+        return target
+    try:
+        parts = urlsplit(target)
+    except ValueError:
+        return None
+    return (parts.path or "/") if parts.scheme in ("http", "https") and parts.netloc else None

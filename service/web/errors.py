@@ -1,0 +1,145 @@
+"""How a failure is told: one JSON shape for every error, whoever raised it."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import structlog
+from quart import Quart, Response
+from quart import request as current_request
+from werkzeug.exceptions import (
+    HTTPException,
+    MethodNotAllowed,
+    NotFound,
+    RequestEntityTooLarge,
+    RequestTimeout,
+)
+from werkzeug.routing import Map, RequestRedirect
+
+from ..errors import Code, ServiceError
+from . import exchange
+from .statuses import STATUSES
+
+log = structlog.get_logger(__name__)
+
+UNKNOWN_WAIT = 30.0  # seconds to name in a 503 whose end nobody knows
+
+
+class Refused(ServiceError):
+    """The web layer itself turns the request away.
+
+    Attributes:
+        headers: what the response carries in addition.
+        details: what the error's JSON carries in addition.
+    """
+
+    def __init__(
+        self,
+        code: Code,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        headers: dict[str, str] | None = None,
+        **details: Any,
+    ) -> None:
+        super().__init__(message, retry_after=retry_after)
+        self.code = code
+        self.headers = headers or {}
+        self.details = details
+
+
+def waiting(code: Code, retry_after: float | None) -> int | None:
+    """Whole seconds for Retry-After, at least 1; None where waiting does not help."""
+    if retry_after is None or not math.isfinite(retry_after):
+        if STATUSES[code] != 503:
+            return None
+        retry_after = UNKNOWN_WAIT
+    return max(1, math.ceil(retry_after))
+
+
+def body(
+    code: Code, message: str, request_id: str, *, retry_after: int | None = None, **details: Any
+) -> dict[str, Any]:
+    """The JSON of an error; the message starts with a capital letter, whoever worded it."""
+    found: dict[str, Any] = {"ok": False, "error": message[:1].upper() + message[1:], "code": code.value}
+    if retry_after is not None:
+        found["retryAfter"] = retry_after
+    return {**found, "requestId": request_id, **details}
+
+
+def respond(error: ServiceError, *, status: int | None = None) -> Response:
+    """The response that tells `error`; `status` overrides the one of its code."""
+    at_hand = exchange.current()
+    at_hand.code = error.code
+    wait = waiting(error.code, error.retry_after)
+    headers, details = (error.headers, error.details) if isinstance(error, Refused) else ({}, {})
+    payload = body(error.code, str(error), at_hand.request_id, retry_after=wait, **details)
+    response = Response(
+        json.dumps(payload, ensure_ascii=False),
+        STATUSES[error.code] if status is None else status,
+        headers,
+        content_type="application/json",
+    )
+    if wait is not None:
+        response.headers["Retry-After"] = str(wait)
+    return response
+
+
+def endpoints(url_map: Map) -> list[str]:
+    """Every endpoint as "METHOD /path", in the order of their paths."""
+    return sorted(
+        (f"{method} {rule.rule}" for rule in url_map.iter_rules() for method in _methods(rule.methods)),
+        key=lambda endpoint: (endpoint.partition(" ")[2], endpoint),
+    )
+
+
+def _methods(methods: Any) -> list[str]:
+    return sorted(set(methods or ()) - {"HEAD", "OPTIONS"})
+
+
+def install(app: Quart) -> None:
+    """Have `app` answer every exception in the one shape."""
+
+    async def refused(error: ServiceError) -> Response:
+        return respond(error)
+
+    async def http(error: HTTPException) -> Response:
+        if isinstance(error, RequestRedirect):  # a doubled slash, say: the router's own answer is right
+            return Response("", error.code, {"Location": error.new_url})
+        return respond(_as_refused(error, app), status=error.code)
+
+    async def unexpected(error: Exception) -> Response:
+        log.exception("request_failed", exc_info=error)
+        return respond(ServiceError("Something went wrong inside the service; look for requestId in its log"))
+
+    app.register_error_handler(ServiceError, refused)
+    app.register_error_handler(HTTPException, http)
+    app.register_error_handler(Exception, unexpected)
+
+
+def _as_refused(error: HTTPException, app: Quart) -> Refused:
+    method, path = current_request.method, current_request.path
+    if isinstance(error, MethodNotAllowed):
+        allowed = ", ".join(error.valid_methods or ())
+        return Refused(
+            Code.METHOD_NOT_ALLOWED,
+            f"{method} is not allowed for {path}; use {allowed}",
+            headers={"Allow": allowed},
+        )
+    if isinstance(error, NotFound):
+        return Refused(
+            Code.NO_SUCH_ENDPOINT,
+            f"There is no {path} here; availableEndpoints lists what there is",
+            availableEndpoints=endpoints(app.url_map),
+        )
+    if isinstance(error, RequestEntityTooLarge):
+        return too_large()
+    if isinstance(error, RequestTimeout):
+        return Refused(Code.INVALID_REQUEST, "The body of the request did not arrive in time")
+    return Refused(Code.INVALID_REQUEST, error.description or error.name)
+
+
+def too_large() -> Refused:
+    return Refused(Code.PAYLOAD_TOO_LARGE, "The body is too large: at most 10 KB, or 256 KB with cookies")

@@ -1,0 +1,151 @@
+"""Metadata and sizes: from a request to a job, and from its answer to a response."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import trio
+from pydantic import BaseModel, ValidationError
+from quart import Blueprint, Response, request
+from quart_schema import security_scheme, tag
+from quart_schema.documentation import document_querystring, document_request, document_response
+
+from ..errors import Code, ShuttingDown
+from ..lifecycle import Phase
+from ..request import Caller
+from ..wire import Job, Kind
+from . import urls
+from .auth import HEADER
+from .errors import Refused, too_large
+from .exchange import current
+from .limits import client_of
+from .models import ExtractQuery, ExtractRequest, ExtractResponse, SizeRequest, SizeResponse, refusal
+from .openapi import EXTRACTION_STATUSES, SECURITY, fails
+from .replies import reply
+from .rooms import Rooms
+
+MAX_BODY = 256 * 1024
+MAX_BODY_WITHOUT_COOKIES = 10 * 1024
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def blueprint(rooms: Rooms) -> Blueprint:
+    routes = Blueprint("extract", __name__)
+    sites = rooms.config.sites
+
+    async def answer(job: Job, caller: Caller) -> Response:
+        result = await rooms.dispatcher.submit(job, caller)
+        response = await reply(result.body)
+        response.headers["Server-Timing"] = (
+            f"queue;dur={result.queued * 1000:.1f}, extract;dur={result.extracted * 1000:.1f}"
+        )
+        return response
+
+    async def extract(asked: ExtractQuery, cookies: str | None, caller: Caller) -> Response:
+        url = urls.check(asked.url, schemes=("https", "http"), sites=sites)
+        job = Job(Kind.EXTRACT, url, fields=tuple(asked.fields), playlist=asked.playlist, cookies=cookies)
+        return await answer(job, caller)
+
+    @routes.post("/api/v1/size")
+    @tag(["extraction"])
+    @security_scheme(SECURITY)
+    @document_request(SizeRequest)
+    @document_response(SizeResponse)
+    @fails(*EXTRACTION_STATUSES)
+    async def size() -> Response:
+        """Sizes of a video per resolution, in bytes and as text."""
+        caller = admit(rooms)
+        asked = await read_body(SizeRequest)
+        url = urls.check(asked.url, schemes=("https",), sites=sites)
+        job = Job(Kind.SIZE, url, duration_hint=asked.duration_hint, cookies=asked.cookies)
+        return await answer(job, caller)
+
+    @routes.get("/api/v1/extract")
+    @tag(["extraction"])
+    @security_scheme(SECURITY)
+    @document_querystring(ExtractQuery)
+    @document_response(ExtractResponse)
+    @fails(*(status for status in EXTRACTION_STATUSES if status not in (413, 415)))
+    async def extract_by_query() -> Response:
+        """A video's metadata, as yt-dlp gives it.
+
+        `fields` may be repeated or separated by commas. Cookies are accepted by POST alone: a query ends up
+        in logs.
+        """
+        caller = admit(rooms)
+        return await extract(_read_query(), None, caller)
+
+    @routes.post("/api/v1/extract")
+    @tag(["extraction"])
+    @security_scheme(SECURITY)
+    @document_request(ExtractRequest)
+    @document_response(ExtractResponse)
+    @fails(*EXTRACTION_STATUSES)
+    async def extract_by_body() -> Response:
+        """A video's metadata, as yt-dlp gives it; with cookies if need be."""
+        caller = admit(rooms)
+        asked = await read_body(ExtractRequest)
+        return await extract(asked, asked.cookies, caller)
+
+    return routes
+
+
+def admit(rooms: Rooms) -> Caller:
+    """Let a request for work in, and say whose it is.
+
+    Raises:
+        ShuttingDown: the service drains.
+        Refused: TOO_MANY_REQUESTS, or UNAUTHORIZED.
+    """
+    if rooms.lifecycle.phase is Phase.DRAINING:
+        raise ShuttingDown
+    exchange = current()
+    presented = request.headers.get(HEADER)
+    known = rooms.keys.identify(presented)
+    # Before the key is judged, so that guessing keys uses up the limit of the guesser's address.
+    allowance = rooms.limits.take(known, exchange.client, trio.current_time())
+    if allowance is not None:
+        exchange.headers.update(allowance.headers)
+    identity = rooms.keys.authenticate(presented)
+    return Caller(
+        client=client_of(known, exchange.client),
+        tier=identity.tier,
+        share=identity.share,
+        request_id=exchange.request_id,
+        admin=identity.admin,
+    )
+
+
+async def read_body(model: type[M]) -> M:
+    """The request's JSON body, checked.
+
+    Raises:
+        Refused: UNSUPPORTED_MEDIA_TYPE, PAYLOAD_TOO_LARGE or INVALID_REQUEST, which names the field.
+    """
+    if not request.is_json:
+        raise Refused(
+            Code.UNSUPPORTED_MEDIA_TYPE, "Send the body as JSON, with Content-Type: application/json"
+        )
+    data = await request.get_data()  # at most MAX_CONTENT_LENGTH; more is refused while it arrives
+    try:
+        # Strict: "5" is no number. What is not JSON at all is found in the same pass.
+        found = model.model_validate_json(data, strict=True)
+    except ValidationError as error:
+        raise refusal(error) from None
+    if len(data) > MAX_BODY_WITHOUT_COOKIES and getattr(found, "cookies", None) is None:
+        raise too_large()
+    return found
+
+
+def _read_query() -> ExtractQuery:
+    if "cookies" in request.args:
+        raise Refused(
+            Code.INVALID_REQUEST, "The field cookies is accepted in the body of a POST alone", field="cookies"
+        )
+    values = {name: ",".join(request.args.getlist(name)) for name in ("fields",) if name in request.args}
+    values |= {name: request.args[name] for name in ("url", "playlist") if name in request.args}
+    try:
+        return ExtractQuery.model_validate(values)
+    except ValidationError as error:
+        raise refusal(error) from None

@@ -1,0 +1,162 @@
+"""How the service is: for people and old clients, and as an orchestrator's probes. Asks no site anything."""
+
+from __future__ import annotations
+
+import os
+import platform
+from typing import Any, Literal
+
+import psutil
+from quart import Blueprint, Response, request
+from quart_schema import tag
+from quart_schema.documentation import document_response
+
+from .. import __version__
+from ..errors import Code
+from ..lifecycle import Phase
+from . import errors
+from .auth import HEADER
+from .exchange import current
+from .metrics import circuit_breaker, circuit_breakers, timestamp, uptime, worker_pool
+from .models import Dependency, ErrorResponse, HealthResponse, ProbeResponse, RootResponse, UnhealthyResponse
+from .replies import reply_json
+from .rooms import Rooms
+
+Status = Literal["healthy", "degraded", "unhealthy"]
+
+
+def blueprint(rooms: Rooms) -> Blueprint:
+    routes = Blueprint("health", __name__)
+
+    @routes.get("/")
+    @tag(["operation"])
+    @document_response(RootResponse)
+    async def root() -> Response:
+        """Who is here."""
+        return await reply_json(
+            RootResponse(
+                ok=True,
+                service="ytdlpd",
+                version=__version__,
+                status="running",
+                documentation="/api/v1/docs",
+            )
+        )
+
+    @routes.get("/health")
+    @routes.get("/health/main")
+    @tag(["operation"])
+    @document_response(HealthResponse)
+    @document_response(UnhealthyResponse, 503)
+    async def health() -> Response:
+        """How the service is, with its counters; pids, paths and memory only with an admin's key."""
+        return await _report(rooms)
+
+    @routes.get("/health/live")
+    @tag(["operation"])
+    @document_response(ProbeResponse)
+    async def live() -> Response:
+        """Whether the process answers at all; an orchestrator restarts it when not."""
+        return await reply_json(ProbeResponse(ok=True, status="alive"))
+
+    @routes.get("/health/ready")
+    @tag(["operation"])
+    @document_response(ProbeResponse)
+    @document_response(ErrorResponse, 503)
+    async def ready() -> Response:
+        """Whether to send requests here; 503 until the floor is warm, and from the moment a drain begins."""
+        phase = rooms.lifecycle.phase
+        if phase is not Phase.READY:
+            code, why = _NOT_READY[phase]
+            raise errors.Refused(code, why, retry_after=_RETRY, status=phase.value)
+        return await reply_json(ProbeResponse(ok=True, status="ready"))
+
+    return routes
+
+
+_RETRY = 5.0  # seconds that a start or a restart takes, about
+_NOT_READY = {
+    Phase.STARTING: (Code.STARTING, "The service is starting; no worker is warm yet"),
+    Phase.DRAINING: (Code.SHUTTING_DOWN, "The service is shutting down"),
+}
+
+
+async def _report(rooms: Rooms) -> Response:
+    admin = rooms.keys.is_admin(request.headers.get(HEADER))
+    status, code, reason = _judge(rooms)
+    statistics = rooms.pool.statistics()
+    report: dict[str, Any] = {
+        "ok": status != "unhealthy",
+        "status": status,
+        "reason": reason,
+        "timestamp": timestamp(),
+        "version": __version__,
+        "uptime": uptime(rooms.lifecycle.uptime),
+        "system": _system() if admin else {"platform": platform.system()},
+        "process": _process() if admin else {},
+        "dependencies": {
+            "ytdlp": Dependency(available=statistics.ytdlp is not None, version=statistics.ytdlp),
+            "javascript": Dependency(available=statistics.runtime is not None, version=statistics.runtime),
+        },
+        "worker_pool": worker_pool(rooms, details=admin),
+        "circuit_breaker": circuit_breaker(rooms),
+        "circuit_breakers": circuit_breakers(rooms) if admin else None,
+        "config": {
+            "requireAuth": rooms.config.require_auth,
+            "sites": rooms.config.sites,
+            "rateLimitWindowMs": rooms.config.rate_limit_window_ms,
+            "rateLimitMaxRequests": rooms.config.rate_limit_max_requests,
+        },
+    }
+    if code is None:
+        return await reply_json(HealthResponse(**report))
+    exchange = current()
+    exchange.code = code
+    wait = errors.waiting(code, _RETRY)
+    report |= {"error": reason, "code": code, "retry_after": wait, "request_id": exchange.request_id}
+    response = await reply_json(UnhealthyResponse(**report), 503)
+    response.headers["Retry-After"] = str(wait)
+    return response
+
+
+def _judge(rooms: Rooms) -> tuple[Status, Code | None, str | None]:
+    """The status, the code of the error where it cannot serve, and a sentence that says why."""
+    pool, breakers, phase = rooms.pool.statistics(), rooms.breakers.statistics(), rooms.lifecycle.phase
+    if phase is not Phase.READY:
+        return "unhealthy", *_NOT_READY[phase]
+    booting = any(worker.state == "booting" for worker in pool.workers)
+    if pool.active_workers == 0 and not booting:
+        return "unhealthy", Code.INTERNAL, "No worker is ready and none is starting"
+    if breakers.service.state == "OPEN":
+        return "unhealthy", Code.CIRCUIT_OPEN, "The service's own circuit breaker is open"
+    if pool.active_workers == 0:
+        return "degraded", None, "No worker is ready yet; requests wait"
+    if pool.queue_length and pool.queue_length >= rooms.config.queue_max:
+        return "degraded", None, "The queue is full"
+    if breakers.state != "CLOSED":
+        return "degraded", None, "The circuit breaker of at least one site is not closed"
+    return "healthy", None, None
+
+
+def _system() -> dict[str, Any]:
+    memory = psutil.virtual_memory()
+    return {
+        "platform": platform.system(),
+        "release": platform.release(),
+        "python": platform.python_version(),
+        "cpus": os.cpu_count(),
+        "loadAverage": list(os.getloadavg()),
+        "memory": {"total": memory.total, "available": memory.available},
+    }
+
+
+def _process() -> dict[str, Any]:
+    process = psutil.Process()
+    memory = process.memory_info()
+    return {
+        "pid": process.pid,
+        "memory": {"rss": memory.rss, "vms": memory.vms},
+        "threads": process.num_threads(),
+        "fileDescriptors": process.num_fds(),
+        "workingDirectory": os.getcwd(),
+    }

@@ -1,0 +1,120 @@
+"""Counters as JSON: the frozen statistics of pool and breakers under the contract's names."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from quart import Blueprint, Response, request
+from quart_schema import security_scheme, tag
+from quart_schema.documentation import document_response
+
+from .. import __version__
+from ..config import Config
+from .auth import HEADER
+from .models import (
+    BreakerConfig,
+    BreakerCounters,
+    CircuitBreaker,
+    MetricsResponse,
+    PoolConfig,
+    SiteBreaker,
+    Uptime,
+    Worker,
+    WorkerPool,
+)
+from .openapi import SECURITY, fails
+from .replies import reply_json
+from .rooms import Rooms
+
+
+def blueprint(rooms: Rooms) -> Blueprint:
+    routes = Blueprint("metrics", __name__)
+
+    @routes.get("/api/v1/metrics")
+    @tag(["operation"])
+    @security_scheme(SECURITY)
+    @document_response(MetricsResponse)
+    @fails(401)
+    async def metrics() -> Response:
+        """Counters of the worker pool and of the circuit breakers."""
+        identity = rooms.keys.authenticate(request.headers.get(HEADER))
+        return await reply_json(
+            MetricsResponse(
+                ok=True,
+                timestamp=timestamp(),
+                version=__version__,
+                uptime=uptime(rooms.lifecycle.uptime),
+                worker_pool=worker_pool(rooms, details=identity.admin),
+                circuit_breaker=circuit_breaker(rooms),
+                circuit_breakers=circuit_breakers(rooms),
+            )
+        )
+
+    return routes
+
+
+def timestamp() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def uptime(seconds: float) -> Uptime:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = [f"{days}d" * bool(days), f"{hours}h" * bool(hours), f"{minutes}m" * bool(minutes), f"{rest}s"]
+    return Uptime(seconds=round(seconds, 3), formatted=" ".join(part for part in parts if part))
+
+
+def worker_pool(rooms: Rooms, *, details: bool) -> WorkerPool:
+    """The pool's counters; with `details`, each worker's pid and memory too."""
+    statistics = rooms.pool.statistics()
+    counters = {
+        name: getattr(statistics, name)
+        for name in WorkerPool.model_fields
+        if name not in ("config", "workers")
+    }
+    workers = [Worker.model_validate(worker) for worker in statistics.workers] if details else None
+    return WorkerPool(**counters, config=_pool_config(rooms.config), workers=workers)
+
+
+def circuit_breaker(rooms: Rooms) -> CircuitBreaker:
+    statistics = rooms.breakers.statistics()
+    config = rooms.config
+    return CircuitBreaker(
+        state=statistics.state,
+        failures=statistics.failures,
+        successes=statistics.successes,
+        stats=BreakerCounters.model_validate(statistics),
+        config=BreakerConfig(
+            failure_threshold=config.cb_failure_threshold,
+            volume_threshold=config.cb_volume_threshold,
+            success_threshold=config.cb_success_threshold,
+            cooldown_ms=config.cb_cooldown_ms,
+        ),
+    )
+
+
+def circuit_breakers(rooms: Rooms) -> list[SiteBreaker]:
+    """One for each site."""
+    return [
+        SiteBreaker(
+            site=site.site,
+            state=site.state,
+            failures=site.failures,
+            successes=site.successes,
+            retry_after=site.retry_after,
+            stats=BreakerCounters.model_validate(site),
+        )
+        for site in rooms.breakers.statistics().sites
+    ]
+
+
+def _pool_config(config: Config) -> PoolConfig:
+    return PoolConfig(
+        min_workers=config.min_workers,
+        max_workers=config.max_workers,
+        max_tasks_per_worker=config.max_tasks_per_worker,
+        worker_idle_ms=config.worker_idle_ms,
+        ytdlp_timeout_ms=config.ytdlp_timeout,
+        queue_max=config.queue_max,
+    )

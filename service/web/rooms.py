@@ -1,0 +1,44 @@
+"""What the routes need of the rooms behind them, and the one record that carries it to each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from ..config import Config
+from ..lifecycle import Lifecycle
+from ..request import Answer, Caller
+from ..wire import Job
+
+if TYPE_CHECKING:
+    from ..breaker_statistics import BreakersStatistics
+    from ..pool import PoolStatistics
+    from .auth import Keys
+    from .limits import RateLimits
+
+
+class Dispatcher(Protocol):
+    async def submit(self, job: Job, caller: Caller) -> Answer: ...
+
+
+class Pool(Protocol):
+    def statistics(self) -> PoolStatistics: ...
+
+
+class Breakers(Protocol):
+    def statistics(self) -> BreakersStatistics: ...
+
+    def reset(self, site: str | None) -> tuple[str, str]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """Everything a route may use."""
+
+    config: Config
+    dispatcher: Dispatcher
+    pool: Pool
+    breakers: Breakers
+    lifecycle: Lifecycle
+    keys: Keys
+    limits: RateLimits
