@@ -81,6 +81,8 @@ def _huge(request: Request, port: int) -> Reply:
 _HUGE = (b"<!DOCTYPE html><title>A page of 50 MB</title>" + b"<p>All work and no play.</p>\n" * 1_900_000)[
     :50_000_000
 ]
+# yt-dlp's pattern for JW Player backtracks over every pair of braces: minutes of CPU for these 16 KB.
+_BOMB = 'jwplayer("a").setup({}' * 730
 _GARBAGE = bytes((index * index * 31 + index * 7) % 251 for index in range(4096))
 
 FAILURES: dict[str, Failure] = {
@@ -107,6 +109,7 @@ FAILURES: dict[str, Failure] = {
     "broken-http": _same(Reply(b"220 mail.example ESMTP\r\n\r\n", manner=Manner.RAW)),
     "huge": _huge,
     "empty": _same(Reply(b"")),
+    "regex-bomb": _same(page("Try to match this", _BOMB)),
     "manifests": _manifests,
     "redirect-self": _to_itself,
     "redirect-chain": _redirect_chain,
@@ -136,5 +139,8 @@ FAILURES: dict[str, Failure] = {
     "rss-private": lambda request, port: Reply(
         media.feed(f"http://127.0.0.1:{port}/"), "application/rss+xml"
     ),
-    "video-private": lambda request, port: media.html5(source=f"http://127.0.0.1:{port}/master.m3u8"),
+    "video-private": lambda request, port: page(
+        "A private video",
+        f'<video><source src="http://127.0.0.1:{port}/master.m3u8" type="application/x-mpegURL"></video>',
+    ),
 }

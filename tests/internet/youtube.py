@@ -218,6 +218,8 @@ def _response(name: str, web: bool) -> dict[str, Any]:
     }
     if name == "geoblock":
         response["microformat"]["playerMicroformatRenderer"]["availableCountries"] = ["DE", "FR"]
+    if name == "live":
+        response["microformat"]["playerMicroformatRenderer"]["lengthSeconds"] = "0"
     streams = youtube_data.streaming_data("sabr" if web and scene.streams == "plain" else scene.streams)
     if streams:
         response["streamingData"] = streams
