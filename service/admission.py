@@ -111,12 +111,11 @@ class WaitingRoom:
         ticket.number, ticket.entered = self._number, now
         self._tiers.setdefault(ticket.tier, _Tier()).queue.push(ticket)
         self._inside.add(ticket)
-        if ticket.queued:
-            wait = self.expected_wait(ticket, now)
-            if self._hopeless(ticket, now, wait) or not self._has_place(ticket, now):
-                self._take(ticket)
-                self._refused += 1
-                raise self._error(wait)
+        wait = self.expected_wait(ticket, now)
+        if self._hopeless(ticket, now, wait) or not self._has_place(ticket, now):
+            self._take(ticket)
+            self._refused += 1
+            raise self._error(wait)
         self._entered += 1
 
     def leave(self, ticket: Ticket) -> None:
@@ -204,7 +203,7 @@ class WaitingRoom:
         """How many can be served within `wait` seconds, at most `places` (Little's law)."""
         if self._mean is None:
             return self._places
-        return min(self._places, math.ceil(self._workers * wait / self._mean))
+        return min(self._places, max(0, math.ceil(self._workers * wait / self._mean)))
 
     def _has_place(self, ticket: Ticket, now: float) -> bool:
         """Whether `ticket`, just come in, may stay, perhaps at another's expense where that is fair."""

@@ -12,6 +12,7 @@ import math
 from dataclasses import dataclass
 
 SAMPLES = 10  # finished tasks before the knee is believed
+SLOW_BOOT = 1.0  # seconds
 _DECAY = 0.97  # of all sums, per finished task
 _MEMORY = 60.0  # seconds over which the arrival rate is averaged
 _STICK = 0.65  # the knee moves only when the measured value is further away, so that it does not flap
@@ -124,7 +125,9 @@ class Scaler:
     time and never below `target`; a worker beyond `limit` is retired as soon as it has no task.
     """
 
-    def __init__(self, floor: int, ceiling: int, *, cores: float = 1.0, fixed: int | None = None) -> None:
+    def __init__(
+        self, floor: int, ceiling: int, *, cores: float = math.inf, fixed: int | None = None
+    ) -> None:
         if fixed is not None:
             floor = ceiling = fixed
         self._floor = floor
@@ -214,9 +217,13 @@ class Scaler:
         return math.ceil(queued + busy - ending)
 
     def _erlang(self, now: float) -> int:
-        """The square-root staffing rule for the offered load (Halfin and Whitt, 1981)."""
+        """Workers for the offered load a: a + √a, the square-root staffing rule (Halfin and Whitt, 1981).
+
+        The margin √a insures against arrivals that would have to wait for a boot. Where workers boot in
+        milliseconds it would buy nothing, so it grows with the boot time up to its full size.
+        """
         offered = self._rate_now(now) * (self._mean_residence() or 0.0)
-        return math.ceil(offered + math.sqrt(offered))
+        return math.ceil(offered + math.sqrt(offered) * min(1.0, self._boot_time / SLOW_BOOT))
 
     def _limit(self) -> tuple[int, str]:
         """The tightest limit, and what sets it. The floor is the operator's word and always stands."""

@@ -1,0 +1,1 @@
+"""The load benchmarking suite: `python -m bench` lists what there is."""
