@@ -224,5 +224,6 @@ def _response(name: str, web: bool) -> dict[str, Any]:
     if streams:
         response["streamingData"] = streams
         response["captions"] = youtube_data.captions()
-        response["storyboards"] = youtube_data.storyboards()
+        if scene.streams != "live":
+            response["storyboards"] = youtube_data.storyboards()
     return response
