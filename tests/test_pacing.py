@@ -1,0 +1,134 @@
+"""Pure tests of the polite pace: token bucket, cuts and recovery, pauses, the bounded registry."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.pacing import Pace, Paces, PaceSettings
+
+SETTINGS = PaceSettings(fastest=10.0, slowest=0.5, burst=5, increase=0.5, memory=5.0, settle=2.0, sites=3)
+
+
+def sent_at_ten_per_second(pace: Pace, seconds: int) -> float:
+    for call in range(seconds * 10):
+        assert pace.reserve(call / 10) == pytest.approx(0.0, abs=1e-6)
+    return float(seconds)
+
+
+def test_a_burst_goes_at_once_and_then_each_waits_its_turn() -> None:
+    pace = Pace(SETTINGS)
+    waits = [pace.reserve(0.0) for _ in range(8)]
+    assert waits == pytest.approx([0, 0, 0, 0, 0, 0.1, 0.2, 0.3])
+    assert pace.wait(0.0) == pytest.approx(0.4)
+    assert pace.wait(1.0) == 0.0
+
+
+def test_looking_reserves_nothing_and_a_refund_gives_a_place_back() -> None:
+    pace = Pace(SETTINGS)
+    for _ in range(5):
+        pace.reserve(0.0)
+    assert pace.wait(0.0) == pace.wait(0.0) == pytest.approx(0.1)
+    pace.refund(0.0)
+    assert pace.wait(0.0) == 0.0
+
+
+def test_a_429_halves_the_rate_really_sent_and_success_raises_it_again() -> None:
+    pace = Pace(SETTINGS)
+    now = sent_at_ten_per_second(pace, 60)
+    pace.slow_down(now)
+    cut = pace.statistics(now, "site.test")
+    assert cut.cuts == 1
+    assert cut.rate == pytest.approx(5.0, rel=0.1)
+    assert cut.wait == pytest.approx(0.2, rel=0.1)  # no burst from what was saved up
+    for _ in range(4):
+        pace.speed_up(now)
+    assert pace.statistics(now, "site.test").rate == pytest.approx(cut.rate + 2.0)
+    for _ in range(100):
+        pace.speed_up(now)
+    assert pace.statistics(now, "site.test").rate == 10.0
+
+
+def test_the_429s_of_one_burst_are_one_cut_and_the_rate_has_a_floor() -> None:
+    pace = Pace(SETTINGS)
+    now = sent_at_ten_per_second(pace, 60)
+    for _ in range(10):
+        pace.slow_down(now)
+    assert pace.statistics(now, "").cuts == 1
+    for later in range(1, 10):
+        pace.slow_down(now + 2 * later)
+    assert pace.statistics(now + 20, "").rate == 0.5
+
+
+def test_the_sites_own_retry_after_stops_all_calls_and_no_burst_follows() -> None:
+    pace = Pace(SETTINGS)
+    pace.slow_down(0.0, retry_after=60.0)
+    pace.slow_down(1.0, retry_after=5.0)  # the longest wish stands
+    assert pace.wait(30.0) == pytest.approx(30 + 2.0)
+    assert [pace.reserve(60.0), pace.reserve(60.0)] == pytest.approx([2.0, 4.0])
+    pace.slow_down(100.0, retry_after=1e9)
+    assert pace.wait(100.0) < 1000
+
+
+def test_a_clock_that_goes_back_fills_nothing() -> None:
+    pace = Pace(SETTINGS)
+    for _ in range(6):
+        pace.reserve(10.0)
+    assert pace.wait(0.0) == pace.wait(10.0) == pytest.approx(0.2)
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), max_size=80))
+def test_no_second_sees_more_calls_than_the_burst_and_the_fastest_rate(
+    steps: list[tuple[float, bool]],
+) -> None:
+    pace, now, moments = Pace(SETTINGS), 0.0, list[float]()
+    for pause, answered in steps:
+        now += pause
+        moments.append(now + pace.reserve(now))
+        if answered:
+            pace.speed_up(now)
+    assert moments == sorted(moments)
+    for start in moments:
+        assert sum(start <= moment < start + 1 for moment in moments) <= SETTINGS.burst + SETTINGS.fastest + 1
+
+
+def test_junk_hosts_neither_flush_a_slowed_site_nor_grow_the_registry() -> None:
+    paces = Paces(SETTINGS)
+    paces.pace("slow.test", 0.0).slow_down(0.0)
+    for number in range(100):
+        paces.pace(f"junk{number}.test", 0.0)
+    sites = {each.site: each.cuts for each in paces.statistics(0.0)}
+    assert len(sites) == 3
+    assert sites["slow.test"] == 1
+
+
+def test_where_every_pace_carries_state_a_new_site_runs_unpaced() -> None:
+    paces = Paces(SETTINGS)
+    for number in range(3):
+        paces.pace(f"slow{number}.test", 0.0).slow_down(0.0)
+    assert paces.pace("new.test", 0.0).reserve(0.0) == 0.0
+    assert "new.test" not in {each.site for each in paces.statistics(0.0)}
+    assert paces.pace("slow0.test", 0.0) is paces.pace("slow0.test", 0.0)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"slowest": 0.0},
+        {"fastest": float("inf")},
+        {"decrease": 1.0},
+        {"burst": 0},
+        {"increase": 0.0},
+        {"settle": -1.0},
+    ],
+)
+def test_settings_out_of_range_are_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="must be"):
+        PaceSettings(**changes)
+
+
+def test_the_default_settings_are_in_range() -> None:
+    assert Paces().pace("site.test", 0.0).wait(0.0) == 0.0
