@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from . import challenge, youtube_data
+from . import challenge, media, youtube_data
 from .message import Reply, Request
 
 _HOSTS = re.compile(r"(?:.+\.)?(?:youtube\.com|youtu\.be|youtube-nocookie\.com|youtubei\.googleapis\.com)")
@@ -150,11 +150,22 @@ def play(request: Request, scene: Scene) -> Reply:
         return Reply(challenge.PLAYER_JS, "text/javascript", kind="script")
     if request.path == "/iframe_api":
         return Reply(challenge.IFRAME_API, "text/javascript", kind="script")
+    if request.path.startswith("/api/manifest/"):
+        return Reply(_live_manifest(), "application/vnd.apple.mpegurl", kind="manifest")
     if request.path.startswith("/api/timedtext"):
         return Reply(b'{"events": []}', "application/json", kind="captions")
     if _EMBED.match(request.path) or request.path == "/tv":
         return Reply(_fill(_embed_page(), video), kind="embed")
     return Reply(b"<title>404 Not Found</title>", status=404, kind="unknown")
+
+
+@cache
+def _live_manifest() -> bytes:
+    itags = {"144": 91, "240": 92, "360": 93, "720": 95, "1080": 96}
+    url = "https://manifest.googlevideo.com/videoplayback/itag/{}/index.m3u8"
+    return re.sub(
+        r"^v(\d+)\.m3u8$", lambda v: url.format(itags[v[1]]), media.master().decode(), flags=re.M
+    ).encode()
 
 
 def _asked(request: Request) -> str:

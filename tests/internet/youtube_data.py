@@ -106,7 +106,7 @@ def streaming_data(kind: str) -> dict[str, Any]:
     if kind == "live":
         return {
             "expiresInSeconds": "21540",
-            "hlsManifestUrl": "https://manifest.googlevideo.com/api/manifest/hls_variant/id/@VIDEO@ID@@/master.m3u8",
+            "hlsManifestUrl": "https://www.youtube.com/api/manifest/hls_variant/id/@VIDEO@ID@@/index.m3u8",
         }
     rows = [row for row in STREAMS if kind != "low" or row.height <= 480]
     data: dict[str, Any] = {
