@@ -40,6 +40,7 @@ def main() -> int:
     base = f"http://127.0.0.1:{port}"
     with Internet.spawn() as internet:
         environment = {
+            "LOG_LEVEL": "warning",  # so that the requests to try stay on the screen
             **os.environ,
             "HOST": "127.0.0.1",
             "PORT": str(port),
@@ -82,7 +83,7 @@ def _healthy(base: str, service: subprocess.Popen[bytes]) -> bool:
             with direct.open(f"{base}/health", timeout=5) as response:
                 return bool(json.load(response)["ok"])
         except (OSError, ValueError, KeyError):  # not listening yet, or 503 while it warms up
-            time.sleep(0.2)
+            time.sleep(0.5)
     return False
 
 
