@@ -10,7 +10,8 @@ from typing import Any
 
 from service.breaker import Breaker, Change, Permit, Verdict
 from service.breaker_settings import BreakerSettings
-from service.breakers import BreakerKey
+from service.breakers import BreakerKey, Breakers
+from service.events import Event, Events
 
 SUCCESS = Verdict.SUCCESS
 FAILURE = Verdict.FAILURE
@@ -61,3 +62,14 @@ def half_open(**changes: Any) -> tuple[Breaker, Permit]:
     breaker.tick(6.0)
     assert breaker.take_changes() == [Change("OPEN", "HALF_OPEN", "the cooldown is over")]
     return breaker, a
+
+
+def watched(settings: BreakerSettings) -> tuple[Breakers, list[Event]]:
+    events, heard = Events(), list[Event]()
+    events.subscribe(heard.append)
+    return Breakers(settings, events), heard
+
+
+async def failed(breakers: Breakers, key: BreakerKey, times: int = 4) -> None:
+    for _ in range(times):
+        breakers.settle(await breakers.admit(key), FAILURE)

@@ -177,6 +177,16 @@ def test_a_slow_probe_opens_the_breaker_again() -> None:
 # Half-open
 
 
+def test_successes_of_one_half_open_time_do_not_count_in_the_next() -> None:
+    breaker, _ = half_open()
+    call(breaker, SUCCESS, 6.0)
+    call(breaker, FAILURE, 6.0)
+    call(breaker, SUCCESS, 16.0)
+    assert breaker.label == "HALF_OPEN"
+    call(breaker, SUCCESS, 16.0)
+    assert breaker.label == "CLOSED"
+
+
 def test_a_half_open_breaker_that_nobody_asks_stays_so() -> None:
     breaker, _ = half_open()
     breaker.tick(500.0)
@@ -226,13 +236,27 @@ def test_retry_after_is_capped() -> None:
 
 def test_a_late_retry_after_prolongs_an_open_breaker_and_never_shortens_it() -> None:
     breaker, a = tripped()
-    b = Breaker(story())
     breaker.settle(a, FAILURE, 2.0, retry_after=20.0)
     assert breaker.next_deadline() == 22.0
-    call(b, SUCCESS, 0.0, retry_after=20.0)  # only a failure asks for rest
+    another, a = tripped()
+    another.settle(a, FAILURE, 2.0, retry_after=1.0)
+    assert another.next_deadline() == 6.0
+
+
+def test_only_a_failure_asks_for_rest() -> None:
+    breaker = Breaker(story())
+    call(breaker, SUCCESS, 0.0, retry_after=20.0)
     for _ in range(3):
-        call(b, FAILURE, 0.0)
-    assert b.next_deadline() == 5.0
+        call(breaker, FAILURE, 0.0)
+    assert breaker.next_deadline() == 5.0
+
+
+def test_a_site_that_recovered_is_not_held_to_its_earlier_wish() -> None:
+    breaker, a = half_open()
+    breaker.settle(a, FAILURE, 6.0, retry_after=100.0)
+    for verdict in (SUCCESS, SUCCESS, FAILURE, FAILURE, FAILURE, FAILURE):
+        call(breaker, verdict, 7.0)
+    assert breaker.next_deadline() == 12.0
 
 
 # The ramp
