@@ -1,0 +1,55 @@
+"""What a process and its descendants use, from /proc. A process that is gone uses nothing."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Of a process tree so far.
+
+    Attributes:
+        cpu: seconds, those of children that have ended included.
+        run_delay: seconds in which the main threads were ready to run but had no core.
+        rss: bytes resident now; memory shared between the processes counts in each.
+    """
+
+    cpu: float = 0.0
+    run_delay: float = 0.0
+    rss: int = 0
+
+    def __sub__(self, earlier: Cost) -> Cost:
+        """What was added since; never negative, though a child that ended may take its part along."""
+        cpu, run_delay = self.cpu - earlier.cpu, self.run_delay - earlier.run_delay
+        return Cost(max(0.0, cpu), max(0.0, run_delay), self.rss)
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(self.cpu + other.cpu, self.run_delay + other.run_delay, self.rss + other.rss)
+
+
+def cost_of(pid: int) -> Cost:
+    """The cost of `pid` and all its living descendants."""
+    process = Path("/proc") / str(pid)
+    # The command may hold spaces and brackets; the numbers begin behind its last bracket.
+    fields = _read(process / "stat").rpartition(")")[2].split()
+    if not fields:
+        return Cost()
+    cpu = sum(map(int, fields[11:15])) / _TICKS  # utime, stime, cutime, cstime
+    delay = _read(process / "schedstat").split()
+    own = Cost(cpu, int(delay[1]) / 1e9 if delay else 0.0, int(fields[21]) * _PAGE)
+    children = _read(process / "task" / str(pid) / "children").split()
+    return sum((cost_of(int(child)) for child in children), own)
+
+
+def _read(path: Path) -> str:
+    """The text of a file of /proc; empty where the process is gone or the kernel was built without it."""
+    try:
+        return path.read_text()
+    except OSError:
+        return ""

@@ -1,0 +1,390 @@
+"""The pool: who runs next, on which worker, and how many workers there are.
+
+A capacity limiter with a token for each worker governs how many jobs run; the waiting room says who is next.
+Every change of either ends in one synchronous step, `_advance`, so a worker that becomes free is in the next
+request's hands within the same tick. MAX_WORKERS long-lived tasks, the slots, boot the workers, watch them,
+end them and reap them; nobody else does.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import trio
+
+from . import events
+from .accounting import Cost
+from .admission import Ticket, WaitingRoom
+from .booting import Boots
+from .config import Config
+from .errors import ShuttingDown
+from .pool_statistics import PoolStatistics, WorkerStatistics
+from .resources import available_cores
+from .scaling import Arrived, Booted, Finished, Load, Scaler
+from .seat import Reason, Seat, Worker
+from .template import Template
+from .wire import Outcome, Success
+
+__all__ = ["Pool", "PoolStatistics", "Seat", "WorkerStatistics"]
+
+BOOT = 10.0  # seconds in which a worker has to say READY
+GRACE = 2.0  # seconds between TERM and KILL
+
+
+class Pool:
+    """MIN_WORKERS to MAX_WORKERS workers, and the requests that wait for them.
+
+    Args:
+        boot, grace: seconds to say READY, and between TERM and KILL.
+        draw: numbers from 0 to 1, for jitter.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        template: Template,
+        bus: events.Events,
+        *,
+        boot: float = BOOT,
+        grace: float = GRACE,
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        self.slots = range(config.max_workers)
+        self._config = config
+        self._template = template
+        self._events = bus
+        self._grace = grace
+        self._closed = False
+        self._room = WaitingRoom(config.queue_max)
+        self._scaler = Scaler(
+            config.min_workers, config.max_workers, cores=available_cores(), fixed=config.fixed_workers
+        )
+        self._limiter = trio.CapacityLimiter(0)
+        self._boots = Boots(template, bus, tasks=config.max_tasks_per_worker, patience=boot, draw=draw)
+        self._floor = trio.Event()
+
+        self._waiting: dict[Ticket, Seat] = {}  # bounded by the room
+        self._renewing: deque[Seat] = (
+            deque()
+        )  # wait for a fresh worker, before all others; at most MAX_WORKERS
+        self._workers: list[Worker] = []  # from READY until reaped
+        self._idle: list[Worker] = []  # the warmest last
+        self._vacant: deque[trio.Event] = deque()  # slots without a worker, parked
+        self._booting = 0  # slots that were told to boot and have not done so yet
+
+        self._total = self._completed = self._failed = self._retried = 0
+        self._created = self._destroyed = self._peak = 0
+
+    # What requests use.
+
+    @asynccontextmanager
+    async def seat(self, ticket: Ticket) -> AsyncIterator[Seat]:
+        """A seat, once it is `ticket`'s turn.
+
+        Raises:
+            QueueFull: there is no room to wait, or it would be in vain.
+            ShuttingDown: the pool is closed, or was while the ticket waited.
+        """
+        if self._closed:
+            raise ShuttingDown
+        now = trio.current_time()
+        self._scaler.step(now, Arrived())
+        self._room.enter(ticket, now, workers=self._scaler.limit, busy=self._busy())
+        seat = self._waiting[ticket] = Seat(self, ticket)
+        self._total += 1
+        try:
+            self._advance()
+            await seat.turn()
+            seat.waited = trio.current_time() - now
+            yield seat
+        finally:
+            self._leave(seat)
+
+    def close(self) -> None:
+        """Take no more work: who waits is refused at once, who runs goes on, who dies is not replaced."""
+        self._closed = True
+        for seat in [*self._waiting.values(), *self._renewing]:
+            seat.refuse(ShuttingDown())
+
+    def hurry(self) -> None:
+        """From now on kill at once: no grace for anybody, those included who are being ended already."""
+        self._grace = 0.0
+        for worker in self._workers:
+            worker.process.hurry()
+
+    async def warm_floor(self) -> None:
+        """Return when MIN_WORKERS workers are ready, for the first time."""
+        await self._floor.wait()
+
+    def statistics(self) -> PoolStatistics:
+        """A snapshot."""
+        now = trio.current_time()
+        warm = self._template.warm
+        return PoolStatistics(
+            total_tasks=self._total,
+            completed_tasks=self._completed,
+            failed_tasks=self._failed,
+            retried_tasks=self._retried,
+            active_tasks=self._busy(),
+            queue_length=len(self._room),
+            active_workers=self._in_service(),
+            idle_workers=len(self._idle),
+            peak_workers=self._peak,
+            workers_created=self._created,
+            workers_destroyed=self._destroyed,
+            boot_failures=self._boots.failures,
+            degraded=self._boots.backoff.degraded(now),
+            target=self._scaler.target,
+            workers=tuple(self._describe(now)),
+            room=self._room.statistics(now),
+            scaling=self._scaler.statistics(now),
+            ytdlp=warm.ytdlp if warm else None,
+            runtime=warm.runtime if warm else None,
+        )
+
+    # What seats use.
+
+    async def worker_for(self, seat: Seat, *, fresh: bool) -> Worker:
+        """The worker that `seat` holds, or another: where that is gone, or is used and has to be `fresh`.
+
+        Raises:
+            ShuttingDown: another is needed, and the pool is closed.
+        """
+        worker = seat.worker
+        if worker is not None and worker.reason is None:
+            if worker.fresh or not fresh:
+                return worker
+            if (other := self._find(fresh=True)) is not None:
+                self._release(worker)
+                self._hand(seat, other)
+                self._shelve(worker)
+                return other
+            self.dismiss(worker, Reason.COOKIES)
+        if worker is not None:
+            await worker.gone.wait()
+            seat.worker = None
+        if self._closed:
+            raise ShuttingDown
+        self._renewing.append(seat)
+        self._advance()
+        await seat.turn()
+        return seat.held
+
+    def give_back(self, seat: Seat) -> None:
+        """`seat` needs its worker no more, and it is as good as before."""
+        worker = seat.held
+        seat.worker = None
+        self._release(worker)
+        due = worker.tasks >= worker.due and not self._closed and self._boots.allowed()
+        if worker.process.ended:
+            self.dismiss(worker, Reason.DIED)
+        elif due:
+            self.dismiss(worker, Reason.RECYCLED)
+        else:
+            self._shelve(worker)
+        self._advance()
+
+    def dismiss(self, worker: Worker, reason: Reason) -> None:
+        """Take `worker` out of service; its slot ends it. The capacity it holds is free once it is reaped."""
+        worker.reason = reason
+        if worker in self._idle:
+            self._idle.remove(worker)
+        if reason is Reason.RECYCLED:
+            self._booting += 1  # its slot boots the replacement first
+        worker.watch.cancel()
+
+    def retries(self) -> bool:
+        """Whether a job whose worker died may be tried again; if so, it is counted."""
+        self._retried += not self._closed
+        return not self._closed
+
+    def count(self, outcome: Outcome) -> None:
+        """A job has ended."""
+        if isinstance(outcome, Success):
+            self._completed += 1
+        else:
+            self._failed += 1
+
+    def learn(self, seat: Seat, outcome: Outcome, cost: Cost, seconds: float) -> None:
+        """What a job that has ended, after so many seconds, says about those to come."""
+        now = trio.current_time()
+        cpu = max(outcome.usage.cpu, cost.cpu)
+        self._room.finished(seat.ticket, now, service_time=seconds, cost=cpu)
+        self._scaler.step(now, Finished(cpu, outcome.usage.wall or seconds, cost.run_delay, seconds))
+
+    # The slots.
+
+    async def tend(self, index: int) -> None:
+        """Slot `index`, for ever: boot a worker when one is wanted, watch it, end it, reap it.
+
+        Cancelled, it leaves no process behind.
+        """
+        assert index in self.slots
+        while True:
+            called = trio.Event()
+            self._vacant.append(called)
+            self._advance()
+            await called.wait()
+            worker = await self._boot()
+            while worker is not None:
+                worker = await self._keep(worker)
+
+    async def _boot(self) -> Worker | None:
+        """A worker in service, or None where it is no longer wanted."""
+        worker = None
+        while worker is None and self._in_service() + self._booting <= self._wanted():
+            await self._boots.pause()
+            worker = await self._boots.attempt()
+        self._booting -= 1
+        if worker is not None:
+            self._enlist(worker)
+        return worker
+
+    async def _keep(self, worker: Worker) -> Worker | None:
+        """`worker`'s service and its end; the one that replaces it, where that came first."""
+        replacement = None
+        try:
+            await self._watch(worker)
+            while worker.reason is Reason.RECYCLED and replacement is None:
+                replacement = await self._boots.attempt()
+                self._booting -= 1
+                if replacement is None:  # then it serves on; after its next job this is tried again
+                    worker.reason = None
+                    self._shelve(worker)
+                    self._advance()
+                    await self._watch(worker)
+                else:
+                    self._enlist(replacement)
+        finally:
+            worker.reason = worker.reason or Reason.SHUTDOWN
+            # Bounded by the grace, a kill and the template's answer: see Process.end.
+            with trio.CancelScope(shield=True):
+                worker.status = await worker.process.end(self._grace)
+            self._gone(worker)
+        return replacement
+
+    async def _watch(self, worker: Worker) -> None:
+        """Return when `worker` is out of service: dismissed, dead, or idle for too long."""
+        while worker.reason is None:
+            rest = self._config.worker_idle if worker.ticket is None else math.inf
+            worker.watch = trio.CancelScope(deadline=trio.current_time() + rest)
+            with worker.watch:
+                await worker.process.wait()
+                if worker.ticket is not None:
+                    await trio.sleep_forever()  # until its seat has read what it left, and dismisses it
+                self.dismiss(worker, Reason.DIED)
+            # Where a seat took it in the very tick in which its rest was over, the seat wins.
+            if worker.reason is None and worker.ticket is None and self._in_service() > self._wanted():
+                self.dismiss(worker, Reason.IDLE)
+
+    # The bookkeeping, all of it synchronous.
+
+    def _advance(self) -> None:
+        """Give idle workers to those whose turn it is; then see to it that there are enough workers."""
+        now = trio.current_time()
+        while self._renewing and (worker := self._find(fresh=True)):
+            self._hand(self._renewing.popleft(), worker)
+        while len(self._room) and (worker := self._find()):
+            if ticket := self._room.call(now):
+                self._hand(self._waiting.pop(ticket), worker)
+        for ticket, error in self._room.shed(now):
+            self._waiting.pop(ticket).refuse(error)
+        missing = self._wanted() - self._in_service() - self._booting
+        while missing > 0 and self._vacant:
+            self._vacant.popleft().set()
+            self._booting += 1
+            missing -= 1
+
+    def _find(self, *, fresh: bool = False) -> Worker | None:
+        """The warmest idle worker, an unused one if `fresh`. Those that are not fit any more have to go."""
+        for worker in reversed(self._idle.copy()):
+            if fresh and not worker.fresh:
+                continue
+            if worker.process.healthy():
+                return worker
+            self.dismiss(worker, Reason.SUSPECT)
+        return None
+
+    def _wanted(self) -> int:
+        """How many workers there should be."""
+        if self._closed:
+            return 0
+        busy = self._busy()
+        target = self._scaler.step(trio.current_time(), Load(queued=len(self._room), busy=busy))
+        # Used workers that idle are of no help to a seat that needs a fresh one.
+        return max(target, busy + len(self._idle)) if self._renewing else target
+
+    def _in_service(self) -> int:
+        return sum(worker.reason is None for worker in self._workers)
+
+    def _busy(self) -> int:
+        return self._limiter.borrowed_tokens + len(self._renewing)
+
+    def _enlist(self, worker: Worker) -> None:
+        """A new worker is ready."""
+        self._workers.append(worker)
+        self._limiter.total_tokens = len(self._workers)
+        self._scaler.step(trio.current_time(), Booted(worker.ready - worker.process.born))
+        self._created += 1
+        self._peak = max(self._peak, self._in_service())
+        if self._in_service() >= self._config.min_workers:
+            self._floor.set()
+        self._shelve(worker)
+        self._advance()
+
+    def _hand(self, seat: Seat, worker: Worker) -> None:
+        """It is `seat`'s turn, on `worker`, which idles."""
+        self._idle.remove(worker)
+        self._limiter.acquire_on_behalf_of_nowait(seat.ticket)
+        seat.hand(worker)
+
+    def _release(self, worker: Worker) -> None:
+        """Free the capacity that `worker` holds."""
+        if worker.ticket is not None:
+            self._limiter.release_on_behalf_of(worker.ticket)
+            worker.ticket = None
+
+    def _shelve(self, worker: Worker) -> None:
+        """`worker` idles."""
+        worker.watch.deadline = trio.current_time() + self._config.worker_idle
+        self._idle.append(worker)
+
+    def _leave(self, seat: Seat) -> None:
+        """The request behind `seat` has ended, whatever it was doing."""
+        if self._waiting.pop(seat.ticket, None):
+            self._room.leave(seat.ticket)
+        if seat in self._renewing:
+            self._renewing.remove(seat)
+        if seat.worker is not None and seat.worker.reason is None:
+            self.give_back(seat)
+        else:
+            self._advance()
+
+    def _gone(self, worker: Worker) -> None:
+        """`worker` is reaped."""
+        assert worker.reason is not None
+        if worker in self._idle:
+            self._idle.remove(worker)
+        self._workers.remove(worker)
+        self._release(worker)
+        self._limiter.total_tokens = len(self._workers)
+        self._destroyed += 1
+        self._events.emit(events.WorkerEnded(worker.process.pid, worker.reason.value, worker.tasks))
+        worker.gone.set()
+
+    def _describe(self, now: float) -> list[WorkerStatistics]:
+        """A line for each process."""
+        lines = [
+            WorkerStatistics(process.pid, "booting", 0, now - process.born, process.cost().rss)
+            for process in self._boots.newborn
+        ]
+        for worker in self._workers:
+            state = "ending" if worker.reason else "busy" if worker.ticket else "idle"
+            process = worker.process
+            rss = process.cost().rss
+            lines.append(WorkerStatistics(process.pid, state, worker.tasks, now - process.born, rss))
+        return lines

@@ -1,0 +1,50 @@
+"""The frozen snapshots of the pool that metrics, the dashboard and tests read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .admission import RoomStatistics
+from .scaling import ScalerStatistics
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStatistics:
+    """One worker: booting, idle, busy or ending; age in seconds, RSS of its process tree in bytes."""
+
+    pid: int
+    state: str
+    tasks: int
+    age: float
+    rss: int
+
+
+@dataclass(frozen=True, slots=True)
+class PoolStatistics:
+    """What the pool has done and does.
+
+    Attributes:
+        active_workers: ready ones, idle or busy.
+        degraded: workers fail to boot, one after the other.
+        ytdlp, runtime: versions, as the template reported them.
+    """
+
+    total_tasks: int
+    completed_tasks: int
+    failed_tasks: int
+    retried_tasks: int
+    active_tasks: int
+    queue_length: int
+    active_workers: int
+    idle_workers: int
+    peak_workers: int
+    workers_created: int
+    workers_destroyed: int
+    boot_failures: int
+    degraded: bool
+    target: int
+    workers: tuple[WorkerStatistics, ...]
+    room: RoomStatistics
+    scaling: ScalerStatistics
+    ytdlp: str | None
+    runtime: str | None

@@ -1,0 +1,170 @@
+"""One worker process as the server sees it: say hello, run a job, watch it, end it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import Awaitable, Callable
+
+import trio
+
+from .accounting import Cost, cost_of
+from .wire import (
+    HEADER,
+    MAX_HEAD,
+    Job,
+    Outcome,
+    ProtocolError,
+    decode_outcome,
+    decode_ready,
+    encode_job,
+    lengths,
+)
+
+CHUNK = 256 * 1024
+KILL_PATIENCE = 5.0  # seconds that a killed process may take to end; only a hung disk makes it take any
+
+
+class WorkerDied(Exception):
+    """The worker ended, or closed its socket, before it had answered."""
+
+
+class ResultTooLarge(ProtocolError):
+    """The worker announced a result over the bound; not a byte of it was read."""
+
+
+class Process:
+    """A worker that the template has forked.
+
+    Whoever holds it must see to it that `end` runs to its end, once. `ready` and `run` are for one task at a
+    time, `wait` and `end` too, and the two sides may be different tasks.
+
+    Args:
+        pidfd: refers to the process whatever becomes of its number; closed by `end`.
+        server: this side's end of the worker's socket; closed by `end`.
+        born: when it was asked for, on Trio's clock.
+        max_result: bytes that one result may have.
+        reap: has the template collect the dead process; gives its exit status, None where nobody knows it.
+    """
+
+    def __init__(
+        self,
+        pid: int,
+        pidfd: int,
+        server: socket.socket,
+        *,
+        born: float,
+        max_result: int,
+        reap: Callable[[int], Awaitable[int | None]],
+    ) -> None:
+        self.pid = pid
+        self.born = born
+        self.ended = False
+        self._pidfd = pidfd
+        self._max_result = max_result
+        self._reap = reap
+        self._grace = trio.CancelScope()
+        server.setblocking(False)
+        self._server = server
+        self._stream = trio.SocketStream(trio.socket.from_stdlib_socket(server))
+
+    async def ready(self) -> None:
+        """Return when the worker has said READY.
+
+        Raises:
+            WorkerDied: it ended instead.
+            ProtocolError: it said something else.
+        """
+        head, _ = await self._frame(max_body=0)
+        if decode_ready(head).pid != self.pid:
+            raise ProtocolError("the worker is not who it says")
+
+    async def run(self, job: Job, timeout: float) -> Outcome:
+        """Have the worker do `job`, in about `timeout` seconds; the caller sets the real deadline.
+
+        After any exception the worker is not to be used again.
+
+        Raises:
+            WorkerDied: it ended without a whole answer.
+            ResultTooLarge: its answer is over the bound.
+            ProtocolError: its answer is not one.
+        """
+        try:
+            await self._stream.send_all(encode_job(job, timeout))
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            raise WorkerDied from None
+        return decode_outcome(*await self._frame(self._max_result))
+
+    def healthy(self) -> bool:
+        """Whether an idle worker is still there and silent, as far as can be seen without waiting."""
+        if self.ended:
+            return False
+        try:
+            self._server.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False  # the end of file, or bytes that nobody asked for
+
+    def cost(self) -> Cost:
+        """What it and its children have used so far."""
+        return cost_of(self.pid)
+
+    async def wait(self) -> None:
+        """Return when the process has ended. What it had written can still be read, and then ends."""
+        await trio.lowlevel.wait_readable(self._pidfd)
+        self.ended = True
+        # A child that it left behind may hold the other end open; nobody shall wait for that.
+        with contextlib.suppress(OSError):
+            self._server.shutdown(socket.SHUT_RD)
+
+    async def end(self, grace: float) -> int | None:
+        """TERM to the process group, `grace` seconds, KILL, reap. Returns the exit status, if known.
+
+        To be called shielded: takes at most `grace` + KILL_PATIENCE + the template's time to answer.
+        """
+        if not self.ended:
+            self._signal(signal.SIGTERM)
+            self._grace.deadline = min(self._grace.deadline, trio.current_time() + grace)
+            with self._grace:
+                await self.wait()
+        self._signal(signal.SIGKILL)  # also to those of the group who outlived their leader
+        with trio.move_on_after(KILL_PATIENCE):
+            await self.wait()
+        status = await self._reap(self.pid)
+        self._stream.socket.close()
+        os.close(self._pidfd)
+        return status
+
+    def hurry(self) -> None:
+        """Give it no more grace, now or later."""
+        self._grace.cancel()
+
+    def _signal(self, number: int) -> None:
+        # The group's id cannot mean anybody else: the leader is not reaped yet. Only where the template is
+        # gone, and its children with it, the number is free; it would have to come round within a moment.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, number)
+
+    async def _frame(self, max_body: int) -> tuple[bytes, bytes]:
+        header = await self._exactly(HEADER.size)
+        head, body = lengths(header, max_head=MAX_HEAD, max_body=0xFFFFFFFF)
+        if body > max_body:
+            raise ResultTooLarge(body)
+        return await self._exactly(head), await self._exactly(body)
+
+    async def _exactly(self, size: int) -> bytes:
+        chunks = []
+        while size:
+            try:
+                chunk = await self._stream.receive_some(min(size, CHUNK))
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                raise WorkerDied from None
+            if not chunk:
+                raise WorkerDied
+            chunks.append(chunk)
+            size -= len(chunk)
+        return b"".join(chunks)

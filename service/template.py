@@ -1,0 +1,282 @@
+"""The server's end of the template process: starts it, has it fork and reap workers, starts it again.
+
+The other end, and the protocol between the two, is `service/worker/template.py`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import site
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from . import events
+from .backoff import Backoff
+from .config import Config
+from .process import Process
+from .wire import Warm, WorkerSettings
+from .worker.template import receive, send
+
+COMMAND = (
+    sys.executable,
+    "-P",
+    "-m",
+    "service.worker.template",
+)  # -P: nothing is imported from where we stand
+WARMING = 60.0  # seconds
+ANSWER = 5.0  # seconds for a fork or a reap, which take milliseconds
+LAST_WORKERS = 10.0  # seconds at the end in which the pool ends its workers; more than TERM, grace and KILL
+ENDING = 3.0  # seconds to end by itself once its socket is closed
+STABLE = 10.0  # seconds of life after which an end is no sign that it cannot live
+
+
+class StartError(Exception):
+    """The template process cannot be warmed; the text says why."""
+
+
+class ForkFailed(Exception):
+    """The template lives but could not fork a worker; the text says why."""
+
+
+class _Gone(Exception):
+    """This template process has ended, or does not answer and is being killed."""
+
+
+class Template:
+    """The template that workers are forked from, whichever process is it at the moment.
+
+    Args:
+        command: starts the process; its control socket's number is added as the last argument.
+    """
+
+    def __init__(self, config: Config, bus: events.Events, *, command: Sequence[str] = COMMAND) -> None:
+        self._settings = WorkerSettings(
+            proxy=config.egress_proxy,
+            ca_file=str(config.egress_ca_file.absolute()) if config.egress_ca_file else None,
+            plugin_dir=str(config.plugin_dir.absolute()) if config.plugin_dir else None,
+            egress_allow=config.egress_allow,
+            max_result=config.ytdlp_max_buffer,
+            memory=config.worker_memory_mb << 20,
+        )
+        self._command = command
+        self._events = bus
+        self._children: list[_Running] = []
+        self._current: _Running | None = None
+        self._came = trio.Event()
+        self.warm: Warm | None = None
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Keep a template running; started when the first one is warm.
+
+        Cancelled, it stays until the last worker is reaped, so that the pool's slots may end with it.
+
+        Raises:
+            StartError: the first one could not be warmed. Later ones are tried again, ever more slowly.
+        """
+        backoff = Backoff()
+        while True:
+            began = trio.current_time()
+            try:
+                await self._life(task_status)
+            except StartError as error:
+                if self.warm is None:
+                    raise
+                delay = backoff.failed(trio.current_time(), began)
+                self._events.emit(events.WorkerBootFailed(problem=str(error), retry_in=delay))
+            else:
+                if trio.current_time() - began > STABLE:
+                    backoff.succeeded()
+                delay = backoff.failed(trio.current_time(), began)
+            task_status = trio.TASK_STATUS_IGNORED
+            await trio.sleep(delay)
+
+    async def _life(self, task_status: trio.TaskStatus[None]) -> None:
+        """One template process, from its start to its end. Raises StartError where it does not get warm."""
+        running = _Running(self._settings, self._command)
+        self._children.append(running)
+        try:
+            self.warm = await running.warm()
+            self._current = running
+            self._came.set()
+            self._came = trio.Event()
+            self._events.emit(events.TemplateStarted(running.pid, self.warm.ytdlp, self.warm.runtime))
+            task_status.started()
+            await running.ended()
+        finally:
+            # Bounded by LAST_WORKERS, ENDING and a kill.
+            with trio.CancelScope(shield=True):
+                status = await running.close()
+            self._current = None
+            self._children.remove(running)
+        self._events.emit(events.TemplateEnded(running.pid, status))
+
+    def pids(self) -> frozenset[int]:
+        """Children of this process that the template's own task waits for."""
+        return frozenset(running.pid for running in self._children)
+
+    async def spawn(self) -> Process:
+        """A new worker, which has yet to say READY. Waits for a warm template where there is none.
+
+        Raises:
+            ForkFailed: the operating system refuses.
+        """
+        while True:
+            while self._current is None or self._current.gone:
+                await self._came.wait()
+            with contextlib.suppress(_Gone):
+                return await self._current.spawn()
+
+
+class _Running:
+    """One template process, from its start to its end.
+
+    It is started by the thread that runs Trio: PR_SET_PDEATHSIG speaks of the death of the thread that
+    forked, and a helper thread would take the template with it.
+    """
+
+    def __init__(self, settings: WorkerSettings, command: Sequence[str]) -> None:
+        self.gone = False
+        self._settings = settings
+        self._lock = trio.Lock()  # one question at a time; bounded by ANSWER for each of MAX_WORKERS slots
+        self._unreaped: set[int] = set()
+        self._reaped = trio.Event()
+        self._scratch = tempfile.mkdtemp(prefix="ytdlpd-")
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._control.setblocking(False)
+        try:
+            with theirs:
+                self._process = subprocess.Popen(
+                    [*command, str(theirs.fileno())],
+                    pass_fds=[theirs.fileno()],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    env=_environment(self._scratch),
+                    start_new_session=True,  # a terminal's Ctrl-C is for the server, which then drains
+                )
+        except OSError as error:
+            self._control.close()
+            shutil.rmtree(self._scratch)
+            raise StartError(f"the template process cannot start: {error}") from error
+        self.pid = self._process.pid
+        self._pidfd = os.pidfd_open(self.pid)
+
+    async def warm(self) -> Warm:
+        """What it reports once it is warm. Raises StartError where it cannot."""
+        answer: dict[str, Any] = {"failed": f"it was not warm after {WARMING:g} s"}
+        try:
+            with trio.move_on_after(WARMING):
+                send(self._control, {"settings": asdict(self._settings), "scratch": self._scratch})
+                answer, _ = await self._receive()
+        except (_Gone, OSError):
+            answer = {"failed": "it ended while it was warming up"}
+        if "failed" in answer:
+            raise StartError(f"the template process cannot start: {answer['failed']}")
+        return Warm(**answer["warm"])
+
+    async def ended(self) -> None:
+        """Return when the process has ended."""
+        await trio.lowlevel.wait_readable(self._pidfd)
+        self.gone = True
+
+    async def spawn(self) -> Process:
+        """Raises ForkFailed or _Gone."""
+        ours, theirs = socket.socketpair()
+        try:
+            with theirs:
+                answer, fds = await self._ask({"spawn": True}, [theirs.fileno()])
+            if "error" in answer:
+                raise ForkFailed(answer["error"])
+        except BaseException:
+            ours.close()
+            raise
+        self._unreaped.add(answer["spawned"])
+        return Process(answer["spawned"], fds[0], ours, max_result=self._settings.max_result, reap=self._reap)
+
+    async def close(self) -> int | None:
+        """End it, after its last worker; returns its exit status. To be called shielded."""
+        with trio.move_on_after(LAST_WORKERS):
+            while self._unreaped and not self.gone:
+                await self._reaped.wait()
+        self.gone = True
+        trio.lowlevel.notify_closing(self._control)
+        self._control.close()
+        with trio.move_on_after(ENDING):
+            await trio.lowlevel.wait_readable(self._pidfd)
+        self._process.kill()
+        status = self._process.wait()
+        os.close(self._pidfd)
+        shutil.rmtree(self._scratch, ignore_errors=True)
+        return status
+
+    async def _reap(self, pid: int) -> int | None:
+        """Have a dead worker collected; None where the template is gone, and init has collected it."""
+        status: int | None = None
+        with contextlib.suppress(_Gone):
+            answer, _ = await self._ask({"reap": pid})
+            status = answer["status"]
+        self._unreaped.discard(pid)
+        self._reaped.set()
+        self._reaped = trio.Event()
+        return status
+
+    async def _ask(
+        self, message: dict[str, Any], fds: Sequence[int] = ()
+    ) -> tuple[dict[str, Any], list[int]]:
+        """The answer to `message`. Raises _Gone."""
+        async with self._lock:
+            if self.gone:
+                raise _Gone
+            # A worker that was asked for needs an owner, whoever is cancelled meanwhile. Bounded by ANSWER.
+            with trio.move_on_after(ANSWER, shield=True):
+                try:
+                    send(self._control, message, fds)
+                except OSError:
+                    self._lose()
+                    raise _Gone from None
+                return await self._receive()
+        self._lose()  # what it says late would be taken for the answer to the next question
+        raise _Gone
+
+    async def _receive(self) -> tuple[dict[str, Any], list[int]]:
+        """The next message. Raises _Gone where none will come."""
+        while True:
+            try:
+                message, fds = receive(self._control)
+            except BlockingIOError:
+                with contextlib.suppress(trio.ClosedResourceError):
+                    await trio.lowlevel.wait_readable(self._control)
+                continue
+            except OSError:
+                message = None
+            if message is None:
+                self._lose()
+                raise _Gone
+            return message, fds
+
+    def _lose(self) -> None:
+        """Whatever it is doing, it does not talk to us any more: `run` starts another once it is dead."""
+        self.gone = True
+        self._process.kill()
+
+
+def _environment(scratch: str) -> Mapping[str, str]:
+    """All that the template sees of the server's environment."""
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TZ") if name in os.environ}
+    roots = [str(Path(__file__).parents[1]), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    return {
+        **kept,
+        "HOME": scratch,
+        "TMPDIR": scratch,
+        "PYTHONPATH": os.pathsep.join(os.path.abspath(root) for root in roots if root),
+        "PYTHONUSERBASE": site.getuserbase(),  # else it would follow HOME
+    }

@@ -1,0 +1,246 @@
+"""The template process: warms yt-dlp once, then forks a worker whenever the server asks for one.
+
+One thread, no event loop, no Trio: a fork here copies nothing but what the workers need. The server talks
+to it over a SOCK_SEQPACKET socket, one JSON message per datagram, file descriptors beside it:
+
+    server → template   {"settings": {…}, "scratch": path}    first
+                        {"spawn": true} + the worker's socket
+                        {"reap": pid}
+    template → server   {"warm": {…}} or {"failed": "why"}     answers the settings
+                        {"spawned": pid} + a pidfd, or {"error": "why"}
+                        {"reaped": pid, "status": n}
+
+A worker is not reaped before the server says so. Until then the dead leader keeps its pid and its process
+group's id from being given to anybody else, so the server may signal the group without a race.
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import ctypes
+import json
+import os
+import resource
+import shutil
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NoReturn
+
+from ..wire import Warm, WorkerSettings
+
+Warmer = Callable[[WorkerSettings], Warm]
+Work = Callable[[socket.socket, WorkerSettings], None]
+
+MESSAGE = 64 * 1024  # bytes of the longest message
+NICENESS = 5  # behind the server, which then stays fast when every core is busy
+OOM_SCORE = 500  # and ahead of it when the kernel has to kill somebody
+OPEN_FILES = 1024
+FILE_SIZE = 256 << 20
+
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def send(control: socket.socket, message: dict[str, Any], fds: Sequence[int] = ()) -> None:
+    """Send one message and, beside it, `fds`."""
+    data = json.dumps(message).encode()
+    if fds:
+        socket.send_fds(control, [data], fds)
+    else:
+        control.send(data)
+
+
+def receive(control: socket.socket) -> tuple[dict[str, Any] | None, list[int]]:
+    """One message and the descriptors beside it; None at the end of file."""
+    fds = array.array("i")
+    space = socket.CMSG_SPACE(4 * fds.itemsize)
+    # Not socket.recv_fds: it drops its flags, so a child of this process could inherit the descriptors.
+    data, ancillary, _, _ = control.recvmsg(MESSAGE, space, socket.MSG_CMSG_CLOEXEC)
+    for level, kind, payload in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            fds.frombytes(payload[: len(payload) - len(payload) % fds.itemsize])
+    return (json.loads(data) if data else None), fds.tolist()
+
+
+def serve(control: socket.socket, warm: Warmer, work: Work) -> None:
+    """Warm up, then fork workers until the server closes its end; ends every worker before it returns.
+
+    Args:
+        warm: does, once, all that its forks then need not do; raises where it cannot.
+        work: a worker's whole life, on its socket; its process ends when it returns.
+    """
+    _die_with_parent()  # for as long as warming keeps it from seeing the end of file
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(
+        signal.SIGTERM, signal.SIG_IGN
+    )  # a service manager may signal all: the drain is the server's
+    first, _ = receive(control)
+    if first is None:
+        return
+    values = first["settings"]
+    settings = WorkerSettings(**{**values, "egress_allow": tuple(values["egress_allow"])})
+    try:
+        report = warm(settings)
+    except Exception as error:
+        traceback.print_exc()
+        send(control, {"failed": f"{type(error).__name__}: {error}"})
+        sys.exit(1)
+    send(control, {"warm": asdict(report)})
+    # The end of file ends it from here on, with time to end the workers' own children too.
+    _libc.prctl(_PR_SET_PDEATHSIG, 0)
+    _Nest(control, settings, Path(first["scratch"]), work).tend()
+
+
+class _Nest:
+    """The workers that live, or are dead and not reaped."""
+
+    def __init__(self, control: socket.socket, settings: WorkerSettings, scratch: Path, work: Work) -> None:
+        self._control = control
+        self._settings = settings
+        self._scratch = scratch
+        self._work = work
+        self._workers: set[int] = set()
+
+    def tend(self) -> None:
+        """Do what the server says until it is gone; then leave nothing behind."""
+        try:
+            while True:
+                message, fds = receive(self._control)
+                if message is None:
+                    return
+                if "spawn" in message:
+                    self._spawn(*fds)
+                else:
+                    pid = message["reap"]
+                    send(self._control, {"reaped": pid, "status": self._reap(pid)})
+        except (BrokenPipeError, ConnectionResetError):
+            return
+        finally:
+            for pid in list(self._workers):
+                self._reap(pid)
+            shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def _spawn(self, worker_socket: int) -> None:
+        template = os.getpid()
+        try:
+            pid = os.fork()
+        except OSError as error:  # too many processes, or too little memory
+            os.close(worker_socket)
+            send(self._control, {"error": f"fork: {error.strerror}"})
+            return
+        if pid == 0:
+            _live(worker_socket, self._settings, self._scratch, template, self._work)
+        os.close(worker_socket)
+        self._workers.add(pid)
+        try:
+            pidfd = os.pidfd_open(pid)
+        except OSError as error:
+            self._reap(pid)
+            send(self._control, {"error": f"pidfd_open: {error.strerror}"})
+            return
+        try:
+            send(self._control, {"spawned": pid}, [pidfd])
+        finally:
+            os.close(pidfd)
+
+    def _reap(self, pid: int) -> int:
+        """End what is left of the worker's group, collect its status, remove its files."""
+        for kill in (os.kill, os.killpg):  # it may not have had the time to found its group
+            with contextlib.suppress(ProcessLookupError):
+                kill(pid, signal.SIGKILL)
+        _, status = os.waitpid(pid, 0)
+        self._workers.discard(pid)
+        shutil.rmtree(self._scratch / str(pid), ignore_errors=True)
+        return os.waitstatus_to_exitcode(status)
+
+
+def _live(worker_socket: int, settings: WorkerSettings, scratch: Path, template: int, work: Work) -> NoReturn:
+    """The forked child's whole life. Never returns into the template's code."""
+    status = 1
+    try:
+        _isolate(worker_socket, template, scratch / str(os.getpid()), settings.memory)
+        with socket.socket(fileno=worker_socket) as server:
+            work(server, settings)
+        status = 0
+    finally:
+        os._exit(status)  # also where an exception is on its way: nobody up there may handle it
+
+
+def _isolate(worker_socket: int, template: int, scratch: Path, memory: int) -> None:
+    """Own session, own files, bounded, and mortal."""
+    os.setsid()
+    _die_with_parent()
+    if os.getppid() != template:  # it died before the line above
+        os._exit(1)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(null, fd)
+    os.closerange(3, worker_socket)
+    os.closerange(worker_socket + 1, os.sysconf("SC_OPEN_MAX"))
+
+    scratch.mkdir(mode=0o700)
+    os.chdir(scratch)
+    os.umask(0o077)
+    for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "DENO_DIR"):
+        os.environ[name] = str(scratch)
+
+    os.nice(NICENESS)
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
+    # Not RLIMIT_AS: a JavaScript runtime reserves far more address space than it will ever touch.
+    _limit(resource.RLIMIT_DATA, _data_size() + memory)
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_NOFILE, OPEN_FILES)
+    _limit(resource.RLIMIT_FSIZE, FILE_SIZE)
+
+
+def _limit(what: int, value: int) -> None:
+    """Lower a limit; one that is tighter already stays."""
+    _, hard = resource.getrlimit(what)
+    value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.setrlimit(what, (value, value))
+
+
+def _data_size() -> int:
+    """Bytes that count against RLIMIT_DATA already, inherited from the template."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmData:"):
+            return int(line.split()[1]) * 1024
+    raise RuntimeError("/proc/self/status has no VmData")
+
+
+def _die_with_parent() -> None:
+    """Have the kernel kill this process when the thread that started it ends."""
+    if _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
+
+
+def main() -> None:
+    """Entry point: `python -m service.worker.template FD`."""
+
+    # Imported late: what yt-dlp reads at import is in place then, and a broken one is reported as such.
+    def warm(settings: WorkerSettings) -> Warm:
+        from . import runner
+
+        return runner.warm(settings)
+
+    def work(server: socket.socket, settings: WorkerSettings) -> None:
+        from . import runner
+
+        runner.work(server, settings)
+
+    with socket.socket(fileno=int(sys.argv[1])) as control:
+        serve(control, warm, work)
+
+
+if __name__ == "__main__":
+    main()
