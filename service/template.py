@@ -190,6 +190,7 @@ class _Running:
 
     async def spawn(self) -> Process:
         """Raises ForkFailed or _Gone."""
+        born = trio.current_time()
         ours, theirs = socket.socketpair()
         try:
             with theirs:
@@ -199,8 +200,9 @@ class _Running:
         except BaseException:
             ours.close()
             raise
-        self._unreaped.add(answer["spawned"])
-        return Process(answer["spawned"], fds[0], ours, max_result=self._settings.max_result, reap=self._reap)
+        pid, limit = answer["spawned"], self._settings.max_result
+        self._unreaped.add(pid)
+        return Process(pid, fds[0], ours, born=born, max_result=limit, reap=self._reap)
 
     async def close(self) -> int | None:
         """End it, after its last worker; returns its exit status. To be called shielded."""
