@@ -1,0 +1,260 @@
+"""What a worker may connect to: the judgement of URLs and addresses (pure), and the hook that enforces it.
+
+Two layers. Every URL that yt-dlp asks for is judged before it leaves, redirects included, because behind a
+proxy names are resolved elsewhere. And an audit hook judges the address of every connect, so that without a
+proxy a name is judged by the address really used; it also denies starting any program but the JavaScript
+runtime. Not covered: libc's DNS queries, file reads, and native libraries that bring their own sockets.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+import sys
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from ..wire import WorkerSettings
+from .journal import Journal
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_DEFAULT_PORTS = {"http": 80, "https": 443, "socks4": 1080, "socks4a": 1080, "socks5": 1080, "socks5h": 1080}
+
+# Names that only mean something inside somebody's network (RFC 6761, RFC 6762, RFC 8375, ICANN's .internal).
+_PRIVATE_SUFFIXES = frozenset(
+    ("localhost", "localdomain", "local", "internal", "intranet", "private", "corp", "home", "lan", "arpa")
+)
+
+# Global by the book, but no site of anyone's: protocol assignments, 6to4 relays, benchmarking.
+_NOT_SITES = tuple(
+    ipaddress.ip_network(text) for text in ("192.0.0.0/24", "192.88.99.0/24", "2001::/23", "2002::/16")
+)
+_UNICAST = ipaddress.IPv6Network("2000::/3")
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_DOCUMENTATION = ipaddress.IPv6Network("3fff::/20")
+
+_HOST = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]{0,252})")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One entry of EGRESS_ALLOW: a network or a host's name, at one port or (None) any."""
+
+    network: Network | None
+    host: str | None
+    port: int | None
+
+    def allows(self, host: str | Address, port: int) -> bool:
+        if self.port is not None and self.port != port:
+            return False
+        if isinstance(host, str):
+            return host == self.host
+        return self.network is not None and host.version == self.network.version and host in self.network
+
+
+def rules(entries: Iterable[str]) -> tuple[Rule, ...]:
+    """The rules of EGRESS_ALLOW's entries: `10.0.0.0/8`, `[::1]:8080`, `media.lan`, `media.lan:80`.
+
+    Raises:
+        ValueError: an entry is none of these.
+    """
+    return tuple(_rule(entry.strip()) for entry in entries)
+
+
+def _rule(entry: str) -> Rule:
+    try:
+        return Rule(ipaddress.ip_network(entry.strip("[]"), strict=False), None, None)
+    except ValueError:
+        pass
+    try:
+        parts = urlsplit(f"//{entry}")
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if not host or parts.path or parts.username is not None:
+        raise ValueError(f"EGRESS_ALLOW: {entry!r} is not a network, a host or host:port")
+    address = literal(host)
+    if address is not None:
+        return Rule(ipaddress.ip_network(address), None, port)
+    return Rule(None, _plain(host), port)
+
+
+def literal(host: str) -> Address | None:
+    """The address that `host` writes out, in any notation that connecting would accept; None for a name.
+
+    IPv4 may be decimal, hexadecimal or octal and have one to four parts, as `inet_aton(3)` reads it.
+    """
+    if ":" in host:
+        try:
+            return ipaddress.IPv6Address(host)
+        except ValueError:
+            return None
+    if not re.fullmatch(r"[0-9a-fx.]+", host):
+        return None
+    try:
+        return ipaddress.IPv4Address(socket.inet_aton(host))
+    except OSError:
+        return None
+
+
+def is_public(address: Address) -> bool:
+    """Whether `address` belongs to the public internet, in whichever form an IPv4 address is wrapped."""
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.scope_id is not None:
+            return False
+        if address.ipv4_mapped is not None:
+            return is_public(address.ipv4_mapped)
+        if address in _NAT64:
+            return is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+        if address not in _UNICAST or address in _DOCUMENTATION:
+            return False
+    if any(address.version == network.version and address in network for network in _NOT_SITES):
+        return False
+    return address.is_global and not address.is_multicast and not address.is_reserved
+
+
+def refusal(url: str, allow: tuple[Rule, ...] = ()) -> str | None:
+    """Why `url` may not be asked for, or None. Only http and https, with a host that is not a private one."""
+    try:
+        parts = urlsplit(url)
+        port = _port(parts)
+    except ValueError:
+        return "a malformed URL"
+    if parts.scheme not in ("http", "https"):
+        return "a scheme other than http and https"
+    if not parts.hostname:
+        return "a URL without a host"
+    if "\\" in parts.netloc or parts.netloc.count("@") > 1:
+        return "a host that readers of URLs disagree about"
+    host = _plain(parts.hostname)
+    address = literal(host)
+    if any(rule.allows(address or host, port) for rule in allow):
+        return None
+    if address is not None:
+        return None if is_public(address) else "an address inside a private network"
+    if not _HOST.fullmatch(host):
+        return "a malformed host"
+    labels = host.split(".")
+    if len(labels) < 2 or labels[-1] in _PRIVATE_SUFFIXES or labels[-1].isdigit():
+        return "a name inside a private network"
+    return None
+
+
+def _port(parts: SplitResult) -> int:
+    return parts.port or _DEFAULT_PORTS.get(parts.scheme, 0)
+
+
+def _plain(host: str) -> str:
+    """`host` as it would be looked up: full-width and enclosed forms folded, IDNA-encoded, no final dot."""
+    folded = unicodedata.normalize("NFKC", host).replace("。", ".").lower()
+    if not folded.isascii():
+        try:
+            folded = folded.encode("idna").decode("ascii")
+        except UnicodeError:
+            return folded
+    return folded.removesuffix(".")
+
+
+class Guard:
+    """One worker's judge. `journal` is the running job's; a denial is noted there and raised as Blocked.
+
+    Args:
+        settings: the proxy and EGRESS_ALLOW. With a proxy, only the proxy's address may be connected to.
+        programs: paths that may be started.
+    """
+
+    def __init__(self, settings: WorkerSettings, programs: Iterable[str] = ()) -> None:
+        self.journal = Journal()
+        self._rules = rules(settings.egress_allow)
+        self._programs = frozenset(programs)
+        self._vouched: set[tuple[Address, int]] = set()  # addresses of names that the operator allows
+        self._proxy: tuple[str, int] | None = None
+        if settings.proxy is not None:
+            parts = urlsplit(settings.proxy)
+            self._proxy = (parts.hostname or "", _port(parts))
+
+    def check_url(self, url: str) -> None:
+        """Raises Blocked where `url` may not be asked for."""
+        reason = refusal(url, self._rules)
+        if reason is not None:
+            raise self.journal.deny(reason)
+        if self._proxy is None and self._rules:
+            parts = urlsplit(url)
+            host, port = _plain(parts.hostname or ""), _port(parts)
+            if any(rule.host is not None and rule.allows(host, port) for rule in self._rules):
+                self._vouched |= _addresses(host, port)
+
+    def check_address(self, address: object) -> None:
+        """Raises Blocked where a socket may not be connected to `address`, as the socket module takes it."""
+        if not isinstance(address, tuple) or len(address) < 2 or not isinstance(address[0], str):
+            raise self.journal.deny("a socket other than TCP")
+        try:
+            host, port = ipaddress.ip_address(address[0]), int(address[1])
+        except ValueError:
+            raise self.journal.deny("an address that is not one") from None
+        if self._proxy is not None:
+            # Asked again where it is not among the known: the proxy's name may have moved.
+            if (host, port) not in self._vouched and port == self._proxy[1]:
+                self._vouched = _addresses(*self._proxy)
+            if (host, port) not in self._vouched:
+                raise self.journal.deny("an address other than the proxy's")
+        elif not (
+            is_public(host)
+            or (host, port) in self._vouched
+            or any(rule.allows(host, port) for rule in self._rules)
+        ):
+            raise self.journal.deny("an address inside a private network")
+
+    def check_program(self, program: object) -> None:
+        """Raises Blocked where `program` may not be started."""
+        if str(program) not in self._programs:
+            raise self.journal.deny("starting a program")
+
+    def install(self) -> None:
+        """Enforce the judgement on this process, for good: an audit hook cannot be removed (PEP 578)."""
+
+        def connecting(args: tuple[Any, ...]) -> None:
+            self.check_address(args[1])
+
+        def sending(args: tuple[Any, ...]) -> None:
+            if args[1] is not None:
+                self.check_address(args[1])
+
+        def starting(args: tuple[Any, ...]) -> None:
+            self.check_program(args[0] if args[0] is not None else args[1][0])
+
+        def forking(_: tuple[Any, ...]) -> None:
+            raise self.journal.deny("starting a process")
+
+        judges = {
+            "socket.connect": connecting,
+            "socket.sendto": sending,
+            "socket.sendmsg": sending,
+            "subprocess.Popen": starting,
+            "os.posix_spawn": starting,
+            "os.exec": starting,
+            "os.system": forking,
+            "os.fork": forking,
+            "os.forkpty": forking,
+        }
+
+        def hook(event: str, args: tuple[Any, ...]) -> None:
+            judge = judges.get(event)
+            if judge is not None:
+                judge(args)
+
+        sys.addaudithook(hook)
+
+
+def _addresses(host: str, port: int) -> set[tuple[Address, int]]:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError:
+        return set()
+    return {(ipaddress.ip_address(str(entry[4][0])), port) for entry in found}

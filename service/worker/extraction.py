@@ -1,0 +1,181 @@
+"""yt-dlp's parameters and its use: a fresh, trimmed YoutubeDL per job over tables that all jobs share.
+
+A fresh one leaks no state between jobs and costs almost nothing, because what makes YoutubeDL expensive is
+shared: the extractor classes (50 ms), the TLS context (19 ms), the runtime's version (a process). The result
+equals `yt-dlp -J`; tests/test_extraction.py proves it for every kind of page.
+"""
+
+from __future__ import annotations
+
+import functools
+import http.cookiejar
+import io
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yt_dlp
+from yt_dlp.extractor.common import InfoExtractor
+from yt_dlp.globals import plugin_dirs
+from yt_dlp.networking import Request
+from yt_dlp.plugins import load_all_plugins
+from yt_dlp.utils import ExtractorError, sanitize_url
+from yt_dlp.utils._jsruntime import DenoJsRuntime
+
+from ..wire import Job, WorkerSettings
+from . import runtime, shortcuts, transport
+from .egress import Guard
+
+DEFAULT_ENTRIES = 25  # of a page that is nothing but a playlist, when no number was asked for
+_SOCKET_TIMEOUT = 8.0  # seconds
+_NETSCAPE_FIELDS = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all jobs of one template use, made before it forks."""
+
+    extractors: Mapping[str, type[InfoExtractor]]
+    runtime: DenoJsRuntime
+
+
+@functools.cache
+def shared(settings: WorkerSettings) -> Shared:
+    """The shared tables, built at the first call.
+
+    Raises:
+        MissingRuntime: there is no usable JavaScript runtime.
+    """
+    plugin_dirs.value = [settings.plugin_dir] if settings.plugin_dir else []
+    load_all_plugins()
+    transport.tls_context(settings.ca_file, False)
+    runtime.install()
+    shortcuts.install()
+    with yt_dlp.YoutubeDL({"quiet": True, "cachedir": False}, auto_init="no_verbose_header") as stock:
+        extractors = dict(stock._ies)
+    return Shared(extractors, runtime.find())
+
+
+class _Silence:
+    """A worker never prints."""
+
+    def debug(self, message: str) -> None: ...
+
+    info = warning = error = stdout = stderr = debug
+
+
+class Downloader(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp is untyped
+    """YoutubeDL without what only a terminal needs, whose every request passes the guard.
+
+    Attributes:
+        extractor: the key of the extractor in use ("Youtube", "Generic"), or "".
+    """
+
+    def __init__(self, params: dict[str, Any], tables: Shared, guard: Guard, ca_file: str | None) -> None:
+        self.extractor = ""
+        self._guard = guard
+        self._ca_file = ca_file
+        super().__init__(params, auto_init=False)
+        self._ies = dict(tables.extractors)
+        self._js_runtimes = {"deno": tables.runtime}
+
+    def extract_info(self, *args: Any, **kwargs: Any) -> Any:
+        self._guard.journal.following()
+        self.extractor = (
+            ""  # the first one that is now asked for is the one chosen; others only look for embeds
+        )
+        return super().extract_info(*args, **kwargs)
+
+    def get_info_extractor(self, ie_key: str) -> Any:
+        self.extractor = self.extractor or ie_key
+        return super().get_info_extractor(ie_key)
+
+    @functools.cached_property
+    def _request_director(self) -> Any:
+        handler = functools.partial(transport.GuardedRH, guard=self._guard, ca_file=self._ca_file)
+        return self.build_request_director([handler])
+
+    def urlopen(self, req: Any) -> Any:
+        # Schemes that the one handler does not know never reach its adapter.
+        request = Request(req) if isinstance(req, str) else req
+        self._guard.check_url(sanitize_url(getattr(request, "url", None) or request.full_url))
+        return super().urlopen(request)
+
+    def _forceprint(self, key: str, info_dict: dict[str, Any] | None) -> dict[str, Any] | None:
+        # The stock method renders four tables for templates that nobody gave; this is its one lasting effect.
+        if info_dict is not None:
+            info_dict.setdefault("epoch", int(time.time()))
+        return info_dict
+
+    def dl(self, *args: Any, **kwargs: Any) -> Any:
+        raise AssertionError("a worker never downloads")
+
+
+def parameters(settings: WorkerSettings, playlist: int, timeout: float) -> dict[str, Any]:
+    """yt-dlp's parameters for metadata only. A new dict for each YoutubeDL, which changes it.
+
+    Args:
+        playlist: how many entries to list; 0 for a single video.
+        timeout: seconds the job has.
+    """
+    return {
+        "quiet": True,
+        "no_warnings": True,
+        "logger": _Silence(),
+        "color": "no_color",
+        "simulate": True,
+        "skip_download": True,
+        "dump_single_json": True,
+        "format": "bv*+ba/b",  # the default probes for ffmpeg
+        "check_formats": False,  # the default downloads some
+        "noplaylist": not playlist,
+        "playlistend": playlist or DEFAULT_ENTRIES,
+        "extract_flat": "in_playlist",
+        "socket_timeout": min(_SOCKET_TIMEOUT, timeout),
+        "retries": 1,
+        "extractor_retries": 1,
+        "cachedir": False,
+        "geo_bypass": False,
+        "enable_file_urls": False,
+        "remote_components": [],
+        "js_runtimes": {"deno": {}},
+        "proxy": settings.proxy or "",  # empty: none, whatever the environment says
+    }
+
+
+def extract(downloader: Downloader, job: Job) -> dict[str, Any]:
+    """The info of `job.url`: what `yt-dlp -J` prints once `sanitize_info` has made it JSON.
+
+    Raises:
+        http.cookiejar.LoadError: the job's cookies are not in the Netscape format.
+        Blocked, OverBudget: the guard ended the job.
+        Exception: whatever yt-dlp makes of a failure; failures.py reads it.
+    """
+    if job.cookies is not None:
+        _load_cookies(downloader, job.cookies)
+    info = downloader.extract_info(job.url)
+    if info is None:
+        raise ExtractorError("nothing was extracted", expected=True)
+    downloader.post_extract(info)
+    found: dict[str, Any] = info
+    return found
+
+
+def _load_cookies(downloader: Downloader, text: str) -> None:
+    """Into this YoutubeDL's jar only, and never by way of a file."""
+    lines = text.splitlines()
+    for line in lines:
+        entry = line.removeprefix("#HttpOnly_")
+        if entry.strip() and not entry.startswith("#") and entry.count("\t") != _NETSCAPE_FIELDS - 1:
+            raise http.cookiejar.LoadError("a line is not a Netscape cookie")
+    downloader.cookiejar.load(io.StringIO("\n".join(("# Netscape HTTP Cookie File", *lines, ""))))
+
+
+def origins(info: Mapping[str, Any]) -> set[str]:
+    """Scheme and authority of all that a client would fetch next: formats, their fragments, and entries."""
+    items = [info, *(info.get("formats") or ()), *(info.get("entries") or ())]
+    items += [fragment for item in items if item for fragment in item.get("fragments") or ()]
+    urls = (item.get(name) for item in items if item for name in ("url", "manifest_url", "fragment_base_url"))
+    web = (url for url in urls if isinstance(url, str) and url.startswith(("http://", "https://")))
+    return {"/".join(url.split("/", 3)[:3]) for url in web}

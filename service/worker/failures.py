@@ -1,0 +1,286 @@
+"""yt-dlp's exceptions → typed codes and sentences.
+
+By attributes first: the denial or budget noted in the journal, the types along the cause chain, the statuses
+seen. What the site itself states ("Private video") arrives as an expected ExtractorError without a cause and
+is read by the one table of patterns here; nothing else looks at text.
+"""
+
+from __future__ import annotations
+
+import http.cookiejar
+import re
+import socket
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+from yt_dlp.networking.exceptions import (
+    HTTPError,
+    NoSupportingHandlers,
+    ProxyError,
+    RequestError,
+    TransportError,
+    UnsupportedRequest,
+)
+from yt_dlp.utils import ExtractorError, GeoRestrictedError, UnsupportedError, UserNotLive
+
+from ..errors import Code
+from .journal import Blocked, Journal, OverBudget
+
+_MAX_LINKS = 40  # of a cause chain; real ones have under ten
+_MAX_REASON = 200  # characters of the site's own words
+
+# What a site states, most telling first: YouTube puts "Sign in" before both the bot check and the age gate.
+_STATEMENTS: tuple[tuple[Code, re.Pattern[str]], ...] = tuple(
+    (code, re.compile(pattern, re.IGNORECASE))
+    for code, pattern in (
+        (
+            Code.BOT_CHECK,
+            r"not a (?:ro)?bot|captcha|unusual traffic|(?:are|.re) (?:a )?human|cloudflare|being blocked",
+        ),
+        (Code.RATE_LIMITED, r"rate.?limit|too many requests|try again later"),
+        (Code.AGE_RESTRICTED, r"confirm your age|age.?(?:restrict|verif|gate)|inappropriate for some users"),
+        (Code.PRIVATE, r"\bprivate\b"),
+        (
+            Code.PAID,
+            r"members.only|join this channel|purchase|premium|paid|pay(?:ment| )|rent(?:al|ed)|subscri",
+        ),
+        (Code.DRM, r"\bdrm\b"),
+        (Code.GEO_RESTRICTED, r"(?:your|this) (?:country|region|location)|geo.?(?:restrict|block)"),
+        (Code.UPCOMING, r"premieres? in|will begin|upcoming|not (?:yet )?started|scheduled|begins? in"),
+        (Code.NOT_LIVE, r"not (?:currently )?(?:live|streaming|broadcasting)|(?:is|currently) offline"),
+        (
+            Code.REMOVED,
+            r"removed|terminated|deleted|no longer (?:available|exist)|taken down|expired|copyright",
+        ),
+        (Code.LOGIN_REQUIRED, r"log.?in|sign.?in|--cookies|registered users|authenticat|credentials|account"),
+        (Code.NO_MEDIA, r"requested format|no (?:video|media) formats"),
+        (Code.NOT_FOUND, r"not found|unavailable|not available|isn.t available|(?:not|n.t) exist"),
+        (Code.UNSUPPORTED_URL, r"unsupported url"),
+    )
+)
+
+_ADVICE = re.compile(r"[\n\r]|\bUse --|\bSee  ?http|; ?please report|\bPlease report")
+
+_STATUSES: Mapping[int, Code] = MappingProxyType(
+    {
+        401: Code.LOGIN_REQUIRED,
+        402: Code.PAID,
+        403: Code.FORBIDDEN,
+        404: Code.NOT_FOUND,
+        407: Code.PROXY,
+        408: Code.UPSTREAM_TIMEOUT,
+        410: Code.REMOVED,
+        429: Code.RATE_LIMITED,
+        451: Code.GEO_RESTRICTED,
+        504: Code.UPSTREAM_TIMEOUT,
+    }
+)
+
+# What a proxy says of the site; any other refusal of a tunnel is the proxy's own.
+_TUNNEL_STATUSES: Mapping[int, Code] = MappingProxyType(
+    {502: Code.UPSTREAM_NETWORK, 503: Code.UPSTREAM_NETWORK, 504: Code.UPSTREAM_TIMEOUT}
+)
+
+_SENTENCES: Mapping[Code, str] = MappingProxyType(
+    {
+        Code.INVALID_REQUEST: "the cookies are not in the Netscape format; export them as cookies.txt",
+        Code.INVALID_URL: "the URL cannot be requested; check its spelling",
+        Code.BLOCKED_TARGET: "the URL leads to a place that this service does not reach",
+        Code.UNSUPPORTED_URL: "no video was found at this URL",
+        Code.GEO_RESTRICTED: "the site does not show this video in this service's country",
+        Code.NOT_LIVE: "the channel is not live at the moment",
+        Code.UPCOMING: "the video has not started yet; try again once it has",
+        Code.NOT_FOUND: "the site does not know this video",
+        Code.REMOVED: "the video was removed",
+        Code.PRIVATE: "the video is private",
+        Code.AGE_RESTRICTED: "the site asks for proof of age; cookies of an account may help",
+        Code.LOGIN_REQUIRED: "the site asks for a login; cookies of an account may help",
+        Code.PAID: "the site asks for a payment or a membership",
+        Code.DRM: "the video is protected by DRM",
+        Code.NO_MEDIA: "the site gives no video for this URL",
+        Code.BOT_CHECK: "the site takes this service for a bot; try again later",
+        Code.RATE_LIMITED: "the site limits how often it is asked; try again later",
+        Code.FORBIDDEN: "the site refused the request",
+        Code.UPSTREAM_ERROR: "the site answered with an error",
+        Code.UPSTREAM_TIMEOUT: "the site did not answer in time",
+        Code.UPSTREAM_NETWORK: "the connection to the site failed",
+        Code.DNS: "the site's name could not be resolved; check the URL",
+        Code.EXTRACTOR_BROKEN: "yt-dlp could not read this site's page; an update of yt-dlp may help",
+        Code.PROXY: "the service's own proxy failed; try again later",
+        Code.BUDGET_EXCEEDED: "the page asks for more than one request may use",
+        Code.RESULT_TOO_LARGE: "the result is too large to pass on; ask for fewer fields or entries",
+        Code.INTERNAL: "the service failed to handle this request",
+    }
+)
+
+# Codes that carry the site's own words, which say more than ours.
+_QUOTING = frozenset(
+    (
+        Code.GEO_RESTRICTED,
+        Code.NOT_LIVE,
+        Code.UPCOMING,
+        Code.NOT_FOUND,
+        Code.REMOVED,
+        Code.PRIVATE,
+        Code.AGE_RESTRICTED,
+        Code.LOGIN_REQUIRED,
+        Code.PAID,
+        Code.DRM,
+        Code.NO_MEDIA,
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of a failed job, in terms a client may see; `retry_after` in seconds."""
+
+    code: Code
+    message: str
+    retry_after: float | None = None
+
+
+def sentence(code: Code, reason: str | None = None) -> str:
+    """Our sentence for `code`, with the site's own `reason`, already cleaned, where it has one."""
+    text = _SENTENCES.get(code, _SENTENCES[Code.INTERNAL])
+    return f'{text} (the site says: "{reason}")' if reason else text
+
+
+def classify(error: BaseException, journal: Journal) -> Verdict:
+    """The code of `error`, given what the job's requests met."""
+    chain = tuple(causes(error))
+    statement = _statement(chain)
+    code = _code(chain, statement, journal)
+    reason = _clean(statement.orig_msg) if statement is not None and code in _QUOTING else None
+    waits = code in (Code.RATE_LIMITED, Code.BOT_CHECK, Code.UPSTREAM_ERROR)
+    return Verdict(code, sentence(code, reason), journal.retry_after if waits else None)
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """`error` and everything that led to it, nearest first.
+
+    yt-dlp keeps causes in five places: `exc_info` (DownloadError, ExtractorError), `cause` (ExtractorError,
+    RequestError), `unexpected_errors` (NoSupportingHandlers), `reason` (urllib3), and Python's own.
+    """
+    pending, seen = [error], set[int]()
+    while pending and len(seen) < _MAX_LINKS:
+        link = pending.pop(0)
+        if id(link) in seen:
+            continue
+        seen.add(id(link))
+        yield link
+        exc_info = getattr(link, "exc_info", None)
+        candidates = (
+            exc_info[1] if isinstance(exc_info, tuple) else None,
+            getattr(link, "cause", None),
+            getattr(link, "reason", None),
+            link.__cause__,
+            link.__context__,
+            *link.args,
+            *getattr(link, "unexpected_errors", ()),  # NoSupportingHandlers
+        )
+        pending += [candidate for candidate in candidates if isinstance(candidate, BaseException)]
+
+
+def _code(chain: tuple[BaseException, ...], statement: ExtractorError | None, journal: Journal) -> Code:
+    if journal.denied is not None or _first(chain, Blocked):
+        return Code.BLOCKED_TARGET
+    if journal.spent is not None or _first(chain, OverBudget) or _first(chain, MemoryError):
+        return Code.BUDGET_EXCEEDED
+    if _first(chain, http.cookiejar.LoadError):
+        return Code.INVALID_REQUEST
+    if _first(chain, GeoRestrictedError):
+        return Code.GEO_RESTRICTED
+    if _first(chain, UserNotLive):
+        return Code.NOT_LIVE
+    if statement is not None and (stated := _stated(statement)) is not None:
+        return stated
+    if _first(chain, RecursionError):
+        return Code.UNSUPPORTED_URL
+    return (
+        _network(chain, journal)
+        or _hidden(journal)
+        or (Code.UNSUPPORTED_URL if _first(chain, UnsupportedError) else None)
+        or (Code.NO_MEDIA if statement is not None else None)
+        or (Code.INVALID_URL if _first(chain, RequestError) else None)
+        or Code.EXTRACTOR_BROKEN
+    )
+
+
+def _network(chain: tuple[BaseException, ...], journal: Journal) -> Code | None:
+    """The code where the chain says that a request failed; None where it does not."""
+    if (answer := _first(chain, HTTPError)) is not None:
+        if journal.challenged and answer.status in (403, 429, 503):
+            return Code.BOT_CHECK
+        return _of_status(answer.status)
+    if (proxy := _first(chain, ProxyError)) is not None:
+        return _of_proxy(proxy, chain)
+    if _first(chain, (UnsupportedRequest, NoSupportingHandlers)):
+        return Code.INVALID_URL
+    if _first(chain, socket.gaierror):
+        return Code.DNS
+    if _first(chain, TimeoutError) or any("Timeout" in type(link).__name__ for link in chain):
+        return Code.UPSTREAM_TIMEOUT
+    if _first(chain, TransportError) or _first(chain, OSError):
+        return Code.UPSTREAM_NETWORK
+    return None
+
+
+def _of_proxy(error: ProxyError, chain: tuple[BaseException, ...]) -> Code:
+    """The proxy's own failure, or the site's behind it.
+
+    urllib3 also says "Unable to connect to proxy" of a site that resets its connection through the proxy, and
+    http.client puts the status of a refused tunnel into the text only.
+    """
+    if _first(chain, (NewConnectionError, ConnectTimeoutError)):
+        return Code.PROXY
+    tunnel = re.search(r"Tunnel connection failed: (\d{3})", str(error))
+    if tunnel is None:
+        return Code.UPSTREAM_NETWORK
+    return _TUNNEL_STATUSES.get(int(tunnel[1]), Code.PROXY)
+
+
+def _hidden(journal: Journal) -> Code | None:
+    """The code of a status that yt-dlp swallowed on its way to giving up."""
+    if journal.challenged:
+        return Code.BOT_CHECK
+    if 429 in journal.statuses:
+        return Code.RATE_LIMITED
+    last = journal.statuses[-1] if journal.statuses else 0
+    return _of_status(last) if last in (403, 407) or last >= 500 else None
+
+
+def _of_status(status: int) -> Code:
+    if status in _STATUSES:
+        return _STATUSES[status]
+    return Code.NOT_FOUND if 400 <= status < 500 else Code.UPSTREAM_ERROR
+
+
+def _statement(chain: tuple[BaseException, ...]) -> ExtractorError | None:
+    """The extractor's own word about the video: expected, and not the wrapping of a failed request."""
+    for link in chain:
+        if isinstance(link, ExtractorError) and not isinstance(link, UnsupportedError):
+            wraps = isinstance(link.cause, (RequestError, OSError)) or link.__cause__ is not None
+            return link if link.expected and not wraps else None
+    return None
+
+
+def _stated(statement: ExtractorError) -> Code | None:
+    text = str(statement.orig_msg)
+    return next((code for code, pattern in _STATEMENTS if pattern.search(text)), None)
+
+
+def _first(chain: tuple[BaseException, ...], kind: type | tuple[type, ...]) -> Any:
+    return next((link for link in chain if isinstance(link, kind)), None)
+
+
+def _clean(text: object) -> str:
+    """A site's words as one short printable line: no URLs, no paths, no advice on command-line options."""
+    line, *_ = _ADVICE.split(str(text), maxsplit=1)
+    line = re.sub(r"\w+://\S+|(?:/[\w.-]+){2,}", "…", line)
+    line = "".join(character for character in line if character.isprintable())
+    line = " ".join(line.replace('"', "'").split()).strip(" .:;,")
+    return line if len(line) <= _MAX_REASON else f"{line[: _MAX_REASON - 1]}…"

@@ -1,0 +1,116 @@
+"""Which of yt-dlp's fields go out, and as what bytes.
+
+A whitelist, because what yt-dlp puts into its result besides what it documents differs per extractor and
+includes cookies, tokens in headers, local paths and its own version. Pure.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+# As yt-dlp documents them (extractor/common.py), with those that processing adds.
+_VIDEO = _words(
+    """
+    _type id title fulltitle alt_title display_id ext url ie_key description direct thumbnail thumbnails
+    uploader uploader_id uploader_url channel channel_id channel_url channel_follower_count
+    channel_is_verified creator creators license location timestamp upload_date release_timestamp
+    release_date release_year modified_timestamp modified_date duration duration_string view_count
+    concurrent_view_count save_count like_count dislike_count repost_count average_rating comment_count
+    comments age_limit categories tags cast is_live was_live live_status start_time end_time chapters heatmap
+    playable_in_embed availability media_type chapter chapter_number chapter_id series series_id season
+    season_number season_id episode episode_number episode_id track track_number track_id artist artists
+    composer composers genre genres album album_type album_artist album_artists disc_number section_start
+    section_end subtitles automatic_captions requested_subtitles formats requested_formats extractor
+    extractor_key webpage_url webpage_url_basename webpage_url_domain original_url epoch entries n_entries
+    requested_entries playlist playlist_autonumber playlist_channel playlist_channel_id playlist_count
+    playlist_id playlist_index playlist_title playlist_uploader playlist_uploader_id playlist_webpage_url
+    """
+)
+_FORMAT = _words(
+    """
+    abr acodec app aspect_ratio asr audio_channels audio_ext available_at columns container
+    downloader_options dynamic_range ext filesize filesize_approx format format_id format_index format_note
+    fps fragment_base_url fragments has_drm height http_headers is_dash_periods is_from_start language
+    language_preference manifest_stream_number manifest_url no_resume page_url play_path player_url
+    preference protocol quality resolution rows source_preference stretched_ratio tbr tc_url url vbr vcodec
+    video_ext width
+    """
+)
+_HEADERS = _words(
+    "User-Agent Accept Accept-Language Accept-Encoding Referer Origin Sec-Fetch-Mode".casefold()
+)
+# Inside what is passed on as it is (chapters, thumbnails, comments …): never a credential.
+_NEVER = frozenset(("cookies", "http_headers", "authorization", "filename", "filepath"))
+
+_USERINFO = re.compile(r"(?<=://)[^\s/?#@]*@")
+
+
+def encode(fields: Mapping[str, Any]) -> bytes:
+    """`fields` as strict JSON with `ok: true` before them: UTF-8, no NaN, no lone surrogates."""
+    text = json.dumps({"ok": True, **fields}, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.encode("utf-8", "replace")
+
+
+def publish(info: Mapping[str, Any], fields: Collection[str] = ()) -> dict[str, Any]:
+    """What of yt-dlp's sanitised `info` goes out; only the top-level `fields` where any are named."""
+    wanted = _VIDEO.intersection(fields) if fields else _VIDEO
+    return _take(info, wanted | (_FORMAT if not fields else _FORMAT.intersection(fields)))
+
+
+def _take(info: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:
+    return {name: _SHAPES.get(name, _scrub)(value) for name, value in info.items() if name in names}
+
+
+def _formats(value: Any) -> Any:
+    return [_take(item, _FORMAT) for item in value if isinstance(item, Mapping)] if _is_list(value) else None
+
+
+def _entries(value: Any) -> Any:
+    return (
+        [publish(item) if isinstance(item, Mapping) else None for item in value] if _is_list(value) else None
+    )
+
+
+def _headers(value: Any) -> Any:
+    if not isinstance(value, Mapping):
+        return None
+    return {str(name): _scrub(text) for name, text in value.items() if str(name).casefold() in _HEADERS}
+
+
+_SHAPES: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
+    {"formats": _formats, "requested_formats": _formats, "entries": _entries, "http_headers": _headers}
+)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping))
+
+
+def _scrub(value: Any) -> Any:
+    """A copy that strict JSON can hold, free of private keys and of credentials in URLs."""
+    kind = type(value)  # most values are of these exact types, and there are thousands
+    if kind is str:
+        return _USERINFO.sub("", value) if "@" in value else value
+    if kind is dict:
+        return {
+            str(key): _scrub(item)
+            for key, item in value.items()
+            if str(key)[:1] != "_" and str(key) not in _NEVER
+        }
+    if value is None or kind is bool or kind is int:
+        return value
+    if kind is float:
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return _scrub(dict(value))
+    return [_scrub(item) for item in value] if _is_list(value) else _scrub(str(value))

@@ -1,0 +1,173 @@
+"""One worker: read a job, run it, write the outcome.
+
+The template calls `warm` once and, in each process it forks, `work`. A worker has no clock of its own: the
+server's kill is the one mechanism that ends a job in time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from yt_dlp.version import __version__ as ytdlp_version
+
+from .. import sizes
+from ..errors import Code
+from ..wire import (
+    HEADER,
+    MAX_HEAD,
+    MAX_JOB,
+    Failure,
+    Job,
+    Kind,
+    Outcome,
+    Ready,
+    Success,
+    Usage,
+    Warm,
+    WorkerSettings,
+    decode_job,
+    encode_outcome,
+    encode_ready,
+    lengths,
+)
+from . import failures, publish, warming
+from .egress import Guard
+from .extraction import Downloader, Shared, extract, origins, parameters, shared
+from .journal import Journal
+
+_SMUGGLED = "#__youtubedl_smuggle"  # yt-dlp's own way to hand data to an extractor inside a URL
+
+
+def warm(settings: WorkerSettings) -> Warm:
+    """Warm this process, the template's, and say what it has.
+
+    Raises:
+        ColdTemplate, MissingRuntime: something is missing; the text says what.
+    """
+    info = warming.prepare(settings).runtime.info
+    return Warm(ytdlp=ytdlp_version, runtime=f"{info.name} {info.version}")
+
+
+def work(sock: socket.socket, settings: WorkerSettings) -> None:
+    """Serve jobs on `sock` until the server closes it.
+
+    Raises:
+        ProtocolError: the server broke the framing; this process is then to end.
+    """
+    warming.environment(settings)
+    tables = shared(settings)
+    guard = Guard(settings, programs=(tables.runtime.info.path,))
+    guard.install()
+    sock.sendall(encode_ready(Ready(os.getpid())))
+    while header := _receive(sock, HEADER.size):
+        head_length, body_length = lengths(header, max_head=MAX_JOB, max_body=0)
+        job, timeout = decode_job(_receive(sock, head_length + body_length))
+        sock.sendall(_frame(run(job, timeout, settings, tables, guard)))
+
+
+def run(job: Job, timeout: float, settings: WorkerSettings, tables: Shared, guard: Guard) -> Outcome:
+    """Run `job`; whatever happens, there is an outcome.
+
+    Args:
+        timeout: seconds the job has, for the sockets' own timeouts.
+    """
+    journal = guard.journal = Journal()
+    usage = _meter(journal)
+    downloader = None
+    try:
+        _check(job, guard)
+        params = parameters(settings, job.playlist, timeout)
+        downloader = Downloader(params, tables, guard, settings.ca_file)
+        with contextlib.closing(downloader):
+            info = extract(downloader, job)
+        for origin in origins(info):
+            guard.check_url(origin)
+        if journal.denied is not None:  # yt-dlp made do without what was refused
+            raise journal.deny(journal.denied)
+    except _Refused as refused:
+        return Failure(refused.code, failures.sentence(refused.code), usage=usage())
+    except BaseException as error:
+        verdict = failures.classify(error, journal)
+        extractor = downloader.extractor if downloader is not None else ""
+        return Failure(
+            verdict.code,
+            verdict.message,
+            retry_after=verdict.retry_after,
+            generic=extractor == "Generic",
+            extractor=extractor,
+            usage=usage(),
+        )
+    return _published(job, info, settings.max_result, usage)
+
+
+class _Refused(Exception):
+    """The job itself is at fault."""
+
+    def __init__(self, code: Code) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+def _check(job: Job, guard: Guard) -> None:
+    """The web layer checked the URL already; a worker does not rely on it."""
+    try:
+        parts = urlsplit(job.url)
+    except ValueError:
+        raise _Refused(Code.INVALID_URL) from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or _SMUGGLED in job.url:
+        raise _Refused(Code.INVALID_URL)
+    guard.check_url(job.url)
+
+
+def _published(job: Job, info: dict[str, Any], max_result: int, usage: Callable[[], Usage]) -> Outcome:
+    extractor = str(info.get("extractor_key") or "")
+    try:
+        fields = (
+            sizes.report(info, job.duration_hint)
+            if job.kind is Kind.SIZE
+            else publish.publish(info, job.fields)
+        )
+        body = publish.encode(fields) if fields is not None else b""
+    except Exception:
+        code = Code.INTERNAL
+    else:
+        if body and len(body) <= max_result:
+            return Success(body, extractor, usage())
+        code = Code.RESULT_TOO_LARGE if body else Code.NO_MEDIA
+    return Failure(code, failures.sentence(code), extractor=extractor, usage=usage())
+
+
+def _frame(outcome: Outcome) -> bytes:
+    frame = encode_outcome(outcome)
+    head_length, _ = HEADER.unpack(frame[: HEADER.size])
+    assert head_length <= MAX_HEAD, "messages and statuses are bounded"
+    return frame
+
+
+def _meter(journal: Journal) -> Callable[[], Usage]:
+    """A function that tells what was spent since now, the runtime's children included."""
+    wall, cpu = time.monotonic(), _cpu()
+    return lambda: Usage(_cpu() - cpu, time.monotonic() - wall, journal.requests, tuple(journal.statuses))
+
+
+def _cpu() -> float:
+    own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+
+
+def _receive(sock: socket.socket, length: int) -> bytes:
+    """`length` bytes; none at all once the server closed its end."""
+    received = bytearray()
+    while len(received) < length:
+        chunk = sock.recv(length - len(received))
+        if not chunk:
+            return b""
+        received += chunk
+    return bytes(received)

@@ -1,0 +1,68 @@
+"""The JavaScript runtime for YouTube's challenges: finding deno, and starting it so that it owns nothing.
+
+yt-dlp starts deno per challenge with the script on standard input and no permissions (no --allow-*), so it
+has no network, no environment, and no files but those that a static import names.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+from typing import Any
+
+import deno
+from yt_dlp.extractor.youtube.jsc._builtin import deno as provider
+from yt_dlp.utils import Popen
+from yt_dlp.utils._jsruntime import DenoJsRuntime
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_PR_SET_PDEATHSIG = 1
+_HEAP_MB = 512  # a 3 MB player script is solved in under 200
+_KEPT = ("DENO_DIR", "HOME", "TMPDIR")
+
+
+class MissingRuntime(Exception):
+    """There is no usable JavaScript runtime; the text says what to do."""
+
+
+def find() -> DenoJsRuntime:
+    """The deno wheel's runtime, its version already found, to be shared by every YoutubeDL.
+
+    Raises:
+        MissingRuntime: deno is not there, does not run, or is too old for yt-dlp.
+    """
+    try:
+        runtime = DenoJsRuntime(path=deno.find_deno_bin())
+    except FileNotFoundError:
+        raise MissingRuntime("deno is not installed; install the `deno` package next to yt-dlp") from None
+    if not runtime.info:
+        raise MissingRuntime("deno does not run on this machine; YouTube cannot be extracted without it")
+    if not runtime.info.supported:
+        version = runtime.info.version
+        raise MissingRuntime(f"deno {version} is too old for this yt-dlp; upgrade the `deno` package")
+    return runtime
+
+
+class Child(Popen):  # type: ignore[misc]  # yt-dlp is untyped
+    """yt-dlp's Popen for deno: a minimal environment, a bounded heap, and death with the worker."""
+
+    def __init__(self, args: list[str], *remaining: Any, env: object = None, **kwargs: Any) -> None:
+        command = [*args[:2], f"--v8-flags=--max-old-space-size={_HEAP_MB}", *args[2:]]
+        environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
+        environment |= {"NO_COLOR": "1", "DENO_NO_UPDATE_CHECK": "1"}
+        super().__init__(command, *remaining, env=environment, preexec_fn=_before_exec, **kwargs)
+
+
+def _before_exec() -> None:
+    """In the child, before deno starts; the worker has no threads, so Python code is safe here."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    # V8 reserves far more address space than it uses; its heap is bounded by the flag above instead.
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
+
+
+def install() -> None:
+    """Make yt-dlp start deno as a Child."""
+    provider.Popen = Child

@@ -1,0 +1,94 @@
+"""yt-dlp's one request handler in a worker: guarded at every hop, counted, over one shared TLS context.
+
+requests follows redirects itself and sends each hop through its adapter, so the adapter is the one place that
+sees every URL really asked for. yt-dlp's other handlers (urllib, curl_cffi, websockets) are left out: they
+would go round the guard, and only http and https may be reached anyway.
+"""
+
+from __future__ import annotations
+
+import functools
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+from urllib3.util.retry import Retry
+from yt_dlp.networking import Request, Response
+from yt_dlp.networking._helper import make_ssl_context
+from yt_dlp.networking._requests import RequestsHTTPAdapter, RequestsRH
+from yt_dlp.networking.exceptions import HTTPError
+
+from .egress import Guard
+from .journal import Journal
+
+MAX_REDIRECTS = 20  # as browsers have it
+_CHUNK = 1 << 20
+
+
+@functools.cache
+def tls_context(ca_file: str | None, legacy: bool) -> ssl.SSLContext:
+    """The shared context, since making one costs 19 ms. `ca_file` is trusted besides certifi's CAs."""
+    context: ssl.SSLContext = make_ssl_context(legacy_support=legacy)
+    if ca_file is not None:
+        context.load_verify_locations(cafile=ca_file)
+    return context
+
+
+class GuardedAdapter(RequestsHTTPAdapter):  # type: ignore[misc]  # yt-dlp is untyped
+    """Judges and counts each hop."""
+
+    def __init__(self, guard: Guard, **kwargs: Any) -> None:
+        self._guard = guard
+        super().__init__(**kwargs)
+
+    def send(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        self._guard.check_url(request.url)
+        self._guard.journal.asking()
+        response = super().send(request, *args, **kwargs)
+        self._guard.journal.answered(response.status_code, response.headers)
+        return response
+
+
+class GuardedRH(RequestsRH):  # type: ignore[misc]
+    """yt-dlp's handler for requests, with guarded adapters, the shared TLS context and metered bodies."""
+
+    def __init__(self, *, guard: Guard, ca_file: str | None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._guard = guard
+        self._ca_file = ca_file
+
+    def _make_sslcontext(self, legacy_ssl_support: bool | None = None) -> ssl.SSLContext:
+        return tls_context(self._ca_file, bool(legacy_ssl_support))
+
+    def _create_instance(self, cookiejar: Any, legacy_ssl_support: bool | None = None) -> Any:
+        session = super()._create_instance(cookiejar, legacy_ssl_support)
+        session.max_redirects = MAX_REDIRECTS
+        session.adapters.clear()
+        # Mounted for every scheme, so that a redirect to file: or ftp: is a denial and not just an error.
+        tls = self._make_sslcontext(legacy_ssl_support)
+        session.mount("", GuardedAdapter(self._guard, ssl_context=tls, max_retries=Retry(False)))
+        return session
+
+    def _get_proxies(self, request: Any) -> Any:
+        return self.proxies.copy()  # never a request's own: an extractor or a header could name another
+
+    def _send(self, request: Request) -> Response:
+        try:
+            response = super()._send(request)
+        except HTTPError as error:
+            _meter(error.response, self._guard.journal)
+            raise
+        _meter(response, self._guard.journal)
+        return response
+
+
+def _meter(response: Any, journal: Journal) -> None:
+    """Count what is read of a body, in pieces, so that a bomb stops at the budget, not at memory's end."""
+    read: Callable[[int], bytes] = response._real_read
+
+    def metered(amount: int | None = None) -> bytes:
+        if amount is not None:
+            return journal.read(read(amount))
+        return b"".join(iter(lambda: journal.read(read(_CHUNK)), b""))
+
+    response._real_read = metered
