@@ -98,7 +98,7 @@ def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
 @cli.command()
 @settings_options
 @click.pass_obj
-def serve(file: Path | None, **given: str | None) -> None:
+def serve(file: Path | None, /, **given: str | None) -> None:
     """Serve HTTP until SIGTERM or SIGINT; then answer what is under way and end."""
     _run(partial(main, _config(file, given)))
 
@@ -108,7 +108,7 @@ def serve(file: Path | None, **given: str | None) -> None:
 @click.option("--playlist", default=0, help="List this many entries of a playlist.")
 @settings_options
 @click.pass_obj
-def extract(file: Path | None, url: str, playlist: int, **given: str | None) -> None:
+def extract(file: Path | None, /, url: str, playlist: int, **given: str | None) -> None:
     """Print the metadata of URL as JSON, through the same pool and breaker as the server."""
     _print(_config(file, given), Job(kind=Kind.EXTRACT, url=url, playlist=playlist))
 
@@ -117,7 +117,7 @@ def extract(file: Path | None, url: str, playlist: int, **given: str | None) -> 
 @click.argument("url")
 @settings_options
 @click.pass_obj
-def size(file: Path | None, url: str, **given: str | None) -> None:
+def size(file: Path | None, /, url: str, **given: str | None) -> None:
     """Print the sizes of URL in each resolution as JSON."""
     _print(_config(file, given), Job(kind=Kind.SIZE, url=url))
 
@@ -129,7 +129,7 @@ def _print(config: Config, job: Job) -> None:
 @cli.command()
 @settings_options
 @click.pass_obj
-def config(file: Path | None, **given: str | None) -> None:
+def config(file: Path | None, /, **given: str | None) -> None:
     """Print the resolved settings as JSON, secrets masked."""
     click.echo(json.dumps(_config(file, given).masked(), indent=2))
 

@@ -22,6 +22,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from .breaker_settings import BreakerSettings
 from .keys import KeySettings
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -206,6 +207,17 @@ class Config(BaseSettings):
     def cooldown(self) -> float:
         """Seconds."""
         return self.cb_cooldown_ms / 1000
+
+    @property
+    def breaker(self) -> BreakerSettings:
+        """Of each site's breaker."""
+        return BreakerSettings(
+            window_calls=self.cb_volume_threshold,
+            minimum_calls=self.cb_volume_threshold,
+            failure_rate=self.cb_failure_threshold / self.cb_volume_threshold,
+            success_threshold=self.cb_success_threshold,
+            cooldown=self.cooldown,
+        )
 
     @property
     def shutdown_grace(self) -> float:

@@ -18,7 +18,7 @@ from .admission import Ticket
 from .breaker import Verdict
 from .breakers import BreakerKey, Breakers
 from .config import Config
-from .errors import Blame, Code, DeadlineExceeded, ExtractionError, Retry, ServiceError, ShuttingDown, traits
+from .errors import Blame, Code, DeadlineExceeded, ExtractionError, Retry, ShuttingDown, traits
 from .pool import Pool, Seat
 from .request import Answer, Caller
 from .sharing import Sharing
@@ -113,7 +113,7 @@ class Dispatcher:
         key = BreakerKey(site_of(job.url))
         queued = 0.0
         for attempt in range(1, MAX_ATTEMPTS + 1):
-            self._breakers.check(key)
+            await self._breakers.ready(key)
             ticket = Ticket(client=caller.client, tier=caller.tier, deadline=deadline)
             async with self._pool.seat(ticket) as seat:
                 seated(seat)
@@ -123,28 +123,30 @@ class Dispatcher:
                 return Answer(outcome.body, outcome.extractor, queued=queued, extracted=outcome.usage.wall)
             self._report(outcome, key)
             pause = self._pause(outcome, attempt)
-            if pause is None or trio.current_time() + pause + LEAST_TIME > deadline or not self._closed(key):
+            if (
+                pause is None
+                or trio.current_time() + pause + LEAST_TIME > deadline
+                or not self._breakers.admits(key)
+            ):
                 raise ExtractionError(outcome.code, outcome.message, retry_after=outcome.retry_after)
             await trio.sleep(pause)
         raise AssertionError("the last attempt has no pause")
 
     async def _permitted(self, job: Job, key: BreakerKey, seat: Seat, deadline: float) -> Outcome:
-        """Run `job` under a permit of the site's breaker, settled whatever happens."""
-        permit = await self._breakers.admit(key)
+        """Run `job` under the breakers' permit, settled whatever happens."""
+        permit = await self._breakers.admit(key, wait=False)  # the seat is not for waiting
         verdict, retry_after = Verdict.IGNORED, None
         try:
             outcome = await seat.run(job, deadline - trio.current_time())
             verdict = verdict_of(outcome)
             retry_after = outcome.retry_after if isinstance(outcome, Failure) else None
             return outcome
-        except trio.Cancelled:
-            # A client that left says nothing about the site; a deadline spent waiting for the site does.
+        except BaseException as error:
+            verdict = verdict_of_exception(error)
             cost = seat.interrupted
             if cost is not None and trio.current_time() >= deadline:
+                # The deadline, not a client that left; it blames the site only if the site was waited for.
                 verdict = verdict_of(Failure(Code.DEADLINE, "", waiting=cost.cpu < cost.wall / 2))
-            raise
-        except Exception as error:
-            verdict = verdict_of_exception(error)
             raise
         finally:
             self._breakers.settle(permit, verdict, retry_after=retry_after)
@@ -157,17 +159,10 @@ class Dispatcher:
         elif failure.code is Code.BLOCKED_TARGET:
             self._events.emit(events.EgressDenied(site=key.site))
 
-    def _closed(self, key: BreakerKey) -> bool:
-        try:
-            self._breakers.check(key)
-        except ServiceError:
-            return False
-        return True
-
     def _pause(self, failure: Failure, attempt: int) -> float | None:
         """Seconds until the next attempt, or None where this failure was the last word."""
         retry = traits(failure.code).retry
         if retry is Retry.NEVER or attempt == MAX_ATTEMPTS or (retry is Retry.ONCE and attempt > 1):
             return None
-        backoff = BACKOFF * 2 ** (attempt - 1) * (0.75 + 0.5 * self._jitter())
+        backoff: float = BACKOFF * 2 ** (attempt - 1) * (0.75 + 0.5 * self._jitter())
         return max(backoff, failure.retry_after or 0.0)

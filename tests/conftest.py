@@ -11,11 +11,13 @@ import gc
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import psutil
 import pytest
 from hypothesis import settings
+
+from tests.internet import Internet
 
 # Machines that run CI are noisy: a slow example is no finding.
 settings.register_profile("steady", deadline=None)
@@ -28,13 +30,14 @@ PR_SET_CHILD_SUBREAPER = 36
 ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def _processes() -> dict[int, str]:
-    """Every living descendant; the dead that nobody waits for any more are reaped."""
+def _processes(known: Collection[int] = ()) -> dict[int, str]:
+    """Every living descendant but those below a `known` one; the dead that nobody waits for are reaped."""
     found = {}
     for child in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess):
             if child.status() != psutil.STATUS_ZOMBIE:
-                found[child.pid] = " ".join(child.cmdline())
+                if not any(parent.pid in known for parent in child.parents()):
+                    found[child.pid] = " ".join(child.cmdline())
             elif child.ppid() == os.getpid():
                 with contextlib.suppress(ChildProcessError):
                     os.waitpid(child.pid, os.WNOHANG)
@@ -64,7 +67,11 @@ def leaves_nothing_behind() -> Iterator[None]:
     while True:
         gc.collect()
         left = [
-            *(f"process {pid}: {name}" for pid, name in _processes().items() if pid not in processes),
+            *(
+                f"process {pid}: {name}"
+                for pid, name in _processes(processes).items()
+                if pid not in processes
+            ),
             *(f"fd {fd}: {target}" for fd, target in _descriptors().items() if fd not in descriptors),
             *(f"thread {thread.name}" for thread in _threads() - threads),
         ]
@@ -73,3 +80,10 @@ def leaves_nothing_behind() -> Iterator[None]:
         if time.monotonic() > deadline:
             pytest.fail("left behind:\n" + "\n".join(left))
         time.sleep(0.02)
+
+
+@pytest.fixture(scope="session")
+def internet() -> Iterator[Internet]:
+    """The small internet, for all tests that ask for it; what they switch, they heal."""
+    with Internet.spawn() as running:
+        yield running
