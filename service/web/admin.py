@@ -1,9 +1,12 @@
-"""What an admin may do."""
+"""What an admin may do: take circuit breakers into his own hands."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from quart import Blueprint, Response, request
-from quart_schema import security_scheme, tag
+from quart_schema import operation_id, security_scheme, tag
 from quart_schema.documentation import document_request, document_response
 
 from .auth import HEADER
@@ -13,24 +16,40 @@ from .openapi import SECURITY, fails
 from .replies import reply_json
 from .rooms import Rooms
 
+Operation = Callable[[str | None], tuple[str, str]]
+
 
 def blueprint(rooms: Rooms) -> Blueprint:
     routes = Blueprint("admin", __name__)
+    breakers = rooms.breakers
+    for action, operation, summary, done in (
+        ("reset", breakers.reset, "Make circuit breakers as new.", "reset"),
+        ("close", breakers.close, "Close circuit breakers, and let traffic back in gradually.", "closed"),
+        ("open", breakers.force_open, "Keep circuit breakers open until told otherwise.", "opened"),
+        ("disable", breakers.disable, "Let every call through until told otherwise.", "disabled"),
+    ):
+        view = _view(rooms, action, operation, summary, done)
+        routes.add_url_rule(
+            f"/api/v1/admin/circuit-breaker/{action}", action, view_func=view, methods=["POST"]
+        )
+    return routes
 
-    @routes.post("/api/v1/admin/circuit-breaker/reset")
+
+def _view(rooms: Rooms, action: str, operation: Operation, summary: str, done: str) -> Callable[[], Any]:
+    @operation_id(f"circuit_breaker_{action}")
     @tag(["operation"])
     @security_scheme(SECURITY)
     @document_request(ResetRequest)
     @document_response(ResetResponse)
     @fails(400, 401, 403, 413, 415)
-    async def reset_circuit_breaker() -> Response:
-        """Close the circuit breakers: all of them, or that of one site. The body may be left out."""
+    async def operate() -> Response:
         rooms.keys.require_admin(request.headers.get(HEADER))
         asked = await read_body(ResetRequest) if await request.get_data() else ResetRequest(site=None)
-        previous, current = rooms.breakers.reset(asked.site)
+        previous, current = operation(asked.site)
         whose = f"The circuit breaker of {asked.site} was" if asked.site else "All circuit breakers were"
         return await reply_json(
-            ResetResponse(ok=True, message=f"{whose} reset", previous_state=previous, current_state=current)
+            ResetResponse(ok=True, message=f"{whose} {done}", previous_state=previous, current_state=current)
         )
 
-    return routes
+    operate.__doc__ = f"{summary}\n\nThe site's, or all of them; the body may be left out."
+    return operate

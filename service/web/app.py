@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from quart_trio import QuartTrio
 
+from ..breakers import Breakers
 from ..config import Config
 from ..lifecycle import Lifecycle
 from . import admin, docs, errors, extract, health, metrics, openapi
 from .auth import Keys
 from .edge import Edge
 from .limits import RateLimits
-from .rooms import Breakers, Dispatcher, Pool, Rooms
+from .rooms import Dispatcher, Pool, Rooms
 
 BODY_TIMEOUT = 15  # seconds for a request's body to arrive
 RESPONSE_TIMEOUT = 60  # seconds for a response to be taken; a stream of events sets its own

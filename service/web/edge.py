@@ -77,7 +77,7 @@ class Edge:
                 log.info(
                     "request",
                     method=scope["method"],
-                    path=scope["path"],
+                    path=scope["raw_path"].decode("ascii", "replace"),  # still percent-encoded: one line
                     status=response.status,  # None: the client left before there was one
                     code=exchange.code,
                     duration_ms=round((trio.current_time() - began) * 1000, 1),
@@ -153,7 +153,7 @@ class _Response:
 
     async def send(self, message: Any) -> None:
         if message["type"] == "http.response.start":
-            self.status = message["status"]
+            self.status = int(message["status"])
             message = {**message, "headers": [*message["headers"], *self._added(message["headers"])]}
         elif message["type"] == "http.response.body" and not message.get("more_body", False):
             self._finished = True

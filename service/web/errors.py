@@ -16,7 +16,7 @@ from werkzeug.exceptions import (
     RequestEntityTooLarge,
     RequestTimeout,
 )
-from werkzeug.routing import Map, RequestRedirect
+from werkzeug.routing import Map
 
 from ..errors import Code, ServiceError
 from . import exchange
@@ -106,8 +106,6 @@ def install(app: Quart) -> None:
         return respond(error)
 
     async def http(error: HTTPException) -> Response:
-        if isinstance(error, RequestRedirect):  # a doubled slash, say: the router's own answer is right
-            return Response("", error.code, {"Location": error.new_url})
         return respond(_as_refused(error, app), status=error.code)
 
     async def unexpected(error: Exception) -> Response:

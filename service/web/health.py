@@ -12,8 +12,11 @@ from quart_schema import tag
 from quart_schema.documentation import document_response
 
 from .. import __version__
+from ..breaker_statistics import BreakersStatistics
+from ..config import Config
 from ..errors import Code
 from ..lifecycle import Phase
+from ..pool_statistics import PoolStatistics
 from . import errors
 from .auth import HEADER
 from .exchange import current
@@ -44,12 +47,19 @@ def blueprint(rooms: Rooms) -> Blueprint:
         )
 
     @routes.get("/health")
-    @routes.get("/health/main")
     @tag(["operation"])
     @document_response(HealthResponse)
     @document_response(UnhealthyResponse, 503)
     async def health() -> Response:
         """How the service is, with its counters; pids, paths and memory only with an admin's key."""
+        return await _report(rooms)
+
+    @routes.get("/health/main")
+    @tag(["operation"])
+    @document_response(HealthResponse)
+    @document_response(UnhealthyResponse, 503)
+    async def health_main() -> Response:
+        """The same as /health, where old clients look for it."""
         return await _report(rooms)
 
     @routes.get("/health/live")
@@ -83,8 +93,8 @@ _NOT_READY = {
 
 async def _report(rooms: Rooms) -> Response:
     admin = rooms.keys.is_admin(request.headers.get(HEADER))
-    status, code, reason = _judge(rooms)
-    statistics = rooms.pool.statistics()
+    pool, breakers = rooms.pool.statistics(), rooms.breakers.statistics()
+    status, code, reason = _judge(pool, breakers, rooms.lifecycle.phase, rooms.config)
     report: dict[str, Any] = {
         "ok": status != "unhealthy",
         "status": status,
@@ -95,12 +105,12 @@ async def _report(rooms: Rooms) -> Response:
         "system": _system() if admin else {"platform": platform.system()},
         "process": _process() if admin else {},
         "dependencies": {
-            "ytdlp": Dependency(available=statistics.ytdlp is not None, version=statistics.ytdlp),
-            "javascript": Dependency(available=statistics.runtime is not None, version=statistics.runtime),
+            "ytdlp": Dependency(available=pool.ytdlp is not None, version=pool.ytdlp),
+            "javascript": Dependency(available=pool.runtime is not None, version=pool.runtime),
         },
-        "worker_pool": worker_pool(rooms, details=admin),
-        "circuit_breaker": circuit_breaker(rooms),
-        "circuit_breakers": circuit_breakers(rooms) if admin else None,
+        "worker_pool": worker_pool(pool, rooms.config, details=admin),
+        "circuit_breaker": circuit_breaker(breakers, rooms.config),
+        "circuit_breakers": circuit_breakers(breakers) if admin else None,
         "config": {
             "requireAuth": rooms.config.require_auth,
             "sites": rooms.config.sites,
@@ -119,19 +129,22 @@ async def _report(rooms: Rooms) -> Response:
     return response
 
 
-def _judge(rooms: Rooms) -> tuple[Status, Code | None, str | None]:
+def _judge(
+    pool: PoolStatistics, breakers: BreakersStatistics, phase: Phase, config: Config
+) -> tuple[Status, Code | None, str | None]:
     """The status, the code of the error where it cannot serve, and a sentence that says why."""
-    pool, breakers, phase = rooms.pool.statistics(), rooms.breakers.statistics(), rooms.lifecycle.phase
     if phase is not Phase.READY:
         return "unhealthy", *_NOT_READY[phase]
     booting = any(worker.state == "booting" for worker in pool.workers)
-    if pool.active_workers == 0 and not booting:
-        return "unhealthy", Code.INTERNAL, "No worker is ready and none is starting"
+    if pool.active_workers == 0 and (pool.degraded or not booting):
+        return "unhealthy", Code.INTERNAL, "No worker is ready and none can be started"
     if breakers.service.state == "OPEN":
         return "unhealthy", Code.CIRCUIT_OPEN, "The service's own circuit breaker is open"
     if pool.active_workers == 0:
         return "degraded", None, "No worker is ready yet; requests wait"
-    if pool.queue_length and pool.queue_length >= rooms.config.queue_max:
+    if pool.degraded:
+        return "degraded", None, "New workers fail to start; those that are ready go on"
+    if pool.queue_length and pool.queue_length >= config.queue_max:
         return "degraded", None, "The queue is full"
     if breakers.state != "CLOSED":
         return "degraded", None, "The circuit breaker of at least one site is not closed"

@@ -9,7 +9,9 @@ from quart_schema import security_scheme, tag
 from quart_schema.documentation import document_response
 
 from .. import __version__
+from ..breaker_statistics import BreakersStatistics
 from ..config import Config
+from ..pool_statistics import PoolStatistics
 from .auth import HEADER
 from .models import (
     BreakerConfig,
@@ -38,15 +40,16 @@ def blueprint(rooms: Rooms) -> Blueprint:
     async def metrics() -> Response:
         """Counters of the worker pool and of the circuit breakers."""
         identity = rooms.keys.authenticate(request.headers.get(HEADER))
+        breakers = rooms.breakers.statistics()
         return await reply_json(
             MetricsResponse(
                 ok=True,
                 timestamp=timestamp(),
                 version=__version__,
                 uptime=uptime(rooms.lifecycle.uptime),
-                worker_pool=worker_pool(rooms, details=identity.admin),
-                circuit_breaker=circuit_breaker(rooms),
-                circuit_breakers=circuit_breakers(rooms),
+                worker_pool=worker_pool(rooms.pool.statistics(), rooms.config, details=identity.admin),
+                circuit_breaker=circuit_breaker(breakers, rooms.config),
+                circuit_breakers=circuit_breakers(breakers),
             )
         )
 
@@ -65,21 +68,27 @@ def uptime(seconds: float) -> Uptime:
     return Uptime(seconds=round(seconds, 3), formatted=" ".join(part for part in parts if part))
 
 
-def worker_pool(rooms: Rooms, *, details: bool) -> WorkerPool:
+def worker_pool(statistics: PoolStatistics, config: Config, *, details: bool) -> WorkerPool:
     """The pool's counters; with `details`, each worker's pid and memory too."""
-    statistics = rooms.pool.statistics()
-    counters = {
-        name: getattr(statistics, name)
-        for name in WorkerPool.model_fields
-        if name not in ("config", "workers")
-    }
-    workers = [Worker.model_validate(worker) for worker in statistics.workers] if details else None
-    return WorkerPool(**counters, config=_pool_config(rooms.config), workers=workers)
+    derived = {"config", "workers", "expected_wait", "scaling"}
+    return WorkerPool(
+        **{name: getattr(statistics, name) for name in WorkerPool.model_fields if name not in derived},
+        config=PoolConfig(
+            min_workers=config.min_workers,
+            max_workers=config.max_workers,
+            max_tasks_per_worker=config.max_tasks_per_worker,
+            worker_idle_ms=config.worker_idle_ms,
+            ytdlp_timeout_ms=config.ytdlp_timeout,
+            queue_max=config.queue_max,
+        ),
+        workers=[Worker.model_validate(worker) for worker in statistics.workers] if details else None,
+        expected_wait=statistics.room.expected_wait,
+        scaling=statistics.scaling.reason,
+    )
 
 
-def circuit_breaker(rooms: Rooms) -> CircuitBreaker:
-    statistics = rooms.breakers.statistics()
-    config = rooms.config
+def circuit_breaker(statistics: BreakersStatistics, config: Config) -> CircuitBreaker:
+    """All breakers summed up."""
     return CircuitBreaker(
         state=statistics.state,
         failures=statistics.failures,
@@ -94,7 +103,7 @@ def circuit_breaker(rooms: Rooms) -> CircuitBreaker:
     )
 
 
-def circuit_breakers(rooms: Rooms) -> list[SiteBreaker]:
+def circuit_breakers(statistics: BreakersStatistics) -> list[SiteBreaker]:
     """One for each site."""
     return [
         SiteBreaker(
@@ -105,16 +114,5 @@ def circuit_breakers(rooms: Rooms) -> list[SiteBreaker]:
             retry_after=site.retry_after,
             stats=BreakerCounters.model_validate(site),
         )
-        for site in rooms.breakers.statistics().sites
+        for site in statistics.sites
     ]
-
-
-def _pool_config(config: Config) -> PoolConfig:
-    return PoolConfig(
-        min_workers=config.min_workers,
-        max_workers=config.max_workers,
-        max_tasks_per_worker=config.max_tasks_per_worker,
-        worker_idle_ms=config.worker_idle_ms,
-        ytdlp_timeout_ms=config.ytdlp_timeout,
-        queue_max=config.queue_max,
-    )

@@ -209,6 +209,9 @@ class WorkerPool(Model):
     retried_tasks: int
     boot_failures: int
     target: int
+    degraded: bool = Field(description="Workers fail to boot, one after the other.")
+    expected_wait: float = Field(description="Seconds that one more request would wait.")
+    scaling: str = Field(description="Why there are as many workers as there are.")
     config: PoolConfig
     workers: list[Worker] | None = None
 

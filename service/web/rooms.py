@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from ..breakers import Breakers
 from ..config import Config
 from ..lifecycle import Lifecycle
+from ..pool_statistics import PoolStatistics
 from ..request import Answer, Caller
 from ..wire import Job
 
 if TYPE_CHECKING:
-    from ..breaker_statistics import BreakersStatistics
-    from ..pool import PoolStatistics
     from .auth import Keys
     from .limits import RateLimits
 
@@ -23,12 +23,6 @@ class Dispatcher(Protocol):
 
 class Pool(Protocol):
     def statistics(self) -> PoolStatistics: ...
-
-
-class Breakers(Protocol):
-    def statistics(self) -> BreakersStatistics: ...
-
-    def reset(self, site: str | None) -> tuple[str, str]: ...
 
 
 @dataclass(frozen=True, slots=True)
