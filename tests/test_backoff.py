@@ -1,0 +1,55 @@
+"""How attempts slow down. Pure."""
+
+from __future__ import annotations
+
+from service.backoff import LONGEST, Backoff
+
+
+def test_each_failure_doubles_the_wait_up_to_a_bound() -> None:
+    backoff, now, waits = Backoff(), 0.0, []
+    for _ in range(9):
+        waits.append(backoff.failed(now, began=now))
+        now += waits[-1]
+        assert backoff.wait(now) == 0
+    assert waits == [0.5, 1, 2, 4, 8, 16, 30, LONGEST, LONGEST]
+
+
+def test_attempts_that_fail_together_lengthen_the_wait_once() -> None:
+    backoff = Backoff()
+    assert [backoff.failed(0.1, began=0.0) for _ in range(3)] == [0.5, 0.5, 0.5]
+    assert backoff.failed(0.7, began=0.6) == 1
+
+
+def test_a_success_forgets_all() -> None:
+    backoff = Backoff()
+    for _ in range(5):
+        backoff.failed(1, began=1)
+    assert backoff.degraded(1)
+    backoff.succeeded()
+    assert backoff.wait(1) == 0
+    assert not backoff.degraded(1)
+    assert backoff.failed(2, began=2) == 0.5
+
+
+def test_scenario_22_three_failures_within_ten_seconds_degrade() -> None:
+    backoff = Backoff()
+    for now in (0, 5):
+        backoff.failed(now, began=now)
+        assert not backoff.degraded(now)
+    backoff.failed(9, began=9)
+    assert backoff.degraded(9)
+
+
+def test_three_failures_over_a_longer_time_are_bad_luck() -> None:
+    backoff = Backoff()
+    for now in (0, 6, 12):
+        backoff.failed(now, began=now)
+    assert not backoff.degraded(12)
+
+
+def test_scenario_22_degradation_ends_where_nothing_is_tried_any_more() -> None:
+    backoff = Backoff()
+    for now in (0, 1, 2):
+        backoff.failed(now, began=now)
+    assert backoff.degraded(13)
+    assert not backoff.degraded(100)
