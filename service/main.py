@@ -79,7 +79,7 @@ async def main(config: Config, *, task_status: trio.TaskStatus[list[str]] = trio
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_drain, signals, config, lifecycle, rooms, bus)
             if os.getpid() == 1:
-                nursery.start_soon(reap_orphans)
+                nursery.start_soon(reap_orphans, rooms.template.pids)
 
             async def served(*, task_status: trio.TaskStatus[list[str]]) -> None:
                 await serve(app, config, lifecycle, task_status=task_status)
