@@ -35,8 +35,9 @@ Examples:
 
 def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """One option for each setting, with its description and default."""
-    for name, field in reversed(Config.model_fields.items()):
-        default = "" if field.default in (None, (), {}) else f" Default: {field.default}."
+    for name in reversed(Config.command_line_names()):
+        field = Config.model_fields[name]
+        default = "" if field.default in (None, ()) else f" Default: {field.default}."
         command = click.option(
             f"--{name.replace('_', '-')}",
             name,

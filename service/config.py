@@ -8,11 +8,12 @@ them; the code below this file uses the properties that give seconds.
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, TypeAdapter, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -24,8 +25,11 @@ from pydantic_settings import (
 
 from .breaker_settings import BreakerSettings
 from .keys import KeySettings
+from .sites import site_of
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_BREAKER = TypeAdapter(BreakerSettings)
 
 
 class ConfigError(Exception):
@@ -87,6 +91,11 @@ class Config(BaseSettings):
     )
     cb_success_threshold: int = Field(2, ge=1, description="Successes that close a half-open breaker.")
     cb_cooldown_ms: int = Field(60_000, ge=1, description="Time in ms that an open breaker waits.")
+
+    site: dict[str, dict[str, Any]] = Field(
+        {},
+        description='One site\'s breaker, other than the rest ([site."example.com"] in TOML): cooldown = 5.',
+    )
 
     sites: Literal["any", "youtube"] = Field(
         "any", description="Sites to accept: any that yt-dlp knows, or youtube alone."
@@ -176,13 +185,33 @@ class Config(BaseSettings):
             raise ValueError(f"EGRESS_CA_FILE {self.egress_ca_file} does not exist")
         if self.plugin_dir is not None and not self.plugin_dir.is_dir():
             raise ValueError(f"PLUGIN_DIR {self.plugin_dir} is not a directory")
-        for name, values in (("TRUSTED_PROXIES", self.trusted_proxies),):
-            for value in values:
-                try:
-                    ipaddress.ip_network(value, strict=False)
-                except ValueError:
-                    raise ValueError(f"{name}: {value!r} is not an address or a network") from None
+        for value in self.trusted_proxies:
+            try:
+                ipaddress.ip_network(value, strict=False)
+            except ValueError:
+                raise ValueError(f"TRUSTED_PROXIES: {value!r} is not an address or a network") from None
+        for site in self.site:
+            self._site_breaker(site)
         return self
+
+    def _site_breaker(self, site: str) -> BreakerSettings:
+        """Raises ValueError where the table of `site` is not a breaker's."""
+        if site_of(f"https://{site}/") != site:
+            raise ValueError(f"[site.{site!r}] is not a site; write its domain, as in example.com")
+        values = self.site[site]
+        if unknown := values.keys() - {setting.name for setting in fields(BreakerSettings)}:
+            raise ValueError(f"[site.{site!r}]: {', '.join(sorted(unknown))} is not a breaker's setting")
+        try:
+            return _BREAKER.validate_python({**asdict(self.breaker), **values})
+        except ValidationError as error:
+            detail = error.errors()[0]
+            where = ".".join(str(part) for part in detail["loc"])
+            raise ValueError(f"[site.{site!r}]: {where} {detail['msg']}") from None
+
+    @classmethod
+    def command_line_names(cls) -> tuple[str, ...]:
+        """The settings that one word can give; tables are for the TOML file."""
+        return tuple(name for name, field in cls.model_fields.items() if field.default != {})
 
     @property
     def trusted_networks(self) -> tuple[Network, ...]:
@@ -218,6 +247,11 @@ class Config(BaseSettings):
             success_threshold=self.cb_success_threshold,
             cooldown=self.cooldown,
         )
+
+    @property
+    def site_breakers(self) -> dict[str, BreakerSettings]:
+        """Of the sites that have settings of their own."""
+        return {site: self._site_breaker(site) for site in self.site}
 
     @property
     def shutdown_grace(self) -> float:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from service.breaker_settings import Mode
 from service.config import Config, ConfigError
 
 
@@ -119,3 +120,31 @@ def test_secrets_are_masked_for_people() -> None:
 def test_a_config_is_frozen() -> None:
     with pytest.raises(ValueError, match="frozen"):
         Config.load().port = 1
+
+
+def test_a_site_may_have_a_breaker_of_its_own(tmp_path: Path) -> None:
+    file = tmp_path / "ytdlpd.toml"
+    file.write_text('cb_cooldown_ms = 5000\n[site."example.com"]\nprobes = 1\nmode = "METRICS_ONLY"\n')
+    config = Config.load(file=file)
+    own = config.site_breakers["example.com"]
+    assert (own.probes, own.mode, own.cooldown) == (1, Mode.METRICS_ONLY, 5)
+    assert config.breaker.probes != 1
+
+
+@pytest.mark.parametrize(
+    ("table", "sentence"),
+    [
+        ('[site."www.example.com"]\nprobes = 1', "write its domain"),
+        ('[site."example.com"]\nprobe = 1', "probe is not a breaker's setting"),
+        ('[site."example.com"]\nprobes = 0', "probes must be at least 1"),
+        ('[site."example.com"]\nprobes = "many"', "probes "),
+        ('[site."example.com"]\nmode = "ODD"', "mode "),
+    ],
+)
+def test_a_site_table_that_is_wrong_is_named(tmp_path: Path, table: str, sentence: str) -> None:
+    file = tmp_path / "ytdlpd.toml"
+    file.write_text(table)
+    with pytest.raises(ConfigError) as info:
+        Config.load(file=file)
+    assert sentence in str(info.value)
+    assert "\n" not in str(info.value)
