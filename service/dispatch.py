@@ -1,8 +1,8 @@
 """The straight line that every extraction takes, from the accepted request to its answer.
 
-share an equal job in flight → the breaker's glance → a seat in the pool (waiting its turn) → the breaker's
-permit, settled exactly once → the worker → again after a pause, where the failure is worth it. The one
-deadline is set here.
+share an equal job in flight → the quarantine → the breaker's glance → the site's pace → a seat in the pool
+(waiting its turn) → the breaker's permit, settled exactly once → the worker → again after a pause, where the
+failure is worth it. The one deadline is set here.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from .breaker import Verdict
 from .breakers import BreakerKey, Breakers
 from .config import Config
 from .errors import Blame, Code, DeadlineExceeded, ExtractionError, Retry, ShuttingDown, traits
+from .pacing import Paces, PaceStatistics
 from .pool import Pool, Seat
+from .quarantine import Quarantine
 from .request import Answer, Caller
 from .sharing import Sharing
 from .sites import site_of
@@ -52,10 +54,21 @@ class Dispatcher:
         self._breakers = breakers
         self._events = bus
         self._jitter = jitter
+        self._paces = Paces()
+        self._quarantine = Quarantine()
         self._sharing: Sharing[Answer] = Sharing()
         self._running: set[trio.CancelScope] = set()
         self._emptied = trio.Event()
         self._interrupted = False
+
+    @property
+    def quarantine(self) -> Quarantine:
+        """The URLs that kill workers."""
+        return self._quarantine
+
+    def paces(self) -> tuple[PaceStatistics, ...]:
+        """The pace of each site that was asked lately."""
+        return self._paces.statistics(trio.current_time())
 
     def interrupt(self) -> int:
         """Stop every extraction, now and from now on, with ShuttingDown; tells how many ran."""
@@ -79,7 +92,7 @@ class Dispatcher:
             ServiceError: as typed: the failure of the extraction, CircuitOpen, QueueFull, ShuttingDown or
                 DeadlineExceeded.
         """
-        timeout = self._config.job_timeout
+        timeout = min(self._config.job_timeout, caller.timeout)
         deadline = trio.current_time() + timeout
         run = partial(self._run, job, caller, deadline, timeout)
         if job.cookies is not None:  # somebody's own view of the site, never another's
@@ -89,6 +102,7 @@ class Dispatcher:
     async def _run(self, job: Job, caller: Caller, deadline: float, timeout: float) -> Answer:
         if self._interrupted:
             raise ShuttingDown
+        self._quarantine.check(job.url, trio.current_time())
         seat: Seat | None = None
 
         def seated(taken: Seat) -> None:
@@ -114,11 +128,16 @@ class Dispatcher:
         queued = 0.0
         for attempt in range(1, MAX_ATTEMPTS + 1):
             await self._breakers.ready(key)
-            ticket = Ticket(client=caller.client, tier=caller.tier, deadline=deadline)
+            await self._keep_pace(key, deadline)
+            ticket = Ticket(caller.client, tier=caller.tier, deadline=deadline, share=caller.share)
             async with self._pool.seat(ticket) as seat:
                 seated(seat)
                 queued += seat.waited
-                outcome = await self._permitted(job, key, seat, deadline)
+                try:
+                    outcome = await self._permitted(job, key, seat, deadline)
+                finally:
+                    self._note_deaths(job, key, seat)
+            self._set_pace(key, outcome)
             if isinstance(outcome, Success):
                 return Answer(outcome.body, outcome.extractor, queued=queued, extracted=outcome.usage.wall)
             self._report(outcome, key)
@@ -150,6 +169,32 @@ class Dispatcher:
             raise
         finally:
             self._breakers.settle(permit, verdict, retry_after=retry_after)
+
+    async def _keep_pace(self, key: BreakerKey, deadline: float) -> None:
+        """Wait for the site's pace. Raises ExtractionError (RATE_LIMITED) where that would take too long."""
+        now = trio.current_time()
+        pace = self._paces.pace(key.site, now)
+        wait = pace.wait(now)
+        if now + wait + LEAST_TIME > deadline:
+            message = f"{key.site} asks to be left in peace for a while; try again later"
+            raise ExtractionError(Code.RATE_LIMITED, message, retry_after=wait)
+        pace.reserve(now)
+        try:
+            await trio.sleep(wait)
+        except trio.Cancelled:
+            pace.refund(trio.current_time())
+            raise
+
+    def _set_pace(self, key: BreakerKey, outcome: Outcome) -> None:
+        now = trio.current_time()
+        if isinstance(outcome, Failure) and outcome.code is Code.RATE_LIMITED:
+            self._paces.pace(key.site, now).slow_down(now, retry_after=outcome.retry_after)
+        elif verdict_of(outcome) is Verdict.SUCCESS:
+            self._paces.pace(key.site, now).speed_up(now)
+
+    def _note_deaths(self, job: Job, key: BreakerKey, seat: Seat) -> None:
+        if seat.deaths and self._quarantine.killed(job.url, trio.current_time(), seat.deaths):
+            self._events.emit(events.UrlQuarantined(site=key.site, deaths=seat.deaths))
 
     def _report(self, failure: Failure, key: BreakerKey) -> None:
         if traits(failure.code).blame is Blame.SERVICE:

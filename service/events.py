@@ -87,6 +87,14 @@ class EgressDenied(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class UrlQuarantined(Event):
+    """A URL of `site` has killed so many workers that it is refused for a while."""
+
+    site: str
+    deaths: int
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceReady(Event):
     """The port is bound and the warm floor is up."""
 

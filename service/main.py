@@ -42,7 +42,7 @@ class Rooms:
     def build(cls, config: Config, bus: events.Events) -> Rooms:
         template = Template(config, bus)
         pool = Pool(config, template, bus)
-        breakers = Breakers(config.breaker, bus)
+        breakers = Breakers(config.breaker, bus, overrides=config.site_breakers)
         bus.subscribe(breakers.on_event)
         return cls(template, pool, breakers, Dispatcher(config, pool, breakers, bus))
 

@@ -27,10 +27,10 @@ class PaceSettings:
         sites: paces kept at a time.
     """
 
-    fastest: float = 50.0
-    slowest: float = 0.2
-    burst: int = 20
-    increase: float = 0.2
+    fastest: float = 1000.0
+    slowest: float = 0.5
+    burst: int = 100
+    increase: float = 0.5
     decrease: float = 0.5
     settle: float = 2.0
     memory: float = 5.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 
@@ -13,6 +14,7 @@ class Caller:
         client: whose turns the job takes: a key's, an address's, or an IPv6 network's of /64.
         tier: the priority; 0 comes first.
         share: the client's weight against others of its tier.
+        timeout: seconds in which an answer is of use to him; the service's own limit holds as well.
         request_id: the id that the answer and the log lines carry.
         admin: the admin key was given.
     """
@@ -20,6 +22,7 @@ class Caller:
     client: str
     tier: int = 0
     share: float = 1.0
+    timeout: float = math.inf
     request_id: str = ""
     admin: bool = False
 

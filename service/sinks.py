@@ -17,6 +17,7 @@ _WARNINGS = (
     events.WorkerBootFailed,
     events.ExtractorBroken,
     events.EgressDenied,
+    events.UrlQuarantined,
 )
 
 
