@@ -81,7 +81,7 @@ def report(info: Mapping[str, Any], duration_hint: float | None = None) -> dict[
     video = _video(info)
     if video is None:
         return None
-    duration = _number(video.get("duration")) or _number(duration_hint)
+    duration = _duration(video) or _number(duration_hint)
     sizes = measure(video, duration)
     best = _best(video, duration)
     return {
@@ -146,6 +146,19 @@ def human_duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _duration(video: Mapping[str, Any]) -> float | None:
+    """Seconds; of a DASH manifest, which gives yt-dlp none, the sum of a format's fragments."""
+    given = _number(video.get("duration"))
+    if given is not None:
+        return given
+    for item in _formats(video):
+        fragments = [_number(fragment.get("duration")) for fragment in item.get("fragments") or ()]
+        known = [length for length in fragments if length is not None]
+        if known:
+            return sum(known)
+    return None
 
 
 def _video(info: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -142,6 +142,12 @@ def test_the_hint_serves_where_the_site_gives_no_duration() -> None:
     assert measured(page(*formats, duration=0), 100)["duration"] == 100
 
 
+def test_fragments_tell_the_duration_of_a_manifest() -> None:
+    fragments = [{"url": "init"}, *({"url": str(number), "duration": 6.0} for number in range(20))]
+    found = measured(page(video("v", 720, tbr=800, fragments=fragments), duration=None), 10)
+    assert (found["duration"], found["bytes"]["s720p"]) == (120, 12_000_000)
+
+
 @pytest.mark.parametrize(
     ("width", "height", "rung"),
     [

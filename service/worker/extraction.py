@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import http.cookiejar
 import io
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,7 +30,8 @@ from .egress import Guard
 
 DEFAULT_ENTRIES = 25  # of a page that is nothing but a playlist, when no number was asked for
 _SOCKET_TIMEOUT = 8.0  # seconds
-_NETSCAPE_FIELDS = 7
+# Domain, subdomains, path, secure, expiry, name, value.
+_COOKIE = re.compile(r"(?:[^\t]*\t){4}(?:\d+(?:\.\d+)?)?\t[^\t]*\t[^\t]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,7 @@ def parameters(settings: WorkerSettings, playlist: int, timeout: float) -> dict[
         "simulate": True,
         "skip_download": True,
         "dump_single_json": True,
+        "force_write_download_archive": False,  # None would leave a trace in the result
         "format": "bv*+ba/b",  # the default probes for ffmpeg
         "check_formats": False,  # the default downloads some
         "noplaylist": not playlist,
@@ -159,6 +162,8 @@ def extract(downloader: Downloader, job: Job) -> dict[str, Any]:
         raise ExtractorError("nothing was extracted", expected=True)
     downloader.post_extract(info)
     found: dict[str, Any] = info
+    found.setdefault("epoch", int(time.time()))
+    found.setdefault("_type", "video")
     return found
 
 
@@ -167,8 +172,8 @@ def _load_cookies(downloader: Downloader, text: str) -> None:
     lines = text.splitlines()
     for line in lines:
         entry = line.removeprefix("#HttpOnly_")
-        if entry.strip() and not entry.startswith("#") and entry.count("\t") != _NETSCAPE_FIELDS - 1:
-            raise http.cookiejar.LoadError("a line is not a Netscape cookie")
+        if entry.strip() and not entry.startswith("#") and not _COOKIE.fullmatch(entry):
+            raise http.cookiejar.LoadError("a line is not a Netscape cookie")  # yt-dlp would print it
     downloader.cookiejar.load(io.StringIO("\n".join(("# Netscape HTTP Cookie File", *lines, ""))))
 
 

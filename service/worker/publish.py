@@ -87,8 +87,18 @@ def _headers(value: Any) -> Any:
     return {str(name): _scrub(text) for name, text in value.items() if str(name).casefold() in _HEADERS}
 
 
+def _domain(value: Any) -> Any:
+    return str(value).rpartition("@")[2]  # yt-dlp leaves a URL's credentials in it
+
+
 _SHAPES: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
-    {"formats": _formats, "requested_formats": _formats, "entries": _entries, "http_headers": _headers}
+    {
+        "formats": _formats,
+        "requested_formats": _formats,
+        "entries": _entries,
+        "http_headers": _headers,
+        "webpage_url_domain": _domain,
+    }
 )
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import resource
 import signal
 from typing import Any
 
@@ -58,9 +57,6 @@ class Child(Popen):  # type: ignore[misc]  # yt-dlp is untyped
 def _before_exec() -> None:
     """In the child, before deno starts; the worker has no threads, so Python code is safe here."""
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    # V8 reserves far more address space than it uses; its heap is bounded by the flag above instead.
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
 
 
 def install() -> None:
