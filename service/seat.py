@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from .pool import Pool
 
 
+DEATHS = 2  # workers that a job may cost
+
+
 class Reason(StrEnum):
     """Why a worker ends."""
 
@@ -61,12 +64,12 @@ class Worker:
 
 
 class Seat:
-    """Permission to run jobs, one at a time, on a worker of the pool.
+    """Permission to run a job on a worker of the pool.
 
     Attributes:
         waited: seconds in the queue.
         interrupted: what the running job had cost when it was cancelled; None where none was.
-        deaths: workers that died of this seat's jobs.
+        deaths: workers that died of its job.
     """
 
     def __init__(self, pool: Pool, ticket: Ticket) -> None:
@@ -82,15 +85,15 @@ class Seat:
     async def run(self, job: Job, timeout: float) -> Outcome:
         """What became of `job` within `timeout` seconds; the caller sets the real deadline.
 
-        A job whose worker dies is tried once more, on a fresh one. Cancelled, it returns only when the worker
-        is killed and reaped.
+        A job whose worker dies is tried once more, on a fresh one; where it died with its template, that is
+        no fault of the job's and does not count. Cancelled, it returns when the worker is killed and reaped.
 
         Raises:
             ShuttingDown: a fresh worker is needed, and the pool is closed.
         """
         deadline = trio.current_time() + timeout
         outcome = await self._attempt(job, deadline)
-        if outcome is None and self._pool.retries():
+        while outcome is None and self.deaths < DEATHS and self._pool.retries():
             outcome = await self._attempt(job, deadline)
         if outcome is None:
             outcome = Failure(Code.WORKER_CRASHED, "the extraction crashed, and a second attempt as well")

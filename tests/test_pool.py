@@ -215,8 +215,8 @@ async def test_an_unfit_worker_is_passed_over(autojump_clock: trio.testing.MockC
     fakes = Fakes(min_workers=2)
     async with running(fakes):
         await fakes.pool.warm_floor()
-        warm = fakes.template.made[-1]
-        warm.fit = False
+        warm = fakes.pool._idle[-1].process
+        cast(FakeProcess, warm).fit = False
         assert await fakes.ask() != warm.pid
         await trio.sleep(1)
         assert (warm.pid, "suspect") in fakes.ended()
