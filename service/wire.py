@@ -113,7 +113,7 @@ class WorkerSettings:
         plugin_dir: a directory of yt-dlp plugins, or None for none at all.
         egress_allow: private networks, hosts or host:port that may be reached all the same.
         max_result: bytes that one result may have.
-        memory: bytes of address space that a worker may use, on top of the template's own.
+        memory: bytes of private memory (RLIMIT_DATA) that a worker may use, on top of the template's own.
     """
 
     proxy: str | None = field(default=None, repr=False)
