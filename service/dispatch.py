@@ -139,7 +139,14 @@ class Dispatcher:
                     self._note_deaths(job, key, seat)
             self._set_pace(key, outcome)
             if isinstance(outcome, Success):
-                return Answer(outcome.body, outcome.extractor, queued=queued, extracted=outcome.usage.wall)
+                return Answer(
+                    outcome.body,
+                    outcome.extractor,
+                    queued=queued,
+                    extracted=outcome.usage.wall,
+                    position=seat.position,
+                    expected_wait=seat.expected_wait,
+                )
             self._report(outcome, key)
             pause = self._pause(outcome, attempt)
             if (

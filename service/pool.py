@@ -23,16 +23,18 @@ from .booting import Boots
 from .config import Config
 from .errors import ShuttingDown
 from .pool_statistics import PoolStatistics, WorkerStatistics
-from .resources import available_cores
-from .scaling import Arrived, Booted, Finished, Load, Scaler
+from .resources import available_cores, memory_limit
+from .scaling import Arrived, Booted, Finished, Load, Scaler, memory_cap
 from .seat import Reason, Seat, Worker
 from .template import Template
-from .wire import Outcome, Success
+from .wire import Outcome, Success, Usage
 
 __all__ = ["Pool", "PoolStatistics", "Seat", "WorkerStatistics"]
 
 BOOT = 10.0  # seconds in which a worker has to say READY
 GRACE = 2.0  # seconds between TERM and KILL
+FOOTPRINT = 64 << 20  # bytes that one more worker takes after some work, its share of the template included
+RESERVED = 256 << 20  # bytes for the server, the template and the runtime's bursts
 
 
 class Pool:
@@ -60,8 +62,13 @@ class Pool:
         self._grace = grace
         self._closed = False
         self._room = WaitingRoom(config.queue_max)
+        memory = memory_limit()
         self._scaler = Scaler(
-            config.min_workers, config.max_workers, cores=available_cores(), fixed=config.fixed_workers
+            config.min_workers,
+            config.max_workers,
+            cores=available_cores(),
+            memory=memory_cap(memory, FOOTPRINT, RESERVED) if memory is not None else None,
+            fixed=config.fixed_workers,
         )
         self._limiter = trio.CapacityLimiter(0)
         self._boots = Boots(template, bus, tasks=config.max_tasks_per_worker, patience=boot, draw=draw)
@@ -95,6 +102,8 @@ class Pool:
         self._scaler.step(now, Arrived())
         self._room.enter(ticket, now, workers=self._scaler.limit, busy=self._busy())
         seat = self._waiting[ticket] = Seat(self, ticket)
+        seat.position = self._room.position(ticket)
+        seat.expected_wait = self._room.expected_wait(ticket, now)
         self._total += 1
         try:
             self._advance()
@@ -182,6 +191,8 @@ class Pool:
         due = worker.tasks >= worker.due and not self._closed and self._boots.allowed()
         if worker.process.ended:
             self.dismiss(worker, Reason.DIED)
+        elif self._in_service() > self._scaler.limit:
+            self.dismiss(worker, Reason.SURPLUS)
         elif due:
             self.dismiss(worker, Reason.RECYCLED)
         else:
@@ -209,12 +220,12 @@ class Pool:
         else:
             self._failed += 1
 
-    def learn(self, seat: Seat, outcome: Outcome, cost: Cost, seconds: float) -> None:
-        """What a job that has ended, after so many seconds, says about those to come."""
+    def learn(self, seat: Seat, usage: Usage, cost: Cost, seconds: float) -> None:
+        """What a job that took up a worker for so long, however it ended, says about those to come."""
         now = trio.current_time()
-        cpu = max(outcome.usage.cpu, cost.cpu)
+        cpu = max(usage.cpu, cost.cpu)
         self._room.finished(seat.ticket, now, service_time=seconds, cost=cpu)
-        self._scaler.step(now, Finished(cpu, outcome.usage.wall or seconds, cost.run_delay, seconds))
+        self._scaler.step(now, Finished(cpu, usage.wall or seconds, cost.run_delay, seconds))
 
     # The slots.
 

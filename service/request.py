@@ -29,9 +29,16 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A result as ready JSON bytes, the extractor that made it, and seconds spent waiting and extracting."""
+    """A result as ready JSON bytes, the extractor that made it, and how it went.
+
+    Attributes:
+        queued, extracted: seconds spent waiting and extracting.
+        position, expected_wait: how many were before it when it entered the queue, and the seconds estimated.
+    """
 
     body: bytes = field(repr=False)
     extractor: str = ""
     queued: float = 0.0
     extracted: float = 0.0
+    position: int = 0
+    expected_wait: float = 0.0

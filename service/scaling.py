@@ -126,14 +126,20 @@ class Scaler:
     """
 
     def __init__(
-        self, floor: int, ceiling: int, *, cores: float = math.inf, fixed: int | None = None
+        self,
+        floor: int,
+        ceiling: int,
+        *,
+        cores: float = math.inf,
+        memory: int | None = None,
+        fixed: int | None = None,
     ) -> None:
         if fixed is not None:
             floor = ceiling = fixed
         self._floor = floor
         self._ceiling = ceiling
         self._fixed = fixed is not None
-        self._limits = Limits(cores)
+        self._limits = Limits(cores, memory)
         self._load = Load(0, 0)
         self._boot_time = 0.0
         self._rate = 0.0

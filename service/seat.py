@@ -24,6 +24,7 @@ class Reason(StrEnum):
     """Why a worker ends."""
 
     IDLE = "idle"  # nobody needed it for a while
+    SURPLUS = "surplus"  # more workers would only slow each other down
     RECYCLED = "recycled"  # it had done enough jobs
     COOKIES = "cookies"  # it has seen somebody's cookies, or has to make room for a worker that will
     INTERRUPTED = "interrupted"  # its client left, or the deadline passed
@@ -67,6 +68,8 @@ class Seat:
     """Permission to run a job on a worker of the pool.
 
     Attributes:
+        position: how many were to go before it when it entered the queue.
+        expected_wait: seconds, as estimated then.
         waited: seconds in the queue.
         interrupted: what the running job had cost when it was cancelled; None where none was.
         deaths: workers that died of its job.
@@ -74,6 +77,8 @@ class Seat:
 
     def __init__(self, pool: Pool, ticket: Ticket) -> None:
         self.ticket = ticket
+        self.position = 0
+        self.expected_wait = 0.0
         self.waited = 0.0
         self.interrupted: Usage | None = None
         self.deaths = 0
@@ -121,8 +126,7 @@ class Seat:
         finally:
             seconds = trio.current_time() - began
             cost = worker.process.cost() - before  # now: of a dead process nothing can be read
-            if outcome is not None:
-                self._pool.learn(self, outcome, cost, seconds)
+            self._pool.learn(self, outcome.usage if outcome is not None else Usage(), cost, seconds)
             if reason is None:
                 self._pool.give_back(self)
             else:

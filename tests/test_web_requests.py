@@ -6,7 +6,12 @@ import json
 from typing import Any
 
 import pytest
+import trio
+from trio.testing import MockClock
 
+from service.errors import QueueFull
+from service.pacing import PaceStatistics
+from service.request import Answer
 from service.web import urls
 from service.web.errors import Refused
 from tests.web import URL, web
@@ -230,3 +235,61 @@ def test_the_hosts_of_youtube(host: str, accepted: bool) -> None:
     else:
         with pytest.raises(Refused, match=r"^Invalid YouTube URL"):
             urls.check(url, schemes=("https",), sites="youtube")
+
+
+@pytest.mark.parametrize(("sent", "seconds"), [("1500", 1.5), ("1", 0.001), ("9999999999", 9_999_999.999)])
+async def test_a_client_may_say_how_long_an_answer_is_of_use(sent: str, seconds: float) -> None:
+    it = web()
+    response = await it.post("/api/v1/size", {"url": URL}, headers={"X-Deadline-Ms": sent})
+    assert response.status_code == 200
+    assert it.dispatcher.seen[0][1].timeout == seconds
+
+
+@pytest.mark.parametrize("sent", ["0", "-1", "1.5", "soon", "99999999999", "²"])
+async def test_a_deadline_that_is_none_is_named(sent: str) -> None:
+    it = web()
+    response = await it.request("GET", f"/api/v1/extract?url={URL}", headers={"X-Deadline-Ms": sent})
+    assert response.status_code == 400
+    assert "X-Deadline-Ms" in (await body_of(response))["error"]
+    assert it.dispatcher.seen == []
+
+
+async def test_an_answer_tells_its_place_in_the_queue() -> None:
+    it = web()
+    it.dispatcher.answer = Answer(b"{}", position=3, expected_wait=4.25)
+    response = await it.post("/api/v1/size", {"url": URL})
+    assert response.headers["X-Queue-Position"] == "3"
+    assert response.headers["X-Expected-Wait"] == "4.2"
+
+
+async def test_a_refusal_tells_the_wait_that_was_expected() -> None:
+    it = web()
+    it.dispatcher.fail(QueueFull(8, retry_after=12.3, expected_wait=31.4))
+    response = await it.post("/api/v1/size", {"url": URL})
+    assert response.status_code == 503
+    assert (response.headers["X-Expected-Wait"], response.headers["Retry-After"]) == ("31.4", "13")
+
+
+async def test_the_quarantine_is_listed_and_released_by_an_admin(autojump_clock: MockClock) -> None:
+    it = web(admin_key="secret")
+    quarantine, poison = it.dispatcher.quarantine, "https://a.example/poison"
+    quarantine.killed(poison, trio.current_time(), 2)
+    path, admin = "/api/v1/admin/quarantine", {"X-API-Key": "secret"}
+    assert (await it.get(path)).status_code == 401
+    assert (await it.request("POST", f"{path}/release")).status_code == 401
+    (listed,) = (await body_of(await it.get(path, headers=admin)))["urls"]
+    assert (listed["url"], listed["host"], listed["deaths"]) == (poison, "a.example", 2)
+    released = await it.request("POST", f"{path}/release", headers=admin, json={"url": poison})
+    assert (await body_of(released))["released"] == 1
+    assert (await body_of(await it.get(path, headers=admin)))["urls"] == []
+    assert (await body_of(await it.request("POST", f"{path}/release", headers=admin)))["released"] == 0
+
+
+async def test_the_pace_of_a_slowed_site_is_shown() -> None:
+    it = web()
+    it.dispatcher.shown = (
+        PaceStatistics("a.example", 2.5, 0.4, cuts=1),
+        PaceStatistics("b.example", 9, 0, 0),
+    )
+    paces = (await body_of(await it.get("/api/v1/metrics")))["paces"]
+    assert paces == [{"site": "a.example", "rate": 2.5, "wait": 0.4, "cuts": 1}]

@@ -16,7 +16,9 @@ from service.breakers import Breakers
 from service.config import Config
 from service.events import Events
 from service.lifecycle import Lifecycle
+from service.pacing import PaceStatistics
 from service.pool_statistics import PoolStatistics, WorkerStatistics
+from service.quarantine import Quarantine
 from service.request import Answer, Caller
 from service.scaling import Scaler
 from service.web.app import create_app
@@ -38,6 +40,11 @@ class FakeDispatcher:
     answer: Answer = ANSWER
     behaviour: Callable[[Job], Awaitable[Answer]] | None = None
     seen: list[tuple[Job, Caller]] = field(default_factory=list)
+    quarantine: Quarantine = field(default_factory=Quarantine)
+    shown: tuple[PaceStatistics, ...] = ()
+
+    def paces(self) -> tuple[PaceStatistics, ...]:
+        return self.shown
 
     async def submit(self, job: Job, caller: Caller) -> Answer:
         self.seen.append((job, caller))

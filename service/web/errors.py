@@ -18,7 +18,7 @@ from werkzeug.exceptions import (
 )
 from werkzeug.routing import Map
 
-from ..errors import Code, ServiceError
+from ..errors import Code, QueueFull, ServiceError
 from . import exchange
 from .statuses import STATUSES
 
@@ -84,6 +84,8 @@ def respond(error: ServiceError, *, status: int | None = None) -> Response:
     )
     if wait is not None:
         response.headers["Retry-After"] = str(wait)
+    if isinstance(error, QueueFull) and error.expected_wait is not None:
+        response.headers["X-Expected-Wait"] = f"{error.expected_wait:.1f}"
     return response
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TypeVar
 
 import trio
@@ -24,6 +25,7 @@ from .openapi import EXTRACTION_STATUSES, SECURITY, fails
 from .replies import reply
 from .rooms import Rooms
 
+DEADLINE = "X-Deadline-Ms"
 MAX_BODY = 256 * 1024
 MAX_BODY_WITHOUT_COOKIES = 10 * 1024
 
@@ -40,6 +42,8 @@ def blueprint(rooms: Rooms) -> Blueprint:
         response.headers["Server-Timing"] = (
             f"queue;dur={result.queued * 1000:.1f}, extract;dur={result.extracted * 1000:.1f}"
         )
+        response.headers["X-Queue-Position"] = str(result.position)
+        response.headers["X-Expected-Wait"] = f"{result.expected_wait:.1f}"
         return response
 
     async def extract(asked: ExtractQuery, cookies: str | None, caller: Caller) -> Response:
@@ -112,9 +116,23 @@ def admit(rooms: Rooms) -> Caller:
         client=client_of(known, exchange.client),
         tier=identity.tier,
         share=identity.share,
+        timeout=_patience(request.headers.get(DEADLINE)),
         request_id=exchange.request_id,
         admin=identity.admin,
     )
+
+
+def _patience(header: str | None) -> float:
+    """Seconds that the client gives; no limit of its own where it says nothing.
+
+    Raises:
+        Refused: INVALID_REQUEST, where the header is not a whole number of milliseconds.
+    """
+    if header is None:
+        return math.inf
+    if not (header.isascii() and header.isdigit() and int(header[:10]) > 0 and len(header) <= 10):
+        raise Refused(Code.INVALID_REQUEST, f"The header {DEADLINE} must be a number of milliseconds above 0")
+    return int(header) / 1000
 
 
 async def read_body(model: type[M]) -> M:

@@ -18,6 +18,7 @@ from .models import (
     BreakerCounters,
     CircuitBreaker,
     MetricsResponse,
+    Pace,
     PoolConfig,
     SiteBreaker,
     Uptime,
@@ -50,6 +51,7 @@ def blueprint(rooms: Rooms) -> Blueprint:
                 worker_pool=worker_pool(rooms.pool.statistics(), rooms.config, details=identity.admin),
                 circuit_breaker=circuit_breaker(breakers, rooms.config),
                 circuit_breakers=circuit_breakers(breakers),
+                paces=[Pace.model_validate(pace) for pace in rooms.dispatcher.paces() if pace.cuts],
             )
         )
 

@@ -294,6 +294,7 @@ class MetricsResponse(Model):
     worker_pool: WorkerPool
     circuit_breaker: CircuitBreaker
     circuit_breakers: list[SiteBreaker]
+    paces: list[Pace]
 
 
 class ResetResponse(Model):
@@ -303,6 +304,44 @@ class ResetResponse(Model):
     message: str
     previous_state: str
     current_state: str
+
+
+class QuarantinedUrl(Model):
+    """A URL that is refused for a while."""
+
+    url: str
+    host: str
+    deaths: int = Field(description="Workers that it has killed.")
+    seconds_left: float
+
+
+class QuarantineResponse(Model):
+    """All URLs that are refused."""
+
+    ok: bool
+    urls: list[QuarantinedUrl]
+
+
+class ReleaseRequest(BaseModel):
+    """Which URL to release."""
+
+    url: str | None = Field(None, max_length=MAX_LENGTH, description="As listed; not given: all of them.")
+
+
+class ReleaseResponse(Model):
+    """How many were known."""
+
+    ok: bool
+    released: int
+
+
+class Pace(Model):
+    """How fast a site is asked; slowed down by its 429s, sped up again by its answers."""
+
+    site: str
+    rate: float = Field(description="Requests per second.")
+    wait: float = Field(description="Seconds that a request made now would wait.")
+    cuts: int = Field(description="How often a 429 has slowed it down.")
 
 
 class DocsResponse(Model):

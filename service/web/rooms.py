@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Protocol
 from ..breakers import Breakers
 from ..config import Config
 from ..lifecycle import Lifecycle
+from ..pacing import PaceStatistics
 from ..pool_statistics import PoolStatistics
+from ..quarantine import Quarantine
 from ..request import Answer, Caller
 from ..wire import Job
 
@@ -19,6 +21,11 @@ if TYPE_CHECKING:
 
 class Dispatcher(Protocol):
     async def submit(self, job: Job, caller: Caller) -> Answer: ...
+
+    @property
+    def quarantine(self) -> Quarantine: ...
+
+    def paces(self) -> tuple[PaceStatistics, ...]: ...
 
 
 class Pool(Protocol):
