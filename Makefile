@@ -21,7 +21,7 @@ check: .venv/ready-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: .venv/ready-dev
+bench: .venv/ready-bench
 	$(BIN)/python -m bench
 
 clean:
@@ -36,4 +36,8 @@ clean:
 
 .venv/ready-dev: .venv/ready
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,sentry]'
+	@touch $@
+
+.venv/ready-bench: .venv/ready-dev
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	@touch $@

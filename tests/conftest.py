@@ -65,7 +65,6 @@ def leaves_nothing_behind() -> Iterator[None]:
     yield
     deadline = time.monotonic() + SETTLING
     while True:
-        gc.collect()
         left = [
             *(
                 f"process {pid}: {name}"
@@ -79,6 +78,7 @@ def leaves_nothing_behind() -> Iterator[None]:
             return
         if time.monotonic() > deadline:
             pytest.fail("left behind:\n" + "\n".join(left))
+        gc.collect()  # only now: it takes longer than most tests
         time.sleep(0.02)
 
 
