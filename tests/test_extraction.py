@@ -317,6 +317,22 @@ def test_without_a_proxy_the_address_really_connected_to_is_judged(internet: Int
         assert trusted.run(Job(Kind.EXTRACT, origin)).usage.requests > 0
 
 
+def test_plugins_come_from_the_named_directory_only(settings: WorkerSettings, tmp_path: Path) -> None:
+    """As with --plugin-dirs: packages in the directory, each with a yt_dlp_plugins inside."""
+    folder = tmp_path / "package" / "yt_dlp_plugins" / "extractor"
+    folder.mkdir(parents=True)
+    (folder / "plugged.py").write_text(
+        "from yt_dlp.extractor.common import InfoExtractor\n"
+        "class PluggedIE(InfoExtractor):\n"
+        "    _VALID_URL = r'https?://plugged[.]example/(?P<id>.+)'\n"
+        "    def _real_extract(self, url):\n"
+        "        return {'id': self._match_id(url), 'title': 'Plugged', 'url': 'https://plugged.example/x.mp4'}\n"
+    )
+    with LoneWorker.spawn(replace(settings, plugin_dir=str(tmp_path))) as plugged:
+        assert extract(plugged, "https://plugged.example/one")["extractor_key"] == "Plugged"
+        assert extract(plugged, f"{SITE}/html5")["id"]
+
+
 def test_what_a_job_cost(worker: LoneWorker) -> None:
     usage = worker.run(Job(Kind.EXTRACT, f"{SITE}/redirect")).usage
     assert usage.requests == len(usage.statuses) > 1

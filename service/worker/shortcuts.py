@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import pickle
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, unquote_plus, urlencode, urlsplit
 
 from yt_dlp.extractor.youtube import _base, _video
 from yt_dlp.utils import parse_qs as slow_parse_qs
@@ -55,7 +55,16 @@ def url_parse_qs(*args: Any, **kwargs: Any) -> Any:
 
 @functools.lru_cache(maxsize=256)
 def _parsed(url: str) -> dict[str, list[str]]:
-    return dict(slow_parse_qs(url))
+    found: dict[str, list[str]] = {}
+    for pair in urlsplit(url).query.split("&"):
+        name, _, value = pair.partition("=")
+        if value:
+            found.setdefault(_unquoted(name), []).append(_unquoted(value))
+    return found
+
+
+def _unquoted(text: str) -> str:
+    return unquote_plus(text) if "%" in text or "+" in text else text
 
 
 @functools.lru_cache(maxsize=64)
