@@ -19,6 +19,7 @@ from .breaker import Verdict
 from .breakers import BreakerKey, Breakers
 from .config import Config
 from .errors import Blame, Code, DeadlineExceeded, ExtractionError, Retry, ShuttingDown, traits
+from .measurements import CANCELLED, OK, AttemptEnded, job_measured
 from .pacing import Paces, PaceStatistics
 from .pool import Pool, Seat
 from .quarantine import Quarantine
@@ -38,6 +39,7 @@ class Dispatcher:
 
     Args:
         jitter: a number from 0 to 1, drawn for each pause.
+        measured: is told how long each job and each of its attempts took.
     """
 
     def __init__(
@@ -48,12 +50,14 @@ class Dispatcher:
         bus: events.Events,
         *,
         jitter: Callable[[], float] = random.random,
+        measured: events.Events | None = None,
     ) -> None:
         self._config = config
         self._pool = pool
         self._breakers = breakers
         self._events = bus
         self._jitter = jitter
+        self._measured = measured or events.Events()
         self._paces = Paces()
         self._quarantine = Quarantine()
         self._sharing: Sharing[Answer] = Sharing()
@@ -95,9 +99,10 @@ class Dispatcher:
         timeout = min(self._config.job_timeout, caller.timeout)
         deadline = trio.current_time() + timeout
         run = partial(self._run, job, caller, deadline, timeout)
-        if job.cookies is not None:  # somebody's own view of the site, never another's
-            return await run()
-        return await self._sharing.share(job, run, deadline=deadline, timeout=timeout)
+        with job_measured(self._measured, site_of(job.url)):
+            if job.cookies is not None:  # somebody's own view of the site, never another's
+                return await run()
+            return await self._sharing.share(job, run, deadline=deadline, timeout=timeout)
 
     async def _run(self, job: Job, caller: Caller, deadline: float, timeout: float) -> Answer:
         if self._interrupted:
@@ -162,8 +167,10 @@ class Dispatcher:
         """Run `job` under the breakers' permit, settled whatever happens."""
         permit = await self._breakers.admit(key, wait=False)  # the seat is not for waiting
         verdict, retry_after = Verdict.IGNORED, None
+        began, ended = trio.current_time(), CANCELLED
         try:
-            outcome = await seat.run(job, deadline - trio.current_time())
+            outcome = await seat.run(job, deadline - began)
+            ended = OK if isinstance(outcome, Success) else outcome.code.value
             verdict = verdict_of(outcome)
             retry_after = outcome.retry_after if isinstance(outcome, Failure) else None
             return outcome
@@ -172,10 +179,13 @@ class Dispatcher:
             cost = seat.interrupted
             if cost is not None and trio.current_time() >= deadline:
                 # The deadline, not a client that left; it blames the site only if the site was waited for.
+                ended = Code.DEADLINE.value
                 verdict = verdict_of(Failure(Code.DEADLINE, "", waiting=cost.cpu < cost.wall / 2))
             raise
         finally:
             self._breakers.settle(permit, verdict, retry_after=retry_after)
+            seconds = trio.current_time() - began
+            self._measured.emit(AttemptEnded(key.site, ended, seat.ticket.tier, seat.waited, seconds))
 
     async def _keep_pace(self, key: BreakerKey, deadline: float) -> None:
         """Wait for the site's pace. Raises ExtractionError (RATE_LIMITED) where that would take too long."""

@@ -397,5 +397,6 @@ class Pool:
             state = "ending" if worker.reason else "busy" if worker.ticket else "idle"
             process = worker.process
             rss = process.cost().rss
-            lines.append(WorkerStatistics(process.pid, state, worker.tasks, now - process.born, rss))
+            site = worker.site if worker.ticket else None
+            lines.append(WorkerStatistics(process.pid, state, worker.tasks, now - process.born, rss, site))
         return lines

@@ -10,13 +10,17 @@ from .scaling import ScalerStatistics
 
 @dataclass(frozen=True, slots=True)
 class WorkerStatistics:
-    """One worker: booting, idle, busy or ending; age in seconds, RSS of its process tree in bytes."""
+    """One worker: booting, idle, busy or ending; age in seconds, RSS of its process tree in bytes.
+
+    `site` is the one that a busy worker asks.
+    """
 
     pid: int
     state: str
     tasks: int
     age: float
     rss: int
+    site: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

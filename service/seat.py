@@ -11,6 +11,7 @@ import trio
 from .admission import Ticket
 from .errors import Code, ServiceError
 from .process import Process, ResultTooLarge, WorkerDied
+from .sites import site_of
 from .wire import Failure, Job, Outcome, ProtocolError, Usage
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Worker:
         due: tasks after which it is replaced.
         ready: when it said so, on Trio's clock.
         ticket: on whose behalf it runs, and takes up capacity until it is given back or reaped; or None.
+        site: which its latest job asks.
         reason: why it ends; None while it is in service.
         status: how it exited; None where nobody knows, as when the template died and took it along.
         watch: the slot's wait for its end, or for the end of its idle time.
@@ -54,6 +56,7 @@ class Worker:
         self.ready = now
         self.tasks = 0
         self.ticket: Ticket | None = None
+        self.site: str | None = None
         self.reason: Reason | None = None
         self.status: int | None = None
         self.watch = trio.CancelScope()
@@ -110,6 +113,7 @@ class Seat:
         worker = await self._pool.worker_for(self, fresh=job.cookies is not None)
         began, before = trio.current_time(), worker.process.cost()
         worker.tasks += 1
+        worker.site = site_of(job.url)
         outcome: Outcome | None = None
         reason: Reason | None = Reason.CRASHED
         try:

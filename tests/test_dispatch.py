@@ -38,6 +38,7 @@ class FakeSeat:
     """Gives the pool's next outcome after `takes` seconds."""
 
     pool: FakePool
+    ticket: Ticket
     waited: float = 0.25
     position: int = 1
     expected_wait: float = 2.0
@@ -80,7 +81,7 @@ class FakePool:
         if self.full is not None:
             raise self.full
         self.seated.append(trio.current_time())
-        yield cast(Seat, FakeSeat(self))
+        yield cast(Seat, FakeSeat(self, ticket))
 
 
 @dataclass
