@@ -1,4 +1,4 @@
-"""Small measures that the benchmarks share: percentiles, a raw keep-alive client, memory and CPU of processes."""
+"""What the benchmarks share: percentiles, a raw keep-alive client, memory and CPU of processes."""
 
 from __future__ import annotations
 

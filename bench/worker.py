@@ -1,4 +1,4 @@
-"""What a warm worker costs: time to fork, CPU per extraction against a cold yt-dlp, memory; /health while busy.
+"""What a warm worker costs: time to fork, CPU against a cold yt-dlp, memory; /health while busy.
 
 Cold and warm extractions of the same page alternate in the same run, so that their ratio holds on a noisy
 machine. The page is the small internet's YouTube, 1 MB of watch page included.
