@@ -13,7 +13,9 @@ from tests.internet import Internet
 from tests.running import PATIENCE, ROOT
 
 
-def ytdlpd(*arguments: str, internet: Internet | None = None, **settings: str) -> subprocess.CompletedProcess[str]:
+def ytdlpd(
+    *arguments: str, internet: Internet | None = None, **settings: str
+) -> subprocess.CompletedProcess[str]:
     environment = {"PATH": os.environ["PATH"], **settings}
     if internet is not None:
         environment |= {"EGRESS_PROXY": internet.proxy, "EGRESS_CA_FILE": str(internet.ca_file)}
