@@ -22,6 +22,7 @@ from .errors import Blame, Code, DeadlineExceeded, ExtractionError, Retry, Shutt
 from .measurements import CANCELLED, OK, AttemptEnded, job_measured
 from .pacing import Paces, PaceStatistics
 from .pool import Pool, Seat
+from .progress import Follower, Followers, Queued, Retrying, Started
 from .quarantine import Quarantine
 from .request import Answer, Caller
 from .sharing import Sharing
@@ -61,6 +62,7 @@ class Dispatcher:
         self._paces = Paces()
         self._quarantine = Quarantine()
         self._sharing: Sharing[Answer] = Sharing()
+        self._followers = Followers()
         self._running: set[trio.CancelScope] = set()
         self._emptied = trio.Event()
         self._interrupted = False
@@ -87,8 +89,8 @@ class Dispatcher:
             self._emptied = trio.Event()
             await self._emptied.wait()
 
-    async def submit(self, job: Job, caller: Caller) -> Answer:
-        """The answer to `job`.
+    async def submit(self, job: Job, caller: Caller, *, progress: Follower | None = None) -> Answer:
+        """The answer to `job`; `progress` is told how far it has come, and must not raise.
 
         Cancelled, it stops the extraction, unless another caller waits for an equal one.
 
@@ -96,6 +98,10 @@ class Dispatcher:
             ServiceError: as typed: the failure of the extraction, CircuitOpen, QueueFull, ShuttingDown or
                 DeadlineExceeded.
         """
+        with self._followers.follow(job, progress):
+            return await self._shared(job, caller)
+
+    async def _shared(self, job: Job, caller: Caller) -> Answer:
         timeout = min(self._config.job_timeout, caller.timeout)
         deadline = trio.current_time() + timeout
         run = partial(self._run, job, caller, deadline, timeout)
@@ -120,6 +126,7 @@ class Dispatcher:
                 return await self._attempts(job, caller, deadline, seated)
             finally:
                 self._running.discard(scope)
+                self._followers.ended(job)
                 if not self._running:
                     self._emptied.set()
         if self._interrupted:
@@ -131,12 +138,17 @@ class Dispatcher:
     ) -> Answer:
         key = BreakerKey(site_of(job.url))
         queued = 0.0
+
+        def waits(seat: Seat) -> None:
+            self._followers.tell(job, Queued(seat.position, seat.expected_wait))
+
         for attempt in range(1, MAX_ATTEMPTS + 1):
             await self._breakers.ready(key)
             await self._keep_pace(key, deadline)
             ticket = Ticket(caller.client, tier=caller.tier, deadline=deadline, share=caller.share)
-            async with self._pool.seat(ticket) as seat:
+            async with self._pool.seat(ticket, waits) as seat:
                 seated(seat)
+                self._followers.tell(job, Started(attempt))
                 queued += seat.waited
                 try:
                     outcome = await self._permitted(job, key, seat, deadline)
@@ -160,6 +172,7 @@ class Dispatcher:
                 or not self._breakers.admits(key)
             ):
                 raise ExtractionError(outcome.code, outcome.message, retry_after=outcome.retry_after)
+            self._followers.tell(job, Retrying(attempt + 1, pause, outcome.code, outcome.message))
             await trio.sleep(pause)
         raise AssertionError("the last attempt has no pause")
 

@@ -89,8 +89,8 @@ class Pool:
     # What requests use.
 
     @asynccontextmanager
-    async def seat(self, ticket: Ticket) -> AsyncIterator[Seat]:
-        """A seat, once it is `ticket`'s turn.
+    async def seat(self, ticket: Ticket, waits: Callable[[Seat], None] | None = None) -> AsyncIterator[Seat]:
+        """A seat, once it is `ticket`'s turn; `waits` is told where that is not at once.
 
         Raises:
             QueueFull: there is no room to wait, or it would be in vain.
@@ -107,6 +107,8 @@ class Pool:
         self._total += 1
         try:
             self._advance()
+            if waits is not None and ticket in self._waiting:
+                waits(seat)
             await seat.turn()
             seat.waited = trio.current_time() - now
             yield seat

@@ -18,6 +18,7 @@ from service.events import Events
 from service.lifecycle import Lifecycle
 from service.pacing import PaceStatistics
 from service.pool_statistics import PoolStatistics, WorkerStatistics
+from service.progress import Follower, Progress
 from service.quarantine import Quarantine
 from service.request import Answer, Caller
 from service.scaling import Scaler
@@ -42,12 +43,16 @@ class FakeDispatcher:
     seen: list[tuple[Job, Caller]] = field(default_factory=list)
     quarantine: Quarantine = field(default_factory=Quarantine)
     shown: tuple[PaceStatistics, ...] = ()
+    steps: tuple[Progress, ...] = ()
 
     def paces(self) -> tuple[PaceStatistics, ...]:
         return self.shown
 
-    async def submit(self, job: Job, caller: Caller) -> Answer:
+    async def submit(self, job: Job, caller: Caller, *, progress: Follower | None = None) -> Answer:
         self.seen.append((job, caller))
+        if progress is not None:
+            for step in self.steps:
+                progress(step)
         await trio.lowlevel.checkpoint()
         return await self.behaviour(job) if self.behaviour else self.answer
 

@@ -10,6 +10,7 @@ from ..config import Config
 from ..lifecycle import Lifecycle
 from ..pacing import PaceStatistics
 from ..pool_statistics import PoolStatistics
+from ..progress import Follower
 from ..quarantine import Quarantine
 from ..request import Answer, Caller
 from ..wire import Job
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Dispatcher(Protocol):
-    async def submit(self, job: Job, caller: Caller) -> Answer: ...
+    async def submit(self, job: Job, caller: Caller, *, progress: Follower | None = None) -> Answer: ...
 
     @property
     def quarantine(self) -> Quarantine: ...
