@@ -21,6 +21,7 @@ class Lifecycle:
 
     def __init__(self) -> None:
         self.phase = Phase.STARTING
+        self.draining = trio.Event()
         self.closing = trio.Event()
         self.started_at = time.monotonic()
 
@@ -32,6 +33,7 @@ class Lifecycle:
     def drain(self) -> None:
         """Take no new work from now on."""
         self.phase = Phase.DRAINING
+        self.draining.set()
 
     def close(self) -> None:
         """Everyone was answered: the listener may close."""

@@ -42,6 +42,7 @@ class Job:
         url: http or https, checked by the web layer.
         fields: names of top-level fields to keep; empty keeps all.
         playlist: how many entries of a playlist to list (flat); 0 asks for a single video.
+        lines: the result is to be JSON lines: all but the entries, then each entry.
         duration_hint: seconds, used for sizes when the site gives no duration.
         cookies: a Netscape cookie file's text; the job then runs in a worker of its own.
     """
@@ -50,6 +51,7 @@ class Job:
     url: str
     fields: tuple[str, ...] = ()
     playlist: int = 0
+    lines: bool = False
     duration_hint: float | None = None
     cookies: str | None = field(default=None, repr=False)
 

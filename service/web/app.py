@@ -7,7 +7,7 @@ from quart_trio import QuartTrio
 from ..breakers import Breakers
 from ..config import Config
 from ..lifecycle import Lifecycle
-from . import admin, docs, errors, extract, health, metrics, openapi, quarantine
+from . import admin, batch, docs, errors, extract, health, metrics, openapi, quarantine
 from .auth import Keys
 from .edge import Edge
 from .limits import RateLimits
@@ -30,7 +30,7 @@ def create_app(
     openapi.install(app)
     errors.install(app)
     rooms = Rooms(config, dispatcher, pool, breakers, lifecycle, Keys(config), RateLimits(config))
-    for subject in (health, extract, metrics, admin, quarantine, docs):
+    for subject in (health, extract, batch, metrics, admin, quarantine, docs):
         app.register_blueprint(subject.blueprint(rooms))
     app.asgi_app = Edge(app.asgi_app, config, lifecycle)  # type: ignore[method-assign]
     return app

@@ -69,17 +69,27 @@ def body(
     return {**found, "requestId": request_id, **details}
 
 
+def describe(error: ServiceError, request_id: str) -> dict[str, Any]:
+    """The JSON of `error`."""
+    wait = waiting(error.code, error.retry_after)
+    details = error.details if isinstance(error, Refused) else {}
+    return body(error.code, str(error), request_id, retry_after=wait, **details)
+
+
+def unexpected() -> ServiceError:
+    """What a client is told of a fault of ours; the log has the rest."""
+    return ServiceError("Something went wrong inside the service; look for requestId in its log")
+
+
 def respond(error: ServiceError, *, status: int | None = None) -> Response:
     """The response that tells `error`; `status` overrides the one of its code."""
     at_hand = exchange.current()
     at_hand.code = error.code
     wait = waiting(error.code, error.retry_after)
-    headers, details = (error.headers, error.details) if isinstance(error, Refused) else ({}, {})
-    payload = body(error.code, str(error), at_hand.request_id, retry_after=wait, **details)
     response = Response(
-        json.dumps(payload, ensure_ascii=False),
+        json.dumps(describe(error, at_hand.request_id), ensure_ascii=False),
         STATUSES[error.code] if status is None else status,
-        headers,
+        error.headers if isinstance(error, Refused) else {},
         content_type="application/json",
     )
     if wait is not None:
@@ -110,13 +120,13 @@ def install(app: Quart) -> None:
     async def http(error: HTTPException) -> Response:
         return respond(_as_refused(error, app), status=error.code)
 
-    async def unexpected(error: Exception) -> Response:
+    async def fault(error: Exception) -> Response:
         log.exception("request_failed", exc_info=error)
-        return respond(ServiceError("Something went wrong inside the service; look for requestId in its log"))
+        return respond(unexpected())
 
     app.register_error_handler(ServiceError, refused)
     app.register_error_handler(HTTPException, http)
-    app.register_error_handler(Exception, unexpected)
+    app.register_error_handler(Exception, fault)
 
 
 def _as_refused(error: HTTPException, app: Quart) -> Refused:
@@ -142,4 +152,6 @@ def _as_refused(error: HTTPException, app: Quart) -> Refused:
 
 
 def too_large() -> Refused:
-    return Refused(Code.PAYLOAD_TOO_LARGE, "The body is too large: at most 10 KB, or 256 KB with cookies")
+    return Refused(
+        Code.PAYLOAD_TOO_LARGE, "The body is too large: at most 10 KB, or 256 KB with cookies or in a batch"
+    )

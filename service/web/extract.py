@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TypeVar
 
 import trio
@@ -19,11 +20,21 @@ from . import urls
 from .auth import HEADER
 from .errors import Refused, too_large
 from .exchange import current
+from .following import follow
 from .limits import client_of
-from .models import ExtractQuery, ExtractRequest, ExtractResponse, SizeRequest, SizeResponse, refusal
-from .openapi import EXTRACTION_STATUSES, SECURITY, fails
+from .models import (
+    EventStream,
+    ExtractQuery,
+    ExtractRequest,
+    ExtractResponse,
+    SizeRequest,
+    SizeResponse,
+    refusal,
+)
+from .openapi import EXTRACTION_STATUSES, SECURITY, fails, streams
 from .replies import reply
 from .rooms import Rooms
+from .streams import EVENTS, JSON, LINES, accepted, stream
 
 DEADLINE = "X-Deadline-Ms"
 MAX_BODY = 256 * 1024
@@ -38,7 +49,7 @@ def blueprint(rooms: Rooms) -> Blueprint:
 
     async def answer(job: Job, caller: Caller) -> Response:
         result = await rooms.dispatcher.submit(job, caller)
-        response = await reply(result.body)
+        response = await reply(result.body, content_type=LINES if job.lines else JSON)
         response.headers["Server-Timing"] = (
             f"queue;dur={result.queued * 1000:.1f}, extract;dur={result.extracted * 1000:.1f}"
         )
@@ -48,8 +59,20 @@ def blueprint(rooms: Rooms) -> Blueprint:
 
     async def extract(asked: ExtractQuery, cookies: str | None, caller: Caller) -> Response:
         url = urls.check(asked.url, schemes=("https", "http"), sites=sites)
-        job = Job(Kind.EXTRACT, url, fields=tuple(asked.fields), playlist=asked.playlist, cookies=cookies)
-        return await answer(job, caller)
+        liked = accepted(JSON, LINES, *((EVENTS,) if request.method == "GET" else ()))
+        job = Job(
+            Kind.EXTRACT,
+            url,
+            fields=tuple(asked.fields),
+            playlist=asked.playlist,
+            lines=liked == LINES,
+            cookies=cookies,
+        )
+        response = (
+            stream(follow(rooms, job, caller), EVENTS) if liked == EVENTS else await answer(job, caller)
+        )
+        response.headers.add("Vary", "Accept")
+        return response
 
     @routes.post("/api/v1/size")
     @tag(["extraction"])
@@ -70,12 +93,16 @@ def blueprint(rooms: Rooms) -> Blueprint:
     @security_scheme(SECURITY)
     @document_querystring(ExtractQuery)
     @document_response(ExtractResponse)
+    @streams(EVENTS, EventStream, "Progress: queued, started, retrying; done has the result or the error.")
+    @streams(LINES, ExtractResponse, "A playlist without its entries, then a line for each of them.")
     @fails(*(status for status in EXTRACTION_STATUSES if status not in (413, 415)))
     async def extract_by_query() -> Response:
         """A video's metadata, as yt-dlp gives it.
 
         `fields` may be repeated or separated by commas. Cookies are accepted by POST alone: a query ends up
-        in logs.
+        in logs. Accept: application/x-ndjson asks for a playlist line by line, and text/event-stream for the
+        extraction's progress: events queued (position, expectedWait), started (attempt), retrying (attempt,
+        delay, code, error), and last of all done, whose data are the result or the error.
         """
         caller = admit(rooms)
         return await extract(_read_query(), None, caller)
@@ -85,9 +112,14 @@ def blueprint(rooms: Rooms) -> Blueprint:
     @security_scheme(SECURITY)
     @document_request(ExtractRequest)
     @document_response(ExtractResponse)
+    @streams(LINES, ExtractResponse, "A playlist without its entries, then a line for each of them.")
     @fails(*EXTRACTION_STATUSES)
     async def extract_by_body() -> Response:
-        """A video's metadata, as yt-dlp gives it; with cookies if need be."""
+        """A video's metadata, as yt-dlp gives it; with cookies if need be.
+
+        Accept: application/x-ndjson asks for a playlist line by line: first what is known of the whole, then
+        each entry.
+        """
         caller = admit(rooms)
         asked = await read_body(ExtractRequest)
         return await extract(asked, asked.cookies, caller)
@@ -122,6 +154,23 @@ def admit(rooms: Rooms) -> Caller:
     )
 
 
+def charge(rooms: Rooms, urls: Sequence[str]) -> None:
+    """Count a batch of `urls` as that many requests; one of them was counted by `admit`.
+
+    Raises:
+        Refused: TOO_MANY_REQUESTS, or INVALID_REQUEST for a batch that no waiting would let in.
+    """
+    exchange = current()
+    known = rooms.keys.identify(request.headers.get(HEADER))
+    limit = rooms.limits.of(known)
+    if limit is not None and len(urls) > limit.limit:
+        message = f"The field urls may have at most {limit.limit} entries: each counts as a request"
+        raise Refused(Code.INVALID_REQUEST, message, field="urls")
+    allowance = rooms.limits.take(known, exchange.client, trio.current_time(), len(urls) - 1)
+    if allowance is not None:
+        exchange.headers.update(allowance.headers)
+
+
 def _patience(header: str | None) -> float:
     """Seconds that the client gives; no limit of its own where it says nothing.
 
@@ -135,8 +184,8 @@ def _patience(header: str | None) -> float:
     return int(header) / 1000
 
 
-async def read_body(model: type[M]) -> M:
-    """The request's JSON body, checked.
+async def read_body(model: type[M], *, most: int = MAX_BODY_WITHOUT_COOKIES) -> M:
+    """The request's JSON body, checked; only cookies make it longer than `most` bytes.
 
     Raises:
         Refused: UNSUPPORTED_MEDIA_TYPE, PAYLOAD_TOO_LARGE or INVALID_REQUEST, which names the field.
@@ -151,7 +200,7 @@ async def read_body(model: type[M]) -> M:
         found = model.model_validate_json(data, strict=True)
     except ValidationError as error:
         raise refusal(error) from None
-    if len(data) > MAX_BODY_WITHOUT_COOKIES and getattr(found, "cookies", None) is None:
+    if len(data) > most and getattr(found, "cookies", None) is None:
         raise too_large()
     return found
 

@@ -53,25 +53,25 @@ class RateLimit:
     """`limit` requests per `window` seconds and client, evenly refilled, with bursts of all of it."""
 
     def __init__(self, limit: int, window: float, *, max_clients: int = MAX_CLIENTS) -> None:
-        self._limit = limit
+        self.limit = limit
         self._window = window
         self._interval = window / limit
         self._max_clients = max_clients
         self._arrivals: OrderedDict[str, float] = OrderedDict()
 
-    def take(self, client: str, now: float) -> Allowance:
-        """Count one request of `client` at `now` (seconds), or refuse it."""
+    def take(self, client: str, now: float, count: int = 1) -> Allowance:
+        """Count `count` requests of `client` at `now` (seconds), or refuse them all."""
         arrival = max(self._arrivals.get(client, now), now)
-        early = arrival - (self._window - self._interval) - now
+        early = arrival - (self._window - count * self._interval) - now
         if early > 1e-6:
-            return Allowance(self._limit, self._window, 0, arrival - now, early)
-        arrival += self._interval
+            return Allowance(self.limit, self._window, 0, arrival - now, early)
+        arrival += count * self._interval
         self._arrivals[client] = arrival
         self._arrivals.move_to_end(client)
         if len(self._arrivals) > self._max_clients:
             self._arrivals.popitem(last=False)
         remaining = int((self._window - (arrival - now)) / self._interval + 1e-6)
-        return Allowance(self._limit, self._window, remaining, arrival - now, None)
+        return Allowance(self.limit, self._window, remaining, arrival - now, None)
 
 
 class RateLimits:
@@ -82,20 +82,23 @@ class RateLimits:
         self._common = RateLimit(limit, window) if limit else None
         self._own: dict[str, RateLimit] = {}
 
-    def take(self, identity: Identity | None, address: str, now: float) -> Allowance | None:
-        """Count one request; None where there is no limit.
+    def of(self, identity: Identity | None) -> RateLimit | None:
+        """The limit that holds for `identity`; None where there is none."""
+        if identity is not None and identity.name is not None and identity.rate is not None:
+            own = RateLimit(identity.burst, identity.burst / identity.rate)
+            return self._own.setdefault(identity.name, own)
+        return self._common
+
+    def take(self, identity: Identity | None, address: str, now: float, count: int = 1) -> Allowance | None:
+        """Count `count` requests; None where there is no limit.
 
         Raises:
             Refused: TOO_MANY_REQUESTS, with the headers that tell the limit.
         """
-        client = client_of(identity, address)
-        limit = self._common
-        if identity is not None and identity.name is not None and identity.rate is not None:
-            own = RateLimit(identity.burst, identity.burst / identity.rate)
-            limit = self._own.setdefault(identity.name, own)
+        limit = self.of(identity)
         if limit is None:
             return None
-        allowance = limit.take(client, now)
+        allowance = limit.take(client_of(identity, address), now, count)
         if allowance.retry_after is not None:
             raise Refused(
                 Code.TOO_MANY_REQUESTS,

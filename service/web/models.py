@@ -10,6 +10,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    RootModel,
     StringConstraints,
     ValidationError,
     WithJsonSchema,
@@ -20,6 +21,7 @@ from ..errors import Code
 from .errors import Refused
 from .urls import MAX_LENGTH
 
+MAX_BATCH = 100
 MAX_PLAYLIST = 100
 WHOLE_PLAYLIST = 50  # entries that `playlist: true` stands for
 
@@ -99,6 +101,16 @@ class ExtractRequest(ExtractQuery):
     cookies: Cookies
 
 
+class BatchRequest(BaseModel):
+    """Ask for metadata or sizes of many URLs."""
+
+    urls: list[Url] = Field(min_length=1, max_length=MAX_BATCH, description="The pages of the videos.")
+    kind: Literal["extract", "size"] = Field("extract", description="Metadata, or sizes per resolution.")
+    fields: list[FieldName] = Field(
+        [], max_length=100, description="Top-level fields of the metadata to keep; none given keeps all."
+    )
+
+
 class ResetRequest(BaseModel):
     """Which breaker to reset."""
 
@@ -154,6 +166,30 @@ class ExtractResponse(Model):
     """The metadata as yt-dlp gives it; fields differ from site to site."""
 
     model_config = ConfigDict(extra="allow")
+
+
+class EventStream(RootModel[str]):
+    """Server-sent events."""
+
+
+class BatchSuccess(Model):
+    """What a URL of a batch has brought."""
+
+    index: int = Field(description="Its place in `urls`, from 0.")
+    url: str
+    ok: Literal[True] = True
+    result: dict[str, Any] = Field(description="What a request of its own would have been answered.")
+
+
+class BatchFailure(ErrorResponse):
+    """Why a URL of a batch has brought nothing."""
+
+    index: int = Field(description="Its place in `urls`, from 0.")
+    url: str
+
+
+class BatchLine(RootModel[BatchSuccess | BatchFailure]):
+    """One line of a batch's answer."""
 
 
 class RootResponse(Model):

@@ -24,6 +24,8 @@ T = TypeVar("T", bound=Callable[..., Any])
 SECURITY: Iterable[dict[str, list[str]]] = ({"key": []},)
 EXTRACTION_STATUSES = (400, 401, 403, 413, 415, 422, 429, 500, 502, 503, 504)
 
+_STREAMS = "_service_streams"
+
 _HEADERS = {
     "X-Request-ID": "The id of this request, in the log too.",
     "Retry-After": "Seconds after which trying again may help.",
@@ -39,6 +41,17 @@ def fails(*statuses: int) -> Callable[[T], T]:
     def decorate(route: T) -> T:
         for status in statuses:
             route = document_response(ErrorResponse, status)(route)
+        return route
+
+    return decorate
+
+
+def streams(content_type: str, model: type[Any], description: str) -> Callable[[T], T]:
+    """Document that a route may answer 200 with `content_type`, each of whose pieces fits `model`."""
+
+    def decorate(route: T) -> T:
+        documented = {content_type: (model, description), **getattr(route, _STREAMS, {})}
+        setattr(route, _STREAMS, documented)
         return route
 
     return decorate
@@ -60,6 +73,18 @@ class Provider(OpenAPIProvider):
                     for status, response in sorted(operation["responses"].items())
                 }
         return document
+
+    def build_paths(self, rule: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        paths, components = super().build_paths(rule)
+        documented = getattr(self._app.view_functions[rule.endpoint], _STREAMS, {})
+        for content_type, (model, description) in documented.items():
+            described, more = self.build_response_object(model, None)
+            components.update(more)
+            schema = {**next(iter(described["content"].values()))["schema"], "description": description}
+            for operation in (each for methods in paths.values() for each in methods.values()):
+                success = operation["responses"].setdefault(200, {"content": {}, "description": description})
+                success["content"][content_type] = {"schema": schema}
+        return paths, components
 
     def build_querystring_parameters(self, model: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         parameters, components = super().build_querystring_parameters(model)

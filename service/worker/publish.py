@@ -61,6 +61,13 @@ def encode(fields: Mapping[str, Any]) -> bytes:
     return text.encode("utf-8", "replace")
 
 
+def encode_lines(fields: Mapping[str, Any]) -> bytes:
+    """`fields` without their entries as one line of such JSON, then a line for each entry."""
+    head = {name: value for name, value in fields.items() if name != "entries"}
+    entries = (encode(entry) if entry else b"null" for entry in fields.get("entries") or ())
+    return b"".join(line + b"\n" for line in (encode(head), *entries))
+
+
 def publish(info: Mapping[str, Any], fields: Collection[str] = ()) -> dict[str, Any]:
     """What of yt-dlp's sanitised `info` goes out; only the top-level `fields` where any are named."""
     wanted = _VIDEO.intersection(fields) if fields else _VIDEO

@@ -132,9 +132,10 @@ def _published(job: Job, info: dict[str, Any], max_result: int, usage: Callable[
         fields = (
             sizes.report(info, job.duration_hint)
             if job.kind is Kind.SIZE
-            else publish.publish(info, job.fields)
+            else publish.publish(info, _fields(job))
         )
-        body = publish.encode(fields) if fields is not None else b""
+        encode = publish.encode_lines if job.lines else publish.encode
+        body = encode(fields) if fields is not None else b""
     except Exception:
         code = Code.INTERNAL
     else:
@@ -142,6 +143,11 @@ def _published(job: Job, info: dict[str, Any], max_result: int, usage: Callable[
             return Success(body, extractor, usage())
         code = Code.RESULT_TOO_LARGE if body else Code.NO_MEDIA
     return Failure(code, failures.sentence(code), extractor=extractor, usage=usage())
+
+
+def _fields(job: Job) -> tuple[str, ...]:
+    """The fields to keep; who asks for lines wants the entries."""
+    return (*job.fields, "entries") if job.fields and job.lines else job.fields
 
 
 def _frame(outcome: Outcome) -> bytes:
