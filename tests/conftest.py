@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import gc
 import os
+import sys
 import threading
 import time
 from collections.abc import Collection, Iterator
@@ -59,18 +60,38 @@ def _threads() -> set[threading.Thread]:
     return {thread for thread in threading.enumerate() if not thread.name.startswith("Trio thread")}
 
 
+class _Forks:
+    """Counts the processes that this one starts: only where there are new ones they are looked for."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        self._seen = -1
+        self._processes: dict[int, str] = {}
+        sys.addaudithook(self._hear)
+
+    def _hear(self, event: str, _: object) -> None:
+        self.number += event in ("subprocess.Popen", "os.fork", "os.posix_spawn")
+
+    def processes(self) -> dict[int, str]:
+        """Those that live before a test."""
+        if self._seen != self.number:
+            self._processes, self._seen = _processes(), self.number
+        return self._processes
+
+
+_forks = _Forks()
+
+
 @pytest.fixture(autouse=True)
 def leaves_nothing_behind() -> Iterator[None]:
-    processes, descriptors, threads = _processes(), _descriptors(), _threads()
+    processes, descriptors, threads = _forks.processes(), _descriptors(), _threads()
+    forked = _forks.number
     yield
     deadline = time.monotonic() + SETTLING
     while True:
+        born = _processes(processes) if _forks.number != forked else {}
         left = [
-            *(
-                f"process {pid}: {name}"
-                for pid, name in _processes(processes).items()
-                if pid not in processes
-            ),
+            *(f"process {pid}: {name}" for pid, name in born.items() if pid not in processes),
             *(f"fd {fd}: {target}" for fd, target in _descriptors().items() if fd not in descriptors),
             *(f"thread {thread.name}" for thread in _threads() - threads),
         ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -147,11 +148,11 @@ def zombies(init: psutil.Process) -> list[psutil.Process]:
     return [child for child in init.children(recursive=True) if child.status() == psutil.STATUS_ZOMBIE]
 
 
-def serve(**settings: str) -> subprocess.CompletedProcess[str]:
-    """A service that is expected not to start."""
+def serve(*command: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """A service that is expected to end by itself."""
     environment = {"PATH": os.environ["PATH"], "PORT": "0", **settings}
     return subprocess.run(
-        [sys.executable, "-m", "service", "serve"],
+        [sys.executable, *(command or ("-m", "service", "serve"))],
         cwd=ROOT,
         env=environment,
         capture_output=True,
@@ -182,6 +183,27 @@ def test_a_template_that_cannot_start_ends_it_with_one_clear_line(tmp_path: Path
     ended = serve(PYTHONPATH=str(tmp_path))
     assert ended.returncode == 1
     assert "yt-dlp" in ended.stderr.splitlines()[-1]
+
+
+BROKEN_PART = """
+import trio, service.main
+from service.__main__ import cli
+
+async def cooldowns(breakers, *, task_status):
+    task_status.started()
+    await trio.sleep(0.5)
+    raise RuntimeError("the breaker task broke")
+
+service.main.cooldowns = cooldowns
+cli(["serve"])
+"""
+
+
+def test_a_part_that_crashes_ends_the_service_with_one_clear_line() -> None:
+    ended = serve("-c", BROKEN_PART)
+    assert ended.returncode == 1
+    (line,) = (line for line in ended.stderr.splitlines() if '"critical"' in line)
+    assert "the breaker task broke" in json.loads(line)["error"]
 
 
 def test_the_drain_is_over_as_soon_as_nobody_waits(internet: Internet) -> None:
