@@ -35,7 +35,7 @@ clean:
 	@touch $@
 
 .venv/ready-dev: .venv/ready
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,sentry]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,otel,sentry,webhook]'
 	@touch $@
 
 .venv/ready-bench: .venv/ready-dev

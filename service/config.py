@@ -130,6 +130,14 @@ class Config(BaseSettings):
 
     shutdown_grace_ms: int = Field(10_000, ge=0, description="Time in ms for running work after SIGTERM.")
     sentry_dsn: OptionalSecret = Field(None, description="Report errors to Sentry (needs the sentry extra).")
+    webhook_url: OptionalSecret = Field(
+        None, description="POST events to this URL (needs the webhook extra); secret, as many such URLs are."
+    )
+    webhook_secret: OptionalSecret = Field(None, description="The key that signs them (HMAC-SHA256).")
+    statsd_addr: OptionalText = Field(None, description="Send the metrics as StatsD over UDP, too: host:port.")
+    otel_exporter_otlp_endpoint: OptionalText = Field(
+        None, description="Send traces to this OTLP/HTTP collector (needs the otel extra)."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What to log.")
     log_format: Literal["json", "console", "auto"] = Field(
         "auto", description="Log lines as json, or for a console; auto: json when not on a terminal."
@@ -181,6 +189,14 @@ class Config(BaseSettings):
             proxy = urlsplit(self.egress_proxy)
             if proxy.scheme not in ("http", "https", "socks5", "socks5h") or not proxy.hostname:
                 raise ValueError("EGRESS_PROXY must look like http://host:port")
+        if self.webhook_url is not None:
+            hook = urlsplit(self.webhook_url.get_secret_value())
+            if hook.scheme not in ("http", "https") or not hook.hostname:
+                raise ValueError("WEBHOOK_URL must look like https://host/path")
+        if self.statsd_addr is not None:
+            host, _, statsd_port = self.statsd_addr.rpartition(":")
+            if not host or not statsd_port.isdigit() or not 0 < int(statsd_port) < 65536:
+                raise ValueError("STATSD_ADDR must look like host:port")
         if self.egress_ca_file is not None and not self.egress_ca_file.is_file():
             raise ValueError(f"EGRESS_CA_FILE {self.egress_ca_file} does not exist")
         if self.plugin_dir is not None and not self.plugin_dir.is_dir():

@@ -19,6 +19,7 @@ from .pool import Pool
 from .reaper import reap_orphans
 from .request import Caller
 from .sinks import log_sink, sentry_sink
+from .telemetry import Telemetry
 from .template import StartError, Template
 from .web.app import create_app
 from .web.server import serve
@@ -39,12 +40,12 @@ class Rooms:
     dispatcher: Dispatcher
 
     @classmethod
-    def build(cls, config: Config, bus: events.Events) -> Rooms:
+    def build(cls, config: Config, bus: events.Events, measured: events.Events) -> Rooms:
         template = Template(config, bus)
         pool = Pool(config, template, bus)
         breakers = Breakers(config.breaker, bus, overrides=config.site_breakers)
         bus.subscribe(breakers.on_event)
-        return cls(template, pool, breakers, Dispatcher(config, pool, breakers, bus))
+        return cls(template, pool, breakers, Dispatcher(config, pool, breakers, bus, measured=measured))
 
     async def start(self, config: Config, nursery: trio.Nursery) -> None:
         """Start the long-lived tasks; returns when the floor is warm.
@@ -71,9 +72,11 @@ async def main(config: Config, *, task_status: trio.TaskStatus[list[str]] = trio
     bus.subscribe(log_sink)
     if sentry := sentry_sink(config):
         bus.subscribe(sentry)
+    telemetry = Telemetry.build(config, bus)
     lifecycle = Lifecycle()
-    rooms = Rooms.build(config, bus)
-    app = create_app(config, rooms.dispatcher, rooms.pool, rooms.breakers, lifecycle)
+    rooms = Rooms.build(config, bus, telemetry.measured)
+    telemetry.metrics.observe(rooms.pool, rooms.breakers, lifecycle)
+    app = create_app(config, rooms.dispatcher, rooms.pool, rooms.breakers, lifecycle, telemetry)
 
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with trio.open_nursery() as nursery:
@@ -83,8 +86,10 @@ async def main(config: Config, *, task_status: trio.TaskStatus[list[str]] = trio
 
             async def served(*, task_status: trio.TaskStatus[list[str]]) -> None:
                 await serve(app, config, lifecycle, task_status=task_status)
+                await telemetry.finish()
                 nursery.cancel_scope.cancel()  # the listener is closed and everyone was answered
 
+            telemetry.start(config, nursery)
             bound = await nursery.start(served)
             await rooms.start(config, nursery)
             lifecycle.ready()
@@ -133,7 +138,7 @@ async def once(config: Config, job: Job) -> bytes:
         StartError: the template process cannot be warmed.
     """
     lone = config.model_copy(update={"min_workers": 1, "max_workers": 1})
-    rooms = Rooms.build(lone, events.Events())
+    rooms = Rooms.build(lone, events.Events(), events.Events())
     async with trio.open_nursery() as nursery:
         await rooms.start(lone, nursery)
         answer = await rooms.dispatcher.submit(job, Caller(client="command line"))

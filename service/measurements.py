@@ -20,7 +20,7 @@ CANCELLED = "CANCELLED"  # the client left first
 
 @dataclass(frozen=True, slots=True)
 class RequestServed(Event):
-    """An HTTP response is out, after so many seconds; `status` is None where the client left before."""
+    """An HTTP response began after so many seconds; `status` is None where the client left before."""
 
     method: str
     route: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 
@@ -21,16 +21,16 @@ _WARNINGS = (
 )
 
 
-def log_sink(event: events.Event) -> None:
-    """One log line per event; trouble is a warning, a worker's ordinary life is for debugging."""
-    fields = fields_of(event)
-    name = type(event).__name__
+def level_of(event: events.Event) -> Literal["warning", "info", "debug"]:
+    """How grave it is: trouble is a warning, a worker's ordinary life is for debugging."""
     if isinstance(event, _WARNINGS) or (isinstance(event, events.BreakerChanged) and event.current == "OPEN"):
-        log.warning(name, **fields)
-    elif isinstance(event, events.WorkerStarted | events.WorkerEnded):
-        log.debug(name, **fields)
-    else:
-        log.info(name, **fields)
+        return "warning"
+    return "debug" if isinstance(event, events.WorkerStarted | events.WorkerEnded) else "info"
+
+
+def log_sink(event: events.Event) -> None:
+    """One log line per event."""
+    getattr(log, level_of(event))(type(event).__name__, **fields_of(event))
 
 
 def sentry_sink(config: Config) -> events.Sink | None:

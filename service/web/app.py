@@ -7,10 +7,12 @@ from quart_trio import QuartTrio
 from ..breakers import Breakers
 from ..config import Config
 from ..lifecycle import Lifecycle
-from . import admin, batch, docs, errors, extract, health, metrics, openapi, quarantine
+from ..telemetry import Telemetry
+from . import admin, batch, docs, errors, extract, health, metrics, notices, openapi, prometheus, quarantine
 from .auth import Keys
 from .edge import Edge
 from .limits import RateLimits
+from .measuring import Measured
 from .rooms import Dispatcher, Pool, Rooms
 
 BODY_TIMEOUT = 15  # seconds for a request's body to arrive
@@ -18,7 +20,12 @@ RESPONSE_TIMEOUT = 60  # seconds for a response to be taken; a stream of events 
 
 
 def create_app(
-    config: Config, dispatcher: Dispatcher, pool: Pool, breakers: Breakers, lifecycle: Lifecycle
+    config: Config,
+    dispatcher: Dispatcher,
+    pool: Pool,
+    breakers: Breakers,
+    lifecycle: Lifecycle,
+    telemetry: Telemetry | None = None,
 ) -> QuartTrio:
     """The application that answers for these rooms. It has no hooks: each costs every request time."""
     app = QuartTrio(__package__, static_folder=None)
@@ -29,8 +36,11 @@ def create_app(
     )
     openapi.install(app)
     errors.install(app)
-    rooms = Rooms(config, dispatcher, pool, breakers, lifecycle, Keys(config), RateLimits(config))
-    for subject in (health, extract, batch, metrics, admin, quarantine, docs):
+    telemetry = telemetry or Telemetry()
+    rooms = Rooms(config, dispatcher, pool, breakers, lifecycle, Keys(config), RateLimits(config), telemetry)
+    for subject in (health, extract, batch, metrics, admin, quarantine, docs, notices, prometheus):
         app.register_blueprint(subject.blueprint(rooms))
-    app.asgi_app = Edge(app.asgi_app, config, lifecycle)  # type: ignore[method-assign]
+    edge = Edge(app.asgi_app, config, lifecycle)
+    routes = {rule.rule for rule in app.url_map.iter_rules()}
+    app.asgi_app = Measured(edge, telemetry, routes)  # type: ignore[method-assign]
     return app

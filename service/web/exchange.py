@@ -44,6 +44,11 @@ def attach(scope: Any, exchange: Exchange) -> None:
     scope[_KEY] = exchange
 
 
+def attached(scope: Any) -> Exchange | None:
+    """The exchange of the request of `scope`; None where it never got to the edge."""
+    return cast(Exchange | None, scope.get(_KEY))
+
+
 def current() -> Exchange:
     """The exchange of the request being handled."""
     return cast(Exchange, cast(Any, request.scope)[_KEY])

@@ -13,6 +13,7 @@ from ..pool_statistics import PoolStatistics
 from ..progress import Follower
 from ..quarantine import Quarantine
 from ..request import Answer, Caller
+from ..telemetry import Telemetry
 from ..wire import Job
 
 if TYPE_CHECKING:
@@ -44,3 +45,4 @@ class Rooms:
     lifecycle: Lifecycle
     keys: Keys
     limits: RateLimits
+    telemetry: Telemetry

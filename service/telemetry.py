@@ -1,0 +1,73 @@
+"""Everything that watches the service, wired to the two buses: metrics, traces, history, feed, webhook."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import trio
+
+from . import events, statsd
+from .config import Config
+from .feed import Feed
+from .history import History
+from .measurements import JobEnded
+from .metrics import Metrics
+from .tracing import Tracer, tracer_of
+from .webhook import Webhook, webhook_of
+
+
+@dataclass(frozen=True, slots=True)
+class Telemetry:
+    """The watchers.
+
+    Attributes:
+        measured: the bus of measurements, for those who have something to tell.
+    """
+
+    measured: events.Events = field(default_factory=events.Events)
+    metrics: Metrics = field(default_factory=Metrics)
+    feed: Feed = field(default_factory=Feed)
+    history: History = field(default_factory=History)
+    tracer: Tracer | None = None
+    webhook: Webhook | None = None
+
+    @classmethod
+    def build(cls, config: Config, bus: events.Events) -> Telemetry:
+        """Those that the settings ask for, listening to `bus`.
+
+        Raises:
+            ConfigError: a setting needs an extra that is not installed.
+        """
+        watchers = cls(tracer=tracer_of(config), webhook=webhook_of(config))
+        for sink in (watchers.metrics.on_event, watchers.feed.on_event, watchers.remember):
+            bus.subscribe(sink)
+        if watchers.webhook is not None:
+            bus.subscribe(watchers.webhook.on_event)
+        watchers.measured.subscribe(watchers.metrics.on_measurement)
+        watchers.measured.subscribe(watchers.remember)
+        if watchers.tracer is not None:
+            watchers.measured.subscribe(watchers.tracer.on_measurement)
+        return watchers
+
+    def start(self, config: Config, nursery: trio.Nursery) -> None:
+        """Start the long-lived tasks."""
+        if self.webhook is not None:
+            nursery.start_soon(self.webhook.run)
+        if config.statsd_addr is not None:
+            host, _, port = config.statsd_addr.rpartition(":")
+            nursery.start_soon(statsd.report, self.metrics.registry, host.strip("[]"), int(port))
+
+    async def finish(self) -> None:
+        """Send what is left, for a few seconds at most."""
+        if self.webhook is not None:
+            await self.webhook.finish()
+        if self.tracer is not None:
+            await self.tracer.finish()
+
+    def remember(self, event: events.Event) -> None:
+        """A sink for both buses: what the dashboard shows of the past."""
+        match event:
+            case JobEnded(site, outcome, seconds):
+                self.history.job(trio.current_time(), site, outcome, seconds)
+            case events.BreakerChanged(site, _, current, reason):
+                self.history.breaker(trio.current_time(), site, current, reason)

@@ -1,0 +1,104 @@
+"""OpenTelemetry traces: the request, and in it each wait for a worker and each extraction (the `otel` extra).
+
+The trace begins with the client's `traceparent`, where it sends one (W3C Trace Context). The inner spans are
+made from measurements when these are told, in the task of the request they belong to. Sampling and resource
+attributes follow the SDK's own variables, OTEL_TRACES_SAMPLER and OTEL_RESOURCE_ATTRIBUTES.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import trio
+
+from . import __version__, events
+from .config import Config, ConfigError
+from .measurements import CANCELLED, OK, AttemptEnded
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
+
+LAST_EXPORT = 2.0  # seconds at the end for spans that are not exported yet
+
+# Tells the status of the response, None where there was none, and its error's code.
+Finish = Callable[[int | None, str | None], None]
+
+
+class Tracer:
+    """Makes the spans of one service; the provider says where they go."""
+
+    def __init__(self, provider: TracerProvider) -> None:
+        from opentelemetry import trace
+        from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+        self._api = trace
+        self._provider = provider
+        self._tracer = provider.get_tracer("ytdlpd", __version__)
+        self._propagator = TraceContextTextMapPropagator()
+
+    @contextmanager
+    def request(self, method: str, route: str, headers: Mapping[str, str]) -> Iterator[Finish]:
+        """The span of a request, current while it is handled."""
+        parent = self._propagator.extract(headers)
+        attributes = {"http.request.method": method, "http.route": route}
+        with self._tracer.start_as_current_span(
+            f"{method} {route}", parent, self._api.SpanKind.SERVER, attributes
+        ) as span:
+
+            def finish(status: int | None, code: str | None) -> None:
+                if status is not None:
+                    span.set_attribute("http.response.status_code", status)
+                if code is not None:
+                    span.set_attribute("error.type", code)
+                if status is None or status >= 500:
+                    span.set_status(self._api.StatusCode.ERROR)
+
+            yield finish
+
+    def on_measurement(self, event: events.Event) -> None:
+        """A sink for measurements, called in the task of the request."""
+        if not isinstance(event, AttemptEnded):
+            return
+        ended = time.time_ns()
+        began = ended - int(event.seconds * 1e9)
+        queue = self._tracer.start_span(
+            "queue", start_time=began - int(event.queued * 1e9), attributes={"ytdlpd.tier": event.tier}
+        )
+        queue.end(began)
+        attributes = {"ytdlpd.site": event.site, "ytdlpd.outcome": event.outcome}
+        extraction = self._tracer.start_span("extraction", start_time=began, attributes=attributes)
+        if event.outcome not in (OK, CANCELLED):
+            extraction.set_status(self._api.StatusCode.ERROR, event.outcome)
+        extraction.end(ended)
+
+    async def finish(self) -> None:
+        """Export what is left, for LAST_EXPORT seconds at most."""
+        with trio.move_on_after(LAST_EXPORT):
+            await trio.to_thread.run_sync(self._provider.shutdown, abandon_on_cancel=True)
+
+
+def tracer_of(config: Config) -> Tracer | None:
+    """The tracer that the settings ask for; None where they ask for none.
+
+    Raises:
+        ConfigError: OTEL_EXPORTER_OTLP_ENDPOINT is set but the extra is not installed.
+    """
+    if config.otel_exporter_otlp_endpoint is None:
+        return None
+    try:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    except ImportError:
+        raise ConfigError(
+            "OTEL_EXPORTER_OTLP_ENDPOINT is set but OpenTelemetry is missing; pip install 'ytdlpd[otel]'"
+        ) from None
+    resource = Resource.create({SERVICE_NAME: "ytdlpd", SERVICE_VERSION: __version__})
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    endpoint = config.otel_exporter_otlp_endpoint.rstrip("/") + "/v1/traces"
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint)))
+    return Tracer(provider)

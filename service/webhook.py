@@ -1,0 +1,161 @@
+"""Events to an operator's own URL: signed, in order, tried again with growing pauses, never waited for.
+
+One event a time is under way. The others wait in a bounded queue; who finds it full is dropped and counted,
+and the next delivery says how many were. What is delivered, and how its signature is checked:
+
+    POST, Content-Type: application/json
+    {"id": "…", "event": "BreakerChanged", "at": "2026-01-31T12:00:00.000Z", "level": "warning",
+     "service": "ytdlpd", "version": "…", "dropped": 0, "fields": {…}}
+    X-Ytdlpd-Timestamp: 1769860800        seconds; refuse what is much older than now
+    X-Ytdlpd-Signature: sha256=HEX        HMAC-SHA256 of "TIMESTAMP.BODY" with WEBHOOK_SECRET
+
+The id stays the same when a delivery is repeated. A worker's ordinary life is not sent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import random
+import time
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import structlog
+import trio
+
+from . import __version__, events
+from .config import Config, ConfigError
+from .logs import fields_of, scrub
+from .sinks import level_of
+
+if TYPE_CHECKING:
+    import httpx
+
+log = structlog.get_logger(__name__)
+
+QUEUE = 1000  # events, of about 500 bytes each
+ATTEMPTS = 6
+FIRST_PAUSE = 1.0  # seconds; doubled after each attempt up to LONGEST_PAUSE, spread by ±25 %
+LONGEST_PAUSE = 60.0
+TIMEOUT = 10.0  # seconds for one attempt
+LAST_DELIVERIES = 2.0  # seconds at the end for what still waits
+
+
+def signature(secret: str, timestamp: str, body: bytes) -> str:
+    """The value of X-Ytdlpd-Signature."""
+    digest = hmac.new(secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256)
+    return f"sha256={digest.hexdigest()}"
+
+
+class Webhook:
+    """Delivers events to WEBHOOK_URL.
+
+    Args:
+        draw: a number from 0 to 1, for the pauses.
+    """
+
+    def __init__(self, url: str, secret: str | None, *, draw: Callable[[], float] = random.random) -> None:
+        self._url = url
+        self._secret = secret
+        self._draw = draw
+        self._send, self._waiting = trio.open_memory_channel[dict[str, Any]](QUEUE)
+        self._unreported = 0
+        self._idle = trio.Event()
+        self._idle.set()
+        self.delivered = self.failed = self.dropped = 0
+
+    def on_event(self, event: events.Event) -> None:
+        """A sink."""
+        level = level_of(event)
+        if level == "debug":
+            return
+        record = {
+            "id": str(uuid.uuid4()),
+            "event": type(event).__name__,
+            "at": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "level": level,
+            "service": "ytdlpd",
+            "version": __version__,
+            "fields": {
+                name: scrub(value) if isinstance(value, str) else value
+                for name, value in fields_of(event).items()
+            },
+        }
+        if self._idle.is_set():
+            self._idle = trio.Event()
+        try:
+            self._send.send_nowait(record)
+        except trio.WouldBlock:
+            self.dropped += 1
+            self._unreported += 1
+
+    async def run(self) -> None:
+        """Deliver, for ever."""
+        import httpx
+
+        async with httpx.AsyncClient(timeout=TIMEOUT, follow_redirects=False, trust_env=False) as client:
+            while True:
+                if not self._waiting.statistics().current_buffer_used:
+                    self._idle.set()
+                record = await self._waiting.receive()
+                dropped, self._unreported = self._unreported, 0
+                body = json.dumps({**record, "dropped": dropped}, ensure_ascii=False).encode()
+                if await self._deliver(client, body):
+                    self.delivered += 1
+                else:
+                    self.failed += 1
+                    self._unreported += dropped
+
+    async def finish(self) -> None:
+        """Return when all is delivered, or after LAST_DELIVERIES seconds."""
+        with trio.move_on_after(LAST_DELIVERIES):
+            await self._idle.wait()
+
+    async def _deliver(self, client: httpx.AsyncClient, body: bytes) -> bool:
+        """Whether the receiver took it, in the end."""
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                pause = min(FIRST_PAUSE * 2 ** (attempt - 1), LONGEST_PAUSE)
+                await trio.sleep(pause * (0.75 + 0.5 * self._draw()))
+            problem = await self._attempt(client, body)
+            if problem is None:
+                return True
+        log.warning("webhook_failed", attempts=ATTEMPTS, problem=problem)
+        return False
+
+    async def _attempt(self, client: httpx.AsyncClient, body: bytes) -> str | None:
+        """What went wrong; None where the receiver answered 2xx."""
+        import httpx
+
+        timestamp = str(int(time.time()))
+        headers = {"Content-Type": "application/json", "X-Ytdlpd-Timestamp": timestamp}
+        if self._secret is not None:
+            headers["X-Ytdlpd-Signature"] = signature(self._secret, timestamp, body)
+        try:
+            with trio.fail_after(TIMEOUT):  # as a whole; httpx bounds each step
+                async with client.stream("POST", self._url, content=body, headers=headers) as response:
+                    return None if response.is_success else f"status {response.status_code}"
+        except (httpx.HTTPError, trio.TooSlowError, OSError) as error:
+            return type(error).__name__  # its text may name the URL, which may hold a secret
+
+
+def webhook_of(config: Config) -> Webhook | None:
+    """The webhook that the settings ask for; None where they ask for none.
+
+    Raises:
+        ConfigError: WEBHOOK_URL is set but the extra is not installed.
+    """
+    if config.webhook_url is None:
+        return None
+    try:
+        import httpx  # noqa: F401  (to know now)
+    except ImportError:
+        raise ConfigError("WEBHOOK_URL is set but httpx is missing; pip install 'ytdlpd[webhook]'") from None
+    secret = config.webhook_secret
+    return Webhook(
+        config.webhook_url.get_secret_value(), None if secret is None else secret.get_secret_value()
+    )
