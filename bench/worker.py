@@ -129,7 +129,7 @@ def cold(internet: Internet, video: str, output: int) -> tuple[float, float]:
     environment |= {"SSL_CERT_FILE": str(internet.ca_file), "HOME": os.environ.get("HOME", "/")}
     began = time.perf_counter()
     process = subprocess.Popen(
-        [*command, "--proxy", internet.proxy, PAGE + video], env=environment, stdout=output
+        [*command, "--proxy", internet.proxy, PAGE + video], env=environment, stdout=output, stderr=output
     )
     _, status, usage = os.wait4(process.pid, 0)  # with what its own children used
     process.returncode = os.waitstatus_to_exitcode(status)

@@ -85,6 +85,15 @@ class Config(BaseSettings):
     )
     queue_max: int = Field(100, ge=0, description="Waiting requests beyond which the answer is 503.")
 
+    cache_max_bytes: int = Field(
+        64 << 20, ge=0, le=1 << 36, description="Bytes of results that are kept to be given again; 0: none."
+    )
+    cache_ttl_ms: int = Field(
+        300_000,
+        ge=1,
+        description="Time in ms that a kept result is good for; less where its media URLs expire sooner.",
+    )
+
     cb_failure_threshold: int = Field(5, ge=1, description="Failures in the window that open a breaker.")
     cb_volume_threshold: int = Field(
         10, ge=1, description="Outcomes in the window; a breaker never opens before."
@@ -242,6 +251,11 @@ class Config(BaseSettings):
     def job_timeout(self) -> float:
         """Seconds for one request, from the moment it is accepted to its answer."""
         return self.ytdlp_timeout / 1000
+
+    @property
+    def cache_ttl(self) -> float:
+        """Seconds."""
+        return self.cache_ttl_ms / 1000
 
     @property
     def worker_idle(self) -> float:

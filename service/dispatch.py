@@ -1,14 +1,15 @@
 """The straight line that every extraction takes, from the accepted request to its answer.
 
-share an equal job in flight → the quarantine → the breaker's glance → the site's pace → a seat in the pool
-(waiting its turn) → the breaker's permit, settled exactly once → the worker → again after a pause, where the
-failure is worth it. The one deadline is set here.
+a result that was kept → share an equal job in flight → the quarantine → the breaker's glance → the site's
+pace → a seat in the pool (waiting its turn) → the breaker's permit, settled exactly once → the worker → again
+after a pause, where the failure is worth it. The one deadline is set here.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import trio
@@ -17,8 +18,9 @@ from . import events
 from .admission import Ticket
 from .breaker import Verdict
 from .breakers import BreakerKey, Breakers
+from .cache import Cache, CacheStatistics
 from .config import Config
-from .errors import Blame, Code, DeadlineExceeded, ExtractionError, Retry, ShuttingDown, traits
+from .errors import Blame, CircuitOpen, Code, DeadlineExceeded, ExtractionError, Retry, ShuttingDown, traits
 from .measurements import CANCELLED, OK, AttemptEnded, job_measured
 from .pacing import Paces, PaceStatistics
 from .pool import Pool, Seat
@@ -62,6 +64,7 @@ class Dispatcher:
         self._paces = Paces()
         self._quarantine = Quarantine()
         self._sharing: Sharing[Answer] = Sharing()
+        self._cache = Cache(config.cache_max_bytes, config.cache_ttl)
         self._followers = Followers()
         self._running: set[trio.CancelScope] = set()
         self._emptied = trio.Event()
@@ -71,6 +74,10 @@ class Dispatcher:
     def quarantine(self) -> Quarantine:
         """The URLs that kill workers."""
         return self._quarantine
+
+    def cache(self) -> CacheStatistics:
+        """How the kept results do."""
+        return self._cache.statistics()
 
     def paces(self) -> tuple[PaceStatistics, ...]:
         """The pace of each site that was asked lately."""
@@ -98,8 +105,18 @@ class Dispatcher:
             ServiceError: as typed: the failure of the extraction, CircuitOpen, QueueFull, ShuttingDown or
                 DeadlineExceeded.
         """
-        with self._followers.follow(job, progress):
-            return await self._shared(job, caller)
+        if job.cookies is not None:  # somebody's own view of the site, never kept
+            with self._followers.follow(job, progress):
+                return await self._shared(job, caller)
+        if not caller.fresh and (kept := self._cache.find(job, trio.current_time())) is not None:
+            return kept
+        try:
+            with self._followers.follow(job, progress):
+                return await self._shared(job, caller)
+        except CircuitOpen:
+            if (kept := self._cache.stand_in(job, trio.current_time())) is not None:
+                return kept
+            raise
 
     async def _shared(self, job: Job, caller: Caller) -> Answer:
         timeout = min(self._config.job_timeout, caller.timeout)
@@ -163,7 +180,12 @@ class Dispatcher:
                     extracted=outcome.usage.wall,
                     position=seat.position,
                     expected_wait=seat.expected_wait,
+                    etag=outcome.etag,
                 )
+                if job.cookies is not None:
+                    return replace(answer, etag="")
+                self._cache.keep(job, answer, trio.current_time(), lifetime=outcome.lifetime)
+                return answer
             self._report(outcome, key)
             pause = self._pause(outcome, attempt)
             if (
@@ -171,7 +193,10 @@ class Dispatcher:
                 or trio.current_time() + pause + LEAST_TIME > deadline
                 or not self._breakers.admits(key)
             ):
-                raise ExtractionError(outcome.code, outcome.message, retry_after=outcome.retry_after)
+                error = ExtractionError(outcome.code, outcome.message, retry_after=outcome.retry_after)
+                if job.cookies is None:
+                    self._cache.keep_refusal(job, error, trio.current_time())
+                raise error
             self._followers.tell(job, Retrying(attempt + 1, pause, outcome.code, outcome.message))
             await trio.sleep(pause)
         raise AssertionError("the last attempt has no pause")

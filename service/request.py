@@ -17,6 +17,7 @@ class Caller:
         timeout: seconds in which an answer is of use to him; the service's own limit holds as well.
         request_id: the id that the answer and the log lines carry.
         admin: the admin key was given.
+        fresh: a result that was kept will not do.
     """
 
     client: str
@@ -25,6 +26,7 @@ class Caller:
     timeout: float = math.inf
     request_id: str = ""
     admin: bool = False
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,9 @@ class Answer:
     """A result as ready JSON bytes, the extractor that made it, and how it went.
 
     Attributes:
+        etag: names these very bytes; empty for what nobody may keep.
+        age: seconds since it was extracted, where it was kept; None for a new one.
+        stale: it is past its time, and better than nothing.
         queued, extracted: seconds spent waiting and extracting.
         position, expected_wait: how many were before it when it entered the queue, and the seconds estimated.
     """
@@ -42,3 +47,6 @@ class Answer:
     extracted: float = 0.0
     position: int = 0
     expected_wait: float = 0.0
+    etag: str = ""
+    age: float | None = None
+    stale: bool = False

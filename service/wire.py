@@ -68,11 +68,19 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Success:
-    """A result as ready JSON bytes (an object), the extractor that made it, and what it cost."""
+    """A result as ready JSON bytes (an object), the extractor that made it, and what it cost.
+
+    Attributes:
+        lifetime: seconds until the first of its media URLs expires; 0 for what changes by the minute, None
+            where nothing says so.
+        etag: names these very bytes.
+    """
 
     body: bytes = field(repr=False)
     extractor: str = ""
     usage: Usage = Usage()
+    lifetime: float | None = None
+    etag: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +172,7 @@ def encode_job(job: Job, timeout: float) -> bytes:
 def encode_outcome(outcome: Outcome) -> bytes:
     if isinstance(outcome, Success):
         head = {"extractor": outcome.extractor, "usage": asdict(outcome.usage)}
-        return frame({"success": head}, outcome.body)
+        return frame({"success": {**head, "lifetime": outcome.lifetime, "etag": outcome.etag}}, outcome.body)
     return frame({"failure": asdict(outcome)})
 
 
@@ -194,7 +202,14 @@ def decode_outcome(head: bytes, body: bytes) -> Outcome:
         message = json.loads(head)
         if "success" in message:
             values = dict(message["success"])
-            return Success(body=body, extractor=values["extractor"], usage=_usage(values["usage"]))
+            lifetime = values["lifetime"]
+            return Success(
+                body=body,
+                extractor=values["extractor"],
+                usage=_usage(values["usage"]),
+                lifetime=None if lifetime is None else float(lifetime),
+                etag=_etag(values["etag"]),
+            )
         values = dict(message["failure"])
         values["code"] = Code(values["code"])
         values["usage"] = _usage(values["usage"])
@@ -205,3 +220,9 @@ def decode_outcome(head: bytes, body: bytes) -> Outcome:
 
 def _usage(values: dict[str, Any]) -> Usage:
     return Usage(**{**values, "statuses": tuple(values["statuses"])})
+
+
+def _etag(value: str) -> str:
+    if value and not (value.isascii() and value.isalnum()):  # it becomes part of a header
+        raise ValueError("an etag is letters and digits")
+    return value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import pytest
@@ -75,7 +75,7 @@ class FakePool:
     timeouts: list[float] = field(default_factory=list)
 
     @asynccontextmanager
-    async def seat(self, ticket: Ticket) -> AsyncIterator[Seat]:
+    async def seat(self, ticket: Ticket, waits: object = None) -> AsyncIterator[Seat]:
         await trio.lowlevel.checkpoint()
         self.tickets.append(ticket)
         if self.full is not None:
@@ -189,8 +189,8 @@ async def test_nothing_is_tried_again_while_the_breaker_is_open(autojump_clock: 
 
 async def test_a_private_video_is_an_answer(autojump_clock: MockClock) -> None:
     it = house(failure(Code.PRIVATE))
-    for _ in range(20):
-        assert await it.code() is Code.PRIVATE
+    for number in range(20):
+        assert await it.code(replace(JOB, url=f"{JOB.url}/{number}")) is Code.PRIVATE
     assert (it.site.state, it.site.total_successes, it.site.total_failures) == ("CLOSED", 20, 0)
 
 
@@ -211,7 +211,7 @@ async def test_a_deadline_in_the_queue_blames_nobody(autojump_clock: MockClock) 
     it = house(GOOD)
 
     @asynccontextmanager
-    async def seat(ticket: Ticket) -> AsyncIterator[Seat]:
+    async def seat(ticket: Ticket, waits: object = None) -> AsyncIterator[Seat]:
         await trio.sleep_forever()
         yield cast(Seat, None)
 
@@ -336,3 +336,56 @@ async def test_what_an_operator_should_know_is_an_event(
     it = house(outcome)
     await it.code()
     assert it.heard == [event]
+
+
+async def test_a_kept_result_needs_no_worker(autojump_clock: MockClock) -> None:
+    it = house(replace(GOOD, etag="abc"))
+    first = await it.submit()
+    await trio.sleep(10)
+    again = await it.submit()
+    assert (first.age, again.age) == (None, 10.0)
+    assert (again.body, again.etag) == (first.body, "abc")
+    assert len(it.pool.tickets) == 1
+    assert (await it.submit(caller=replace(CALLER, fresh=True))).age is None
+    assert len(it.pool.tickets) == 2
+    await trio.sleep(it.config.cache_ttl)
+    assert (await it.submit()).age is None
+    assert it.dispatcher.cache().hits == 1
+
+
+async def test_a_result_of_cookies_is_nobody_elses(autojump_clock: MockClock) -> None:
+    it = house(replace(GOOD, etag="abc"))
+    with_cookies = replace(JOB, cookies="# Netscape HTTP Cookie File")
+    await it.submit()
+    answer = await it.submit(with_cookies)
+    assert (answer.age, answer.etag) == (None, "")
+    await it.submit(with_cookies)
+    assert len(it.pool.tickets) == 3
+    assert it.dispatcher.cache().entries == 1
+
+
+async def test_what_the_site_refused_for_good_is_not_asked_for_again(autojump_clock: MockClock) -> None:
+    it = house(failure(Code.REMOVED))
+    assert await it.code() is Code.REMOVED
+    assert await it.code() is Code.REMOVED
+    assert len(it.pool.tickets) == 1
+    assert it.site.total_requests == 1
+
+
+async def test_a_stale_result_is_better_than_an_open_breaker(autojump_clock: MockClock) -> None:
+    it = house(GOOD)
+    await it.submit()
+    await trio.sleep(it.config.cache_ttl)
+    it.breakers.force_open("site.test")
+    answer = await it.submit()
+    assert answer.stale
+    assert answer.age == it.config.cache_ttl
+    with pytest.raises(CircuitOpen):
+        await it.submit(replace(JOB, url="https://www.site.test/another"))
+
+
+async def test_a_live_result_is_extracted_each_time(autojump_clock: MockClock) -> None:
+    it = house(replace(GOOD, lifetime=0.0))
+    await it.submit()
+    assert (await it.submit()).age is None
+    assert len(it.pool.tickets) == 2

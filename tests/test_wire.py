@@ -29,7 +29,14 @@ jobs = st.builds(
     duration_hint=st.none() | seconds,
     cookies=st.none() | st.text(),
 )
-outcomes = st.builds(Success, body=st.binary(), extractor=st.text(), usage=usages) | st.builds(
+outcomes = st.builds(
+    Success,
+    body=st.binary(),
+    extractor=st.text(),
+    usage=usages,
+    lifetime=st.none() | seconds,
+    etag=st.text("0123456789abcdef", max_size=24),
+) | st.builds(
     Failure,
     code=st.sampled_from(Code),
     message=st.text(),

@@ -13,6 +13,7 @@ from quart_trio import QuartTrio
 from service.admission import WaitingRoom
 from service.breaker_settings import BreakerSettings
 from service.breakers import Breakers
+from service.cache import Cache, CacheStatistics
 from service.config import Config
 from service.events import Events
 from service.lifecycle import Lifecycle
@@ -44,6 +45,9 @@ class FakeDispatcher:
     quarantine: Quarantine = field(default_factory=Quarantine)
     shown: tuple[PaceStatistics, ...] = ()
     steps: tuple[Progress, ...] = ()
+
+    def cache(self) -> CacheStatistics:
+        return Cache(1 << 20, 60.0).statistics()
 
     def paces(self) -> tuple[PaceStatistics, ...]:
         return self.shown

@@ -35,12 +35,12 @@ _DEFAULTS = {
     b"cache-control": b"no-store",
 }
 _EXPOSED = (
-    b"X-Request-ID, Retry-After, Server-Timing, X-Queue-Position, X-Expected-Wait, "
+    b"X-Request-ID, Retry-After, Server-Timing, X-Queue-Position, X-Expected-Wait, ETag, Age, X-Cache, "
     b"RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, RateLimit-Policy"
 )
 _PREFLIGHT: Headers = [
     (b"access-control-allow-methods", b"GET, POST"),
-    (b"access-control-allow-headers", b"Content-Type, X-API-Key, X-Request-ID, X-Deadline-Ms"),
+    (b"access-control-allow-headers", b"Content-Type, X-API-Key, X-Request-ID, X-Deadline-Ms, If-None-Match"),
     (b"access-control-max-age", b"600"),
 ]
 

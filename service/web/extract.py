@@ -32,7 +32,7 @@ from .models import (
     refusal,
 )
 from .openapi import EXTRACTION_STATUSES, SECURITY, fails, streams
-from .replies import reply
+from .results import respond
 from .rooms import Rooms
 from .streams import EVENTS, JSON, LINES, accepted, stream
 
@@ -49,13 +49,7 @@ def blueprint(rooms: Rooms) -> Blueprint:
 
     async def answer(job: Job, caller: Caller) -> Response:
         result = await rooms.dispatcher.submit(job, caller)
-        response = await reply(result.body, content_type=LINES if job.lines else JSON)
-        response.headers["Server-Timing"] = (
-            f"queue;dur={result.queued * 1000:.1f}, extract;dur={result.extracted * 1000:.1f}"
-        )
-        response.headers["X-Queue-Position"] = str(result.position)
-        response.headers["X-Expected-Wait"] = f"{result.expected_wait:.1f}"
-        return response
+        return await respond(result, LINES if job.lines else JSON)
 
     async def extract(asked: ExtractQuery, cookies: str | None, caller: Caller) -> Response:
         url = urls.check(asked.url, schemes=("https", "http"), sites=sites)
@@ -151,6 +145,7 @@ def admit(rooms: Rooms) -> Caller:
         timeout=_patience(request.headers.get(DEADLINE)),
         request_id=exchange.request_id,
         admin=identity.admin,
+        fresh="no-cache" in request.headers.get("Cache-Control", ""),
     )
 
 

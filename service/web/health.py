@@ -21,7 +21,15 @@ from . import errors
 from .auth import HEADER
 from .exchange import current
 from .metrics import circuit_breaker, circuit_breakers, timestamp, uptime, worker_pool
-from .models import Dependency, ErrorResponse, HealthResponse, ProbeResponse, RootResponse, UnhealthyResponse
+from .models import (
+    Cache,
+    Dependency,
+    ErrorResponse,
+    HealthResponse,
+    ProbeResponse,
+    RootResponse,
+    UnhealthyResponse,
+)
 from .replies import reply_json
 from .rooms import Rooms
 
@@ -111,6 +119,7 @@ async def _report(rooms: Rooms) -> Response:
         "worker_pool": worker_pool(pool, rooms.config, details=admin),
         "circuit_breaker": circuit_breaker(breakers, rooms.config),
         "circuit_breakers": circuit_breakers(breakers) if admin else None,
+        "cache": Cache.model_validate(rooms.dispatcher.cache()),
         "config": {
             "requireAuth": rooms.config.require_auth,
             "sites": rooms.config.sites,

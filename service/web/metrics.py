@@ -16,6 +16,7 @@ from .auth import HEADER
 from .models import (
     BreakerConfig,
     BreakerCounters,
+    Cache,
     CircuitBreaker,
     MetricsResponse,
     Pace,
@@ -51,6 +52,7 @@ def blueprint(rooms: Rooms) -> Blueprint:
                 worker_pool=worker_pool(rooms.pool.statistics(), rooms.config, details=identity.admin),
                 circuit_breaker=circuit_breaker(breakers, rooms.config),
                 circuit_breakers=circuit_breakers(breakers),
+                cache=Cache.model_validate(rooms.dispatcher.cache()),
                 paces=[Pace.model_validate(pace) for pace in rooms.dispatcher.paces() if pace.cuts],
             )
         )

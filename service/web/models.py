@@ -289,6 +289,19 @@ class SiteBreaker(Model):
     stats: BreakerCounters
 
 
+class Cache(Model):
+    """The results that are kept to be given again."""
+
+    hits: int
+    misses: int
+    refusals: int = Field(description='Hits of a "no" for good.')
+    stale: int = Field(description="Results past their time, given while a circuit breaker was open.")
+    evictions: int
+    entries: int
+    bytes: int
+    max_bytes: int
+
+
 class HealthResponse(Model):
     """How the service is; 503 when it cannot serve."""
 
@@ -304,6 +317,7 @@ class HealthResponse(Model):
     worker_pool: WorkerPool
     circuit_breaker: CircuitBreaker
     circuit_breakers: list[SiteBreaker] | None = Field(None, description="Only with an admin's key.")
+    cache: Cache
     config: dict[str, Any]
 
 
@@ -330,6 +344,7 @@ class MetricsResponse(Model):
     worker_pool: WorkerPool
     circuit_breaker: CircuitBreaker
     circuit_breakers: list[SiteBreaker]
+    cache: Cache
     paces: list[Pace]
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from ..breakers import Breakers
+from ..cache import CacheStatistics
 from ..config import Config
 from ..lifecycle import Lifecycle
 from ..pacing import PaceStatistics
@@ -26,6 +27,8 @@ class Dispatcher(Protocol):
 
     @property
     def quarantine(self) -> Quarantine: ...
+
+    def cache(self) -> CacheStatistics: ...
 
     def paces(self) -> tuple[PaceStatistics, ...]: ...
 

@@ -7,6 +7,7 @@ server's kill is the one mechanism that ends a job in time.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import resource
 import socket
@@ -37,7 +38,7 @@ from ..wire import (
     encode_ready,
     lengths,
 )
-from . import failures, publish, warming
+from . import expiry, failures, publish, warming
 from .egress import Guard
 from .extraction import Downloader, Shared, extract, origins, parameters, shared
 from .journal import Journal
@@ -140,7 +141,9 @@ def _published(job: Job, info: dict[str, Any], max_result: int, usage: Callable[
         code = Code.INTERNAL
     else:
         if body and len(body) <= max_result:
-            return Success(body, extractor, usage())
+            useful = expiry.lifetime(info, time.time(), urls=job.kind is Kind.EXTRACT)
+            etag = hashlib.blake2b(body, digest_size=12).hexdigest()
+            return Success(body, extractor, usage(), useful, etag)
         code = Code.RESULT_TOO_LARGE if body else Code.NO_MEDIA
     return Failure(code, failures.sentence(code), extractor=extractor, usage=usage())
 
