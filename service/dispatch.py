@@ -173,7 +173,7 @@ class Dispatcher:
                     self._note_deaths(job, key, seat)
             self._set_pace(key, outcome)
             if isinstance(outcome, Success):
-                return Answer(
+                answer = Answer(
                     outcome.body,
                     outcome.extractor,
                     queued=queued,
