@@ -12,7 +12,7 @@ import os
 import resource
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -129,6 +129,10 @@ def _check(job: Job, guard: Guard) -> None:
 
 def _published(job: Job, info: dict[str, Any], max_result: int, usage: Callable[[], Usage]) -> Outcome:
     extractor = str(info.get("extractor_key") or "")
+    if _unrecognised(info):
+        return Failure(
+            Code.NO_MEDIA, failures.sentence(Code.NO_MEDIA), generic=True, extractor=extractor, usage=usage()
+        )
     try:
         fields = (
             sizes.report(info, job.duration_hint)
@@ -146,6 +150,14 @@ def _published(job: Job, info: dict[str, Any], max_result: int, usage: Callable[
             return Success(body, extractor, usage(), useful, etag)
         code = Code.RESULT_TOO_LARGE if body else Code.NO_MEDIA
     return Failure(code, failures.sentence(code), extractor=extractor, usage=usage())
+
+
+def _unrecognised(info: Mapping[str, Any]) -> bool:
+    """Whether this is yt-dlp's guess about what it does not know: neither a page nor any kind of media.
+
+    It returns such a URL as a "direct link", whatever is behind it: an empty document, text, noise.
+    """
+    return bool(info.get("direct")) and info.get("ext") == "unknown_video" and not info.get("formats")
 
 
 def _fields(job: Job) -> tuple[str, ...]:
