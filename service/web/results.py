@@ -12,7 +12,7 @@ async def respond(answer: Answer, content_type: str) -> Response:
     """The response with `answer`; 304 where the client has these very bytes."""
     if request.method == "GET" and answer.etag and request.if_none_match.contains_weak(answer.etag):
         response = Response(b"", 304)
-        del response.headers["Content-Type"]
+        del response.headers["Content-Type"], response.headers["Content-Length"]  # there is no content
     else:
         response = await reply(answer.body, content_type=content_type)
     headers = response.headers
