@@ -143,7 +143,7 @@ class Config(BaseSettings):
         None, description="POST events to this URL (needs the webhook extra); secret, as many such URLs are."
     )
     webhook_secret: OptionalSecret = Field(None, description="The key that signs them (HMAC-SHA256).")
-    statsd_addr: OptionalText = Field(None, description="Send the metrics to this StatsD (UDP), too: host:port.")
+    statsd_addr: OptionalText = Field(None, description="Send metrics to this StatsD (UDP), too: host:port.")
     otel_exporter_otlp_endpoint: OptionalText = Field(
         None, description="Send traces to this OTLP/HTTP collector (needs the otel extra)."
     )
