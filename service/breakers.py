@@ -65,6 +65,11 @@ class Admission:
     permit: Permit
     service_permit: Permit
 
+    @property
+    def is_probe(self) -> bool:
+        """Whether a half-open breaker waits for how the call ends."""
+        return self.permit.is_probe or self.service_permit.is_probe
+
 
 class Breakers:
     """All breakers of the service.

@@ -35,6 +35,7 @@ class Answer:
 
     Attributes:
         etag: names these very bytes; empty for what nobody may keep.
+        lifetime: seconds until the first of its media URLs expires; None where none says so.
         age: seconds since it was extracted, where it was kept; None for a new one.
         stale: it is past its time, and better than nothing.
         queued, extracted: seconds spent waiting and extracting.
@@ -48,5 +49,6 @@ class Answer:
     position: int = 0
     expected_wait: float = 0.0
     etag: str = ""
+    lifetime: float | None = None
     age: float | None = None
     stale: bool = False

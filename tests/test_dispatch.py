@@ -17,7 +17,8 @@ from service.breaker_settings import BreakerSettings
 from service.breaker_statistics import BreakerStatistics
 from service.breakers import Breakers
 from service.config import Config
-from service.dispatch import BACKOFF, Dispatcher
+from service.dispatch import Dispatcher
+from service.errand import BACKOFF
 from service.errors import CircuitOpen, Code, DeadlineExceeded, ExtractionError, QueueFull, ShuttingDown
 from service.pacing import PaceSettings
 from service.pool import Pool, Seat
@@ -158,7 +159,7 @@ async def test_a_second_attempt_may_succeed(autojump_clock: MockClock) -> None:
     answer = await it.submit()
     assert answer.body == b"{}"
     assert answer.queued == 0.5
-    assert (it.site.total_failures, it.site.total_successes) == (1, 1)
+    assert (it.site.total_failures, it.site.total_successes, it.site.ignored_requests) == (0, 1, 1)
 
 
 async def test_the_sites_own_pause_is_kept_or_quoted(autojump_clock: MockClock) -> None:
@@ -174,17 +175,52 @@ async def test_the_sites_own_pause_is_kept_or_quoted(autojump_clock: MockClock) 
     assert len(it.pool.seated) == 1
 
 
-async def test_nothing_is_tried_again_while_the_breaker_is_open(autojump_clock: MockClock) -> None:
+async def test_a_request_counts_once_however_often_it_is_tried(autojump_clock: MockClock) -> None:
+    it = house(failure(Code.UPSTREAM_ERROR))
+    for _ in range(4):
+        assert await it.code() is Code.UPSTREAM_ERROR
+    assert len(it.pool.seated) == 12
+    assert (it.site.state, it.site.total_failures) == ("CLOSED", 4)
+
+
+async def test_an_open_breaker_refuses_before_anything_else(autojump_clock: MockClock) -> None:
     settings = BreakerSettings(window_calls=2, minimum_calls=2)
-    it = house(failure(Code.UPSTREAM_ERROR), settings=settings)
-    assert await it.code() is Code.UPSTREAM_ERROR  # the failure itself, not CIRCUIT_OPEN
-    assert len(it.pool.seated) == 2
+    it = house(failure(Code.EXTRACTOR_BROKEN), failure(Code.UPSTREAM_ERROR), settings=settings)
+    await it.code()
+    assert await it.code() is Code.UPSTREAM_ERROR  # the failure that opens it is told as itself
+    tickets = len(it.pool.tickets)
     with pytest.raises(CircuitOpen) as info:
         await it.submit()
     assert info.value.site == "site.test"
-    assert len(it.pool.tickets) == 2  # refused before it took a place
+    assert len(it.pool.tickets) == tickets
     it.pool.outcomes = [GOOD]
     await it.submit(Job(Kind.EXTRACT, "https://other.test/"))
+
+
+async def test_nothing_is_tried_again_once_others_have_opened_the_breaker(autojump_clock: MockClock) -> None:
+    it = house(failure(Code.UPSTREAM_ERROR))
+    codes = []
+
+    async def caller() -> None:
+        codes.append(await it.code())
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(caller)
+        await wait_all_tasks_blocked()  # it pauses before its second attempt
+        it.breakers.force_open("site.test")
+    assert codes == [Code.UPSTREAM_ERROR]
+    assert len(it.pool.seated) == 1
+
+
+async def test_a_probe_is_not_tried_again(autojump_clock: MockClock) -> None:
+    settings = BreakerSettings(window_calls=1, minimum_calls=1, failure_rate=1.0, cooldown=5)
+    it = house(failure(Code.UPSTREAM_ERROR), settings=settings)
+    await it.code()
+    await trio.sleep(5)
+    seated = len(it.pool.seated)
+    assert await it.code() is Code.UPSTREAM_ERROR
+    assert len(it.pool.seated) == seated + 1
+    assert (it.site.state, it.site.opened_count) == ("OPEN", 2)
 
 
 async def test_a_private_video_is_an_answer(autojump_clock: MockClock) -> None:
@@ -312,7 +348,7 @@ async def test_a_429_slows_down_the_calls_that_follow(autojump_clock: MockClock)
 
 async def test_a_dead_proxy_opens_the_services_own_breaker(autojump_clock: MockClock) -> None:
     it = house(failure(Code.PROXY))
-    for number in range(4):
+    for number in range(10):
         assert await it.code(Job(Kind.EXTRACT, f"https://site-{number}.test/")) is Code.PROXY
     with pytest.raises(CircuitOpen) as info:
         await it.submit()
