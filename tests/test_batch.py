@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import trio
-from jsonschema.exceptions import ValidationError
 from openapi_schema_validator import OAS31Validator
 from trio.testing import MockClock
 
@@ -261,7 +260,6 @@ async def test_its_lines_are_as_documented() -> None:
     validator = OAS31Validator({**schema, "components": document["components"]})
     for line in await lines_of(it, {"urls": urls(2)}):
         validator.validate(line)
-        with pytest.raises(ValidationError):
-            validator.validate({**line, "index": "first"})
+        assert not validator.is_valid({**line, "index": "first"})
     offered = document["paths"]["/api/v1/extract"]["get"]["responses"]["200"]["content"]
     assert set(offered) == {"application/json", "application/x-ndjson", "text/event-stream"}
