@@ -43,7 +43,7 @@ class Feed:
     """The last events, and everybody who follows them."""
 
     def __init__(self) -> None:
-        self._number = 0
+        self.number = 0  # of the latest record
         self._kept: deque[Record] = deque(maxlen=KEPT)
         self._subscriptions: set[Subscription] = set()
 
@@ -62,9 +62,9 @@ class Feed:
 
     def on_event(self, event: events.Event) -> None:
         """A sink."""
-        self._number += 1
+        self.number += 1
         at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        record = Record(self._number, type(event).__name__, at, level_of(event), fields_of(event))
+        record = Record(self.number, type(event).__name__, at, level_of(event), fields_of(event))
         self._kept.append(record)
         for subscription in self._subscriptions:
             subscription.offer(record)
@@ -81,7 +81,7 @@ class Feed:
         subscription = Subscription()
         if after is not None:
             # A number from before a restart is above ours: then everything that is kept is news.
-            first = after if after <= self._number else 0
+            first = after if after <= self.number else 0
             for record in self._kept:
                 if record.number > first:
                     subscription.offer(record)
@@ -116,6 +116,10 @@ class Subscription:
         """How many were lost since the last time."""
         lost, self.lost = self.lost, 0
         return lost
+
+    def take(self) -> Record | None:
+        """The next record, if it is there already."""
+        return self._waiting.popleft() if self._waiting else None
 
     async def next(self, timeout: float = math.inf) -> Record | None:
         """The next record; None where there is none within `timeout` seconds."""

@@ -75,7 +75,7 @@ async def main(config: Config, *, task_status: trio.TaskStatus[list[str]] = trio
     telemetry = Telemetry.build(config, bus)
     lifecycle = Lifecycle()
     rooms = Rooms.build(config, bus, telemetry.measured)
-    telemetry.metrics.observe(rooms.pool, rooms.breakers, lifecycle)
+    telemetry.metrics.observe(rooms.pool, rooms.breakers, lifecycle, rooms.dispatcher.cache)
     app = create_app(config, rooms.dispatcher, rooms.pool, rooms.breakers, lifecycle, telemetry)
 
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:

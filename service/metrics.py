@@ -6,7 +6,7 @@ measurements are counted as they come. StatsD sends the same (`statsd.py`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 import trio
@@ -22,6 +22,7 @@ from prometheus_client.registry import Collector
 
 from . import __version__, events
 from .breaker_statistics import BreakersStatistics
+from .cache import CacheStatistics
 from .errors import Blame, Code, traits
 from .labels import SiteLabels
 from .lifecycle import Lifecycle, Phase
@@ -117,9 +118,15 @@ class Metrics:
         )
         ProcessCollector(registry=self.registry)
 
-    def observe(self, pool: Pool, breakers: Breakers, lifecycle: Lifecycle) -> None:
+    def observe(
+        self,
+        pool: Pool,
+        breakers: Breakers,
+        lifecycle: Lifecycle,
+        cache: Callable[[], CacheStatistics],
+    ) -> None:
         """From now on, read these rooms' statistics whenever somebody asks for the metrics."""
-        self.registry.register(_Rooms(pool, breakers, lifecycle, self.labels))
+        self.registry.register(_Rooms(pool, breakers, lifecycle, cache, self.labels))
 
     def on_event(self, event: events.Event) -> None:
         """A sink for events."""
@@ -164,12 +171,20 @@ class Metrics:
 
 
 class _Rooms(Collector):
-    """What pool, breakers and lifecycle show of themselves."""
+    """What the rooms show of themselves."""
 
-    def __init__(self, pool: Pool, breakers: Breakers, lifecycle: Lifecycle, labels: SiteLabels) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        breakers: Breakers,
+        lifecycle: Lifecycle,
+        cache: Callable[[], CacheStatistics],
+        labels: SiteLabels,
+    ) -> None:
         self._pool = pool
         self._breakers = breakers
         self._lifecycle = lifecycle
+        self._cache = cache
         self._labels = labels
 
     def describe(self) -> Iterable[Metric]:
@@ -195,6 +210,7 @@ class _Rooms(Collector):
         yield from _workers(pool)
         yield from _queue(pool)
         yield from _breaker_metrics(self._breakers.statistics(), self._labels)
+        yield from _cache_metrics(self._cache())
 
 
 def _workers(pool: PoolStatistics) -> Iterator[Metric]:
@@ -264,6 +280,26 @@ def _breaker_metrics(breakers: BreakersStatistics, labels: SiteLabels) -> Iterat
         "Calls that sites' circuit breakers refused.",
         breakers.rejected_requests,
     )
+
+
+def _cache_metrics(cache: CacheStatistics) -> Iterator[Metric]:
+    requests = CounterMetricFamily(
+        "ytdlpd_cache_requests",
+        "Lookups by result: a refusal is a kept no, stale stood in while a breaker was open.",
+        labels=("result",),
+    )
+    for result, count in (
+        ("hit", cache.hits),
+        ("miss", cache.misses),
+        ("refusal", cache.refusals),
+        ("stale", cache.stale),
+    ):
+        requests.add_metric((result,), count)
+    yield requests
+    yield _counter("ytdlpd_cache_evictions", "Results that had to make room.", cache.evictions)
+    yield _gauge("ytdlpd_cache_entries", "Results that are kept.", cache.entries)
+    yield _gauge("ytdlpd_cache_size_bytes", "What they take.", cache.bytes)
+    yield _gauge("ytdlpd_cache_limit_bytes", "What they may take.", cache.max_bytes)
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

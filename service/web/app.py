@@ -8,7 +8,20 @@ from ..breakers import Breakers
 from ..config import Config
 from ..lifecycle import Lifecycle
 from ..telemetry import Telemetry
-from . import admin, batch, docs, errors, extract, health, metrics, notices, openapi, prometheus, quarantine
+from . import (
+    admin,
+    batch,
+    dashboard,
+    docs,
+    errors,
+    extract,
+    health,
+    metrics,
+    notices,
+    openapi,
+    prometheus,
+    quarantine,
+)
 from .auth import Keys
 from .edge import Edge
 from .limits import RateLimits
@@ -38,7 +51,7 @@ def create_app(
     errors.install(app)
     telemetry = telemetry or Telemetry()
     rooms = Rooms(config, dispatcher, pool, breakers, lifecycle, Keys(config), RateLimits(config), telemetry)
-    for subject in (health, extract, batch, metrics, admin, quarantine, docs, notices, prometheus):
+    for subject in (health, extract, batch, metrics, admin, quarantine, docs, notices, prometheus, dashboard):
         app.register_blueprint(subject.blueprint(rooms))
     edge = Edge(app.asgi_app, config, lifecycle)
     routes = {rule.rule for rule in app.url_map.iter_rules()}
