@@ -26,6 +26,7 @@ from pydantic_settings import (
 from .breaker_settings import BreakerSettings
 from .keys import KeySettings
 from .sites import site_of
+from .worker.egress import rules
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -206,6 +207,7 @@ class Config(BaseSettings):
             host, _, statsd_port = self.statsd_addr.rpartition(":")
             if not host or not statsd_port.isdigit() or not 0 < int(statsd_port) < 65536:
                 raise ValueError("STATSD_ADDR must look like host:port")
+        rules(self.egress_allow)  # raises ValueError where an entry is none
         if self.egress_ca_file is not None and not self.egress_ca_file.is_file():
             raise ValueError(f"EGRESS_CA_FILE {self.egress_ca_file} does not exist")
         if self.plugin_dir is not None and not self.plugin_dir.is_dir():

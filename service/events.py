@@ -39,6 +39,13 @@ class TemplateStarted(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class EgressLayers(Event):
+    """What keeps this template's workers from reaching, reading or starting what they may not, in words."""
+
+    layers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TemplateEnded(Event):
     """The template process ended although nobody asked it to; it is started again."""
 

@@ -110,6 +110,7 @@ class Template:
             self._came.set()
             self._came = trio.Event()
             self._events.emit(events.TemplateStarted(running.pid, self.warm.ytdlp, self.warm.runtime))
+            self._events.emit(events.EgressLayers(self.warm.layers))
             task_status.started()
             await running.ended()
         finally:
@@ -181,7 +182,7 @@ class _Running:
             answer = {"failed": "it ended while it was warming up"}
         if "failed" in answer:
             raise StartError(f"the template process cannot start: {answer['failed']}")
-        return Warm(**answer["warm"])
+        return Warm(**{**answer["warm"], "layers": tuple(answer["warm"]["layers"])})
 
     async def ended(self) -> None:
         """Return when the process has ended."""

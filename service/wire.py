@@ -136,10 +136,15 @@ class WorkerSettings:
 
 @dataclass(frozen=True, slots=True)
 class Warm:
-    """What a warmed template reports: yt-dlp's version, the JavaScript runtime's ("deno 2.9.8") or None."""
+    """What a warmed template reports: yt-dlp's version, the JavaScript runtime's ("deno 2.9.8") or None.
+
+    Attributes:
+        layers: what keeps its workers from reaching, reading or starting what they may not, in words.
+    """
 
     ytdlp: str
     runtime: str | None
+    layers: tuple[str, ...] = ()
 
 
 def frame(head: dict[str, Any], body: bytes = b"") -> bytes:

@@ -4,11 +4,13 @@
         outcome = worker.run(Job(Kind.EXTRACT, "https://site.example/page"))
 
 With `raw=True` a result is yt-dlp's info as it was before any field was left out, as `yt-dlp -J` prints it.
+With `cpu` a job has that many seconds of CPU.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -16,9 +18,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from service.wire import HEADER, Job, Outcome, WorkerSettings, decode_outcome, decode_ready, encode_job
+from service.worker.journal import MAX_CPU
 
 _ROOT = Path(__file__).resolve().parents[1]
 
@@ -32,7 +36,9 @@ class LoneWorker:
 
     @classmethod
     @contextmanager
-    def spawn(cls, settings: WorkerSettings, *, raw: bool = False) -> Iterator[LoneWorker]:
+    def spawn(
+        cls, settings: WorkerSettings, *, raw: bool = False, cpu: float = MAX_CPU
+    ) -> Iterator[LoneWorker]:
         """A warm worker that is ready; it ends when its socket closes. It may print nothing."""
         ours, theirs = socket.socketpair()
         command = [
@@ -41,12 +47,15 @@ class LoneWorker:
             "tests.lone_worker",
             str(theirs.fileno()),
             json.dumps(asdict(settings)),
+            str(cpu),
         ]
         with (
             ours,
+            TemporaryDirectory() as scratch,
             subprocess.Popen(
                 [*command, *(["raw"] if raw else [])],
                 cwd=_ROOT,
+                env=os.environ | dict.fromkeys(("HOME", "TMPDIR", "DENO_DIR"), scratch),
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -85,7 +94,7 @@ class LoneWorker:
         return data
 
 
-def _main(descriptor: str, settings_json: str, *mode: str) -> None:
+def _main(descriptor: str, settings_json: str, cpu: str, *mode: str) -> None:
     from yt_dlp import YoutubeDL
 
     from service.wire import Success
@@ -93,6 +102,7 @@ def _main(descriptor: str, settings_json: str, *mode: str) -> None:
 
     values: dict[str, Any] = json.loads(settings_json)
     settings = WorkerSettings(**{**values, "egress_allow": tuple(values["egress_allow"])})
+    vars(runner)["MAX_CPU"] = float(cpu)
     if "raw" in mode:
         runner._published = lambda job, info, max_result, usage: Success(
             json.dumps(YoutubeDL.sanitize_info(info)).encode(), "", usage()

@@ -292,6 +292,15 @@ def test_each_failure_has_its_code(url: str, worker: LoneWorker, internet: Inter
         assert found.extractor == "Generic"
 
 
+def test_a_page_that_only_burns_cpu_costs_its_budget(settings: WorkerSettings) -> None:
+    with LoneWorker.spawn(settings, cpu=1.0) as thrifty:
+        bomb = failure(thrifty, "https://fail.example/regex-bomb")
+        assert bomb.code is Code.BUDGET_EXCEEDED
+        assert bomb.usage.cpu < 3
+        for _ in range(2):
+            assert extract(thrifty, f"{SITE}/html5")["id"], "each job has a budget of its own"
+
+
 def test_timeouts(worker: LoneWorker) -> None:
     outcome = worker.run(Job(Kind.EXTRACT, "https://fail.example/hang"), timeout=0.5)
     assert isinstance(outcome, Failure)

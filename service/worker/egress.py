@@ -3,7 +3,8 @@
 Two layers. Every URL that yt-dlp asks for is judged before it leaves, redirects included, because behind a
 proxy names are resolved elsewhere. And an audit hook judges the address of every connect, so that without a
 proxy a name is judged by the address really used; it also denies starting any program but the JavaScript
-runtime. Not covered: libc's DNS queries, file reads, and native libraries that bring their own sockets.
+runtime. Not covered: libc's DNS queries, file reads, and native libraries that bring their own sockets; those
+are the kernel's part, see landlock.py.
 """
 
 from __future__ import annotations
@@ -38,6 +39,10 @@ _NOT_SITES = tuple(
 _UNICAST = ipaddress.IPv6Network("2000::/3")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _DOCUMENTATION = ipaddress.IPv6Network("3fff::/20")
+
+# Where sites are served; what else a host offers (mail, databases, shells) is none of a client's business.
+WEB_PORTS = frozenset((80, 81, 443, 1935, *range(8000, 8011), *range(8080, 8091), 8443, 8888, 9000, 9443))
+_DNS = 53  # libc asks over TCP where an answer is too long for UDP
 
 _HOST = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]{0,252})")
 
@@ -136,6 +141,8 @@ def refusal(url: str, allow: tuple[Rule, ...] = ()) -> str | None:
     address = literal(host)
     if any(rule.allows(address or host, port) for rule in allow):
         return None
+    if port not in WEB_PORTS:
+        return "a port that sites do not use"
     if address is not None:
         return None if is_public(address) else "an address inside a private network"
     if not _HOST.fullmatch(host):
@@ -144,6 +151,16 @@ def refusal(url: str, allow: tuple[Rule, ...] = ()) -> str | None:
     if len(labels) < 2 or labels[-1] in _PRIVATE_SUFFIXES or labels[-1].isdigit():
         return "a name inside a private network"
     return None
+
+
+def ports(settings: WorkerSettings) -> frozenset[int] | None:
+    """The TCP ports that a worker ever connects to; None where the settings allow a place at any port."""
+    if settings.proxy is not None:
+        return frozenset((_DNS, _port(urlsplit(settings.proxy))))
+    allowed = [rule.port for rule in rules(settings.egress_allow)]
+    if None in allowed:
+        return None
+    return WEB_PORTS | {_DNS, *(port for port in allowed if port is not None)}
 
 
 def _port(parts: SplitResult) -> int:

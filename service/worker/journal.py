@@ -14,6 +14,7 @@ from email.utils import parsedate_to_datetime
 MAX_REQUESTS = 250  # a page that lists hundreds of manifests would have each of them fetched
 MAX_HOPS = 20  # from extractor to extractor: embeds, and pages that refresh to other pages
 MAX_BYTES = 32 << 20  # of bodies, decoded; the largest honest page is a 3 MB player script
+MAX_CPU = 10.0  # seconds of the worker's own; the dearest honest page takes under one
 MAX_RETRY_AFTER = 24 * 3600.0
 MAX_STATUSES = 256  # kept for the outcome; bounded by MAX_REQUESTS and the redirects among them
 
@@ -88,6 +89,10 @@ class Journal:
         if self.body_bytes > MAX_BYTES:
             raise self._over(f"{MAX_BYTES >> 20} MB of pages")
         return chunk
+
+    def computing_too_long(self) -> OverBudget:
+        """The exception to raise when MAX_CPU is used up, which is noted first."""
+        return self._over(f"{MAX_CPU:g} s of CPU")
 
     def _over(self, what: str) -> OverBudget:
         self.spent = self.spent or what

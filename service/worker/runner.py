@@ -10,9 +10,10 @@ import contextlib
 import hashlib
 import os
 import resource
+import signal
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -38,10 +39,10 @@ from ..wire import (
     encode_ready,
     lengths,
 )
-from . import expiry, failures, publish, warming
+from . import confinement, expiry, failures, publish, warming
 from .egress import Guard
 from .extraction import Downloader, Shared, extract, origins, parameters, shared
-from .journal import Journal
+from .journal import MAX_CPU, Journal
 
 _SMUGGLED = "#__youtubedl_smuggle"  # yt-dlp's own way to hand data to an extractor inside a URL
 
@@ -53,7 +54,9 @@ def warm(settings: WorkerSettings) -> Warm:
         ColdTemplate, MissingRuntime: something is missing; the text says what.
     """
     info = warming.prepare(settings).runtime.info
-    return Warm(ytdlp=ytdlp_version, runtime=f"{info.name} {info.version}")
+    return Warm(
+        ytdlp=ytdlp_version, runtime=f"{info.name} {info.version}", layers=confinement.layers(settings)
+    )
 
 
 def work(sock: socket.socket, settings: WorkerSettings) -> None:
@@ -65,6 +68,7 @@ def work(sock: socket.socket, settings: WorkerSettings) -> None:
     warming.environment(settings)
     tables = shared(settings)
     guard = Guard(settings, programs=(tables.runtime.info.path,))
+    confinement.confine(settings, tables.runtime.info.path)
     guard.install()
     sock.sendall(encode_ready(Ready(os.getpid())))
     while header := _receive(sock, HEADER.size):
@@ -86,7 +90,7 @@ def run(job: Job, timeout: float, settings: WorkerSettings, tables: Shared, guar
         _check(job, guard)
         params = parameters(settings, job.playlist, timeout)
         downloader = Downloader(params, tables, guard, settings.ca_file)
-        with contextlib.closing(downloader):
+        with contextlib.closing(downloader), _cpu_budget(journal):
             info = extract(downloader, job)
         for origin in origins(info):
             guard.check_url(origin)
@@ -106,6 +110,27 @@ def run(job: Job, timeout: float, settings: WorkerSettings, tables: Shared, guar
             usage=usage(),
         )
     return _published(job, info, settings.max_result, usage)
+
+
+@contextlib.contextmanager
+def _cpu_budget(journal: Journal) -> Iterator[None]:
+    """Raises OverBudget inside it once MAX_CPU is used up: a pattern that backtracks heeds signals, too.
+
+    What does not (a C library at work) is left to the server's kill.
+    """
+    armed = True
+
+    def spent(*_: object) -> None:
+        if armed:
+            raise journal.computing_too_long()
+
+    signal.signal(signal.SIGPROF, spent)
+    signal.setitimer(signal.ITIMER_PROF, MAX_CPU, 1.0)  # and again, should the first be swallowed somewhere
+    try:
+        yield
+    finally:
+        armed = False
+        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 class _Refused(Exception):
