@@ -55,7 +55,7 @@ class LoneWorker:
             subprocess.Popen(
                 [*command, *(["raw"] if raw else [])],
                 cwd=_ROOT,
-                env=os.environ | dict.fromkeys(("HOME", "TMPDIR", "DENO_DIR"), scratch),
+                env=os.environ | {"HOME": scratch, "TMPDIR": scratch, "DENO_DIR": f"{scratch}/deno"},
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,

@@ -63,7 +63,7 @@ async def test_a_worker_sees_no_environment_of_ours_and_an_empty_home(
         seen = told(await stand.ask("inspect"))
         assert "ours" not in seen["environment"].values()
         for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME", "DENO_DIR"):
-            assert seen["environment"][name] == seen["directory"]
+            assert seen["environment"][name] == seen["directory"] + ("/deno" if name == "DENO_DIR" else "")
         assert seen["left"] == []
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import sys
 from pathlib import Path
 
 from ..wire import WorkerSettings
 from . import egress, landlock
+from .template import RUNTIME_CACHE
 
 # What names are resolved with, programs are loaded with, and times are told with.
 _SYSTEM = """
@@ -34,6 +37,19 @@ def confine(settings: WorkerSettings, runtime: str) -> None:
 def layers(settings: WorkerSettings) -> tuple[str, ...]:
     """What `confine` and the audit hook put in force here, in words."""
     return ("urls", "audit hook", *landlock.layers(egress.ports(settings)))
+
+
+def sweep() -> None:
+    """Remove the files that a job has left in the scratch folder, which a forked worker stands in."""
+    if os.getcwd() != os.environ.get("TMPDIR"):
+        return
+    with contextlib.suppress(OSError), os.scandir() as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                if entry.name != RUNTIME_CACHE:
+                    shutil.rmtree(entry, ignore_errors=True)
+            else:
+                os.unlink(entry)
 
 
 def fence(settings: WorkerSettings, runtime: str) -> landlock.Fence:

@@ -75,6 +75,7 @@ def work(sock: socket.socket, settings: WorkerSettings) -> None:
         head_length, body_length = lengths(header, max_head=MAX_JOB, max_body=0)
         job, timeout = decode_job(_receive(sock, head_length + body_length))
         sock.sendall(_frame(run(job, timeout, settings, tables, guard)))
+        confinement.sweep()
 
 
 def run(job: Job, timeout: float, settings: WorkerSettings, tables: Shared, guard: Guard) -> Outcome:

@@ -42,6 +42,7 @@ NICENESS = 5  # behind the server, which then stays fast when every core is busy
 OOM_SCORE = 500  # and ahead of it when the kernel has to kill somebody
 OPEN_FILES = 1024
 FILE_SIZE = 256 << 20
+RUNTIME_CACHE = "deno"  # in a worker's scratch folder: all that outlives a job there
 
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -190,8 +191,9 @@ def _isolate(worker_socket: int, template: int, scratch: Path, memory: int) -> N
     scratch.mkdir(mode=0o700)
     os.chdir(scratch)
     os.umask(0o077)
-    for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "DENO_DIR"):
+    for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
         os.environ[name] = str(scratch)
+    os.environ["DENO_DIR"] = str(scratch / RUNTIME_CACHE)
 
     os.nice(NICENESS)
     with contextlib.suppress(OSError):
