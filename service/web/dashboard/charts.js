@@ -1,5 +1,6 @@
 // Small charts in SVG. Widths are in a fixed coordinate system that the page stretches; text is not stretched.
 
+const GAP = 6; // values that a line may do without
 const NS = "http://www.w3.org/2000/svg";
 
 export function svg(name, attributes = {}, ...children) {
@@ -11,13 +12,12 @@ export function svg(name, attributes = {}, ...children) {
 
 function path(values, width, height, top) {
   const step = width / Math.max(1, values.length - 1);
-  let text = "", pen = false;
+  let text = "", last = -Infinity;
   values.forEach((value, index) => {
-    if (value === null) { pen = false; return; }
+    if (value === null) return;
     const x = (index * step).toFixed(1), y = (height - (value / top) * height).toFixed(1);
-    text += `${pen ? "L" : "M"}${x} ${y}`;
-    if (!pen && (values[index + 1] ?? null) === null) text += "h0.01"; // a lone value is a dot
-    pen = true;
+    text += index - last > GAP ? `M${x} ${y}h0.01` : `L${x} ${y}`; // a lone value is a dot
+    last = index;
   });
   return text;
 }
