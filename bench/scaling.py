@@ -1,6 +1,7 @@
-"""How many workers, how long a queue: the service's scaler and waiting room against common rules, simulated.
+"""How many workers, how long a queue: the service's scaler and waiting room against common rules.
 
-The simulation is seeded and runs the very code of the service; `--plot DIR` draws it (extra `bench`).
+The simulation is seeded and runs the very code of the service; `--real SECONDS` runs the pool itself on the
+small internet, too; `--plot DIR` draws it all (extra `bench`).
 Work is 5 s on average, lognormal; a client waits 30 s for its answer where goodput is counted.
 """
 
@@ -29,6 +30,8 @@ from tests.simulation import (
     steady,
     step,
 )
+
+from ._real_pool import RealRun, real_runs
 
 DEADLINE = 30.0  # seconds
 OVERLOAD = 1.25
@@ -158,10 +161,43 @@ def plot(directory: Path, seed: int) -> list[Path]:
     return files
 
 
+def compare_real(seconds: float) -> tuple[RealRun, ...]:
+    print(f"\nreal workers, {seconds:.0f} s of short bursts for a site that takes 1 s to answer\n")
+    runs = real_runs(seconds, {"self-tuning": tuned(), "threshold rule": threshold()})
+    print(f"{'':<26}{'requests':>10}{'p50 wait':>10}{'p95 wait':>10}{'mean workers':>14}")
+    for run in runs:
+        print(f"{run.name:<26}{run.requests:>10}{run.p50:>9.2f}s{run.p95:>9.2f}s{run.mean_workers:>14.1f}")
+    return runs
+
+
+def plot_real(directory: Path, runs: Sequence[RealRun]) -> list[Path]:
+    import matplotlib.pyplot as plt
+
+    figure, (above, below) = plt.subplots(2, 1, sharex=True, figsize=(9, 5), layout="constrained")
+    for run in runs:
+        times = [sample.at for sample in run.curve]
+        above.step(times, [sample.workers for sample in run.curve], where="post", label=run.name)
+        below.step(times, [sample.waiting for sample in run.curve], where="post")
+    above.set(ylabel="workers", ylim=(0, MAX_WORKERS + 1), title="real workers, short bursts")
+    above.legend()
+    below.set(ylabel="requests that wait", xlabel="seconds")
+    file = directory / "scaling-real.svg"
+    figure.savefig(file)
+    plt.close(figure)
+    return [file]
+
+
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench scaling", description=__doc__)
     parser.add_argument("--minutes", type=float, default=60.0, help="simulated time of a run (default: 60)")
     parser.add_argument("--seeds", type=int, default=5, help="runs to average over (default: 5)")
+    parser.add_argument(
+        "--real",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="run both rules on real workers, so long each",
+    )
     parser.add_argument("--plot", type=Path, metavar="DIR", help="draw ten minutes of each pattern into DIR")
     options = parser.parse_args(arguments)
 
@@ -177,9 +213,11 @@ def main(arguments: Sequence[str]) -> int:
     compare_goodput(
         "goodput per second (mean workers), 4 workers; capacity 0.8", QUEUES, (OVERLOAD, 2.5), duration, seeds
     )
+    runs = compare_real(options.real) if options.real else ()
     if options.plot is not None:
         try:
             files = plot(options.plot, seed=1)
+            files += plot_real(options.plot, runs) if runs else []
         except ImportError:
             print("\nno plots: matplotlib is not installed; pip install 'ytdlpd[bench]'")
             return 1

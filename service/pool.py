@@ -41,6 +41,7 @@ class Pool:
     """MIN_WORKERS to MAX_WORKERS workers, and the requests that wait for them.
 
     Args:
+        scaler: decides on the number of workers; None: one made of the settings and the machine.
         boot, grace: seconds to say READY, and between TERM and KILL.
         draw: numbers from 0 to 1, for jitter.
     """
@@ -51,6 +52,7 @@ class Pool:
         template: Template,
         bus: events.Events,
         *,
+        scaler: Scaler | None = None,
         boot: float = BOOT,
         grace: float = GRACE,
         draw: Callable[[], float] = random.random,
@@ -62,14 +64,7 @@ class Pool:
         self._grace = grace
         self._closed = False
         self._room = WaitingRoom(config.queue_max)
-        memory = memory_limit()
-        self._scaler = Scaler(
-            config.min_workers,
-            config.max_workers,
-            cores=available_cores(),
-            memory=memory_cap(memory, FOOTPRINT, RESERVED) if memory is not None else None,
-            fixed=config.fixed_workers,
-        )
+        self._scaler = scaler or _scaler(config)
         self._limiter = trio.CapacityLimiter(0)
         self._boots = Boots(template, bus, tasks=config.max_tasks_per_worker, patience=boot, draw=draw)
         self._floor = trio.Event()
@@ -402,3 +397,14 @@ class Pool:
             site = worker.site if worker.ticket else None
             lines.append(WorkerStatistics(process.pid, state, worker.tasks, now - process.born, rss, site))
         return lines
+
+
+def _scaler(config: Config) -> Scaler:
+    memory = memory_limit()
+    return Scaler(
+        config.min_workers,
+        config.max_workers,
+        cores=available_cores(),
+        memory=memory_cap(memory, FOOTPRINT, RESERVED) if memory is not None else None,
+        fixed=config.fixed_workers,
+    )
