@@ -17,6 +17,7 @@ from . import __version__, logs
 from .config import Config, ConfigError
 from .errors import ServiceError
 from .main import StartError, main, once
+from .probe import local, problem
 from .wire import Job, Kind
 
 log = structlog.get_logger("service")
@@ -133,6 +134,16 @@ def _print(config: Config, job: Job) -> None:
 def config(file: Path | None, /, **given: str | None) -> None:
     """Print the resolved settings as JSON, secrets masked."""
     click.echo(json.dumps(_config(file, given).masked(), indent=2))
+
+
+@cli.command()
+@click.argument("url", required=False)
+@click.pass_obj
+def health(file: Path | None, url: str | None) -> None:
+    """Exit with 0 if the service at URL is ready, by default the one on this machine at PORT."""
+    found = problem(url or local(_config(file, {}).port))
+    if found is not None:
+        raise click.ClickException(found)
 
 
 if __name__ == "__main__":
