@@ -25,9 +25,11 @@ def main() -> None:
     mount("-t", "tmpfs", "tmpfs", str(STASH))
     for number, path in enumerate(kept):
         place(path, STASH / str(number))
-    for closed in {closed_above(path) for path in kept} - {None}:
-        mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", str(closed))
+    closed = {directory for path in kept if (directory := closed_above(path)) is not None}
     mount("-t", "tmpfs", "-o", TMPFS, "tmpfs", "/tmp")
+    for directory in closed:
+        if directory.is_dir():  # not below /tmp
+            mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", str(directory))
     for number, path in enumerate(kept):
         if not path.exists():
             place(STASH / str(number), path)
@@ -63,7 +65,8 @@ def writable() -> set[str]:
     found = set()
     for line in Path("/proc/self/mounts").read_text().splitlines():
         _, target, _, options, *_ = line.split()
-        if "rw" in options.split(",") and not target.startswith(PROVIDED) and target != "/tmp":
+        provided = target.startswith(PROVIDED) or target == "/tmp"
+        if "rw" in options.split(",") and not provided and os.path.ismount(target):
             found.add(target)
     return found
 

@@ -19,7 +19,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import psutil
 import pytest
 
@@ -151,9 +150,8 @@ def test_a_drain_as_pid_1_under_load_leaves_no_request_unanswered(internet: Inte
 
 
 def test_it_keeps_within_its_memory(internet: Internet, slow: None) -> None:
-    limit = 640 << 20
     settings = {"MIN_WORKERS": 1, "MAX_WORKERS": 10, "QUEUE_MAX": 200}
-    with memory_group(limit) as group, container(internet, group, settings) as it:
+    with memory_group(640 << 20) as group, container(internet, group, settings) as it:
         assert str(it.init.pid) in (group / "cgroup.procs").read_text().split()
         with ThreadPoolExecutor(24) as threads:
             urls = [f"https://html5.example/?memory={number}" for number in range(72)]
@@ -164,7 +162,6 @@ def test_it_keeps_within_its_memory(internet: Internet, slow: None) -> None:
             1 <= pool["peakWorkers"] <= 6
         )  # of ten; each is expected to take 64 MB beside the 256 MB for all
         assert killed(group) == 0
-        assert used(group) < limit
 
 
 def status_of(process: psutil.Process) -> str:
@@ -208,11 +205,3 @@ def killed(group: Path) -> int:
             found = dict(line.split() for line in (group / name).read_text().splitlines())
             return int(found["oom_kill"])
     raise AssertionError("neither version keeps count")
-
-
-def used(group: Path) -> int:
-    """The most bytes in use that are not the page cache, as far as can be told; else those in use now."""
-    for name in ("memory.max_usage_in_bytes", "memory.peak", "memory.current"):
-        if (group / name).exists():
-            return int((group / name).read_text())
-    raise AssertionError("neither version tells")
