@@ -104,7 +104,7 @@ class Config(BaseSettings):
 
     site: dict[str, dict[str, Any]] = Field(
         {},
-        description='One site\'s breaker, other than the rest ([site."example.com"] in TOML): cooldown = 5.',
+        description='One site\'s breaker and concurrency, where they differ ([site."example.com"] in TOML).',
     )
 
     sites: Literal["any", "youtube"] = Field(
@@ -225,9 +225,12 @@ class Config(BaseSettings):
         """Raises ValueError where the table of `site` is not a breaker's."""
         if site_of(f"https://{site}/") != site:
             raise ValueError(f"[site.{site!r}] is not a site; write its domain, as in example.com")
-        values = self.site[site]
+        values = {**self.site[site]}
+        concurrency = values.pop("concurrency", None)
+        if concurrency is not None and not (type(concurrency) is int and concurrency >= 1):
+            raise ValueError(f"[site.{site!r}]: concurrency must be a whole number of at least 1")
         if unknown := values.keys() - {setting.name for setting in fields(BreakerSettings)}:
-            raise ValueError(f"[site.{site!r}]: {', '.join(sorted(unknown))} is not a breaker's setting")
+            raise ValueError(f"[site.{site!r}]: {', '.join(sorted(unknown))} is not a setting of a site")
         try:
             return _BREAKER.validate_python({**asdict(self.breaker), **values})
         except ValidationError as error:
@@ -279,6 +282,11 @@ class Config(BaseSettings):
             success_threshold=self.cb_success_threshold,
             cooldown=self.cooldown,
         )
+
+    @property
+    def site_caps(self) -> dict[str, int]:
+        """Extractions that may run at once, of the sites that have such a limit."""
+        return {site: values["concurrency"] for site, values in self.site.items() if "concurrency" in values}
 
     @property
     def site_breakers(self) -> dict[str, BreakerSettings]:

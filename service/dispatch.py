@@ -48,7 +48,8 @@ class Dispatcher:
         measured: Events | None = None,
     ) -> None:
         self._timeout = config.job_timeout
-        self._desk = Desk(pool, breakers, bus, measured or Events(), jitter)
+        caps = {site: trio.CapacityLimiter(places) for site, places in config.site_caps.items()}
+        self._desk = Desk(pool, breakers, bus, measured or Events(), jitter, caps)
         self._sharing: Sharing[Answer] = Sharing()
         self._cache = Cache(config.cache_max_bytes, config.cache_ttl)
         self._running: set[trio.CancelScope] = set()

@@ -9,7 +9,8 @@ close the way to all others of its site. A probe is never tried again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 
 import trio
@@ -18,7 +19,7 @@ from . import events
 from .admission import Ticket
 from .breaker import Verdict
 from .breakers import BreakerKey, Breakers
-from .errors import Blame, Code, ExtractionError, Retry, traits
+from .errors import Blame, Code, ExtractionError, QueueFull, Retry, traits
 from .measurements import CANCELLED, OK, AttemptEnded
 from .pacing import Paces
 from .pool import Pool, Seat
@@ -31,6 +32,7 @@ from .wire import Failure, Job, Outcome, Success
 
 MAX_ATTEMPTS = 3
 BACKOFF = 0.5  # seconds before the second attempt; doubled for each further one, spread by ±25 %
+MAX_WAITING = 100  # requests for one of a limited site's places
 LEAST_TIME = 1.0  # seconds that must be left for another attempt to be worth it
 
 
@@ -40,6 +42,7 @@ class Desk:
 
     Attributes:
         jitter: a number from 0 to 1, drawn for each pause.
+        caps: of the sites that only so many extractions may ask at a time.
         measured: is told how long each attempt took.
     """
 
@@ -48,6 +51,7 @@ class Desk:
     bus: events.Events
     measured: events.Events
     jitter: Callable[[], float]
+    caps: Mapping[str, trio.CapacityLimiter]
     paces: Paces = field(default_factory=Paces)
     quarantine: Quarantine = field(default_factory=Quarantine)
     followers: Followers = field(default_factory=Followers)
@@ -83,7 +87,7 @@ class Errand:
             ticket = Ticket(
                 self._caller.client, tier=self._caller.tier, deadline=self._deadline, share=self._caller.share
             )
-            async with desk.pool.seat(ticket, self._waits) as seat:
+            async with self._cap(), desk.pool.seat(ticket, self._waits) as seat:
                 self.running = True
                 self._queued += seat.waited
                 desk.followers.tell(self._job, Started(attempt))
@@ -139,6 +143,20 @@ class Errand:
         backoff = BACKOFF * 2 ** (attempt - 1) * (0.75 + 0.5 * self._desk.jitter())
         pause: float = max(backoff, failure.retry_after or 0.0)
         return pause if trio.current_time() + pause + LEAST_TIME <= self._deadline else None
+
+    def _cap(self) -> AbstractAsyncContextManager[object]:
+        """One of the site's places, where they are limited; waited for before the pool's queue, not in it.
+
+        Raises:
+            QueueFull: as many wait for the site as may.
+        """
+        cap = self._desk.caps.get(self._key.site)
+        if cap is None:
+            return nullcontext()
+        waiting = cap.statistics().tasks_waiting
+        if waiting >= MAX_WAITING:
+            raise QueueFull(waiting, retry_after=LEAST_TIME)
+        return cap
 
     async def _keep_pace(self) -> None:
         """Wait for the site's pace. Raises ExtractionError (RATE_LIMITED) where that would take too long."""

@@ -132,6 +132,7 @@ class Scaler:
         *,
         cores: float = math.inf,
         memory: int | None = None,
+        sites: int | None = None,
         fixed: int | None = None,
     ) -> None:
         if fixed is not None:
@@ -139,7 +140,7 @@ class Scaler:
         self._floor = floor
         self._ceiling = ceiling
         self._fixed = fixed is not None
-        self._limits = Limits(cores, memory)
+        self._limits = Limits(cores, memory, sites)
         self._load = Load(0, 0)
         self._boot_time = 0.0
         self._rate = 0.0

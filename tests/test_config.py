@@ -124,10 +124,13 @@ def test_a_config_is_frozen() -> None:
 
 def test_a_site_may_have_a_breaker_of_its_own(tmp_path: Path) -> None:
     file = tmp_path / "ytdlpd.toml"
-    file.write_text('cb_cooldown_ms = 5000\n[site."example.com"]\nprobes = 1\nmode = "METRICS_ONLY"\n')
+    file.write_text(
+        'cb_cooldown_ms = 5000\n[site."example.com"]\nprobes = 1\nmode = "METRICS_ONLY"\nconcurrency = 3\n'
+    )
     config = Config.load(file=file)
-    own = config.site_breakers["example.com"]
-    assert (own.probes, own.mode, own.cooldown) == (1, Mode.METRICS_ONLY, 5)
+    assert config.site_caps == {"example.com": 3}
+    breaker = config.site_breakers["example.com"]
+    assert (breaker.probes, breaker.mode, breaker.cooldown) == (1, Mode.METRICS_ONLY, 5)
     assert config.breaker.probes != 1
 
 
@@ -135,10 +138,12 @@ def test_a_site_may_have_a_breaker_of_its_own(tmp_path: Path) -> None:
     ("table", "sentence"),
     [
         ('[site."www.example.com"]\nprobes = 1', "write its domain"),
-        ('[site."example.com"]\nprobe = 1', "probe is not a breaker's setting"),
+        ('[site."example.com"]\nprobe = 1', "probe is not a setting of a site"),
         ('[site."example.com"]\nprobes = 0', "probes must be at least 1"),
         ('[site."example.com"]\nprobes = "many"', "probes "),
         ('[site."example.com"]\nmode = "ODD"', "mode "),
+        ('[site."example.com"]\nconcurrency = 0', "concurrency must be"),
+        ('[site."example.com"]\nconcurrency = "2"', "concurrency must be"),
     ],
 )
 def test_a_site_table_that_is_wrong_is_named(tmp_path: Path, table: str, sentence: str) -> None:

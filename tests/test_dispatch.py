@@ -425,3 +425,16 @@ async def test_a_live_result_is_extracted_each_time(autojump_clock: MockClock) -
     await it.submit()
     assert (await it.submit()).age is None
     assert len(it.pool.tickets) == 2
+
+
+async def test_a_site_may_limit_how_many_ask_it_at_a_time(autojump_clock: MockClock) -> None:
+    it = house(GOOD, takes=2)
+    it.config = Config.load(ytdlp_timeout=25_000, site={"site.test": {"concurrency": 2}})
+    it.__post_init__()
+    began = trio.current_time()
+    async with trio.open_nursery() as nursery:
+        for number in range(6):
+            nursery.start_soon(it.submit, Job(Kind.EXTRACT, f"https://site.test/{number}"))
+        nursery.start_soon(it.submit, Job(Kind.EXTRACT, "https://other.test/"))
+    moments = sorted(seated - began for seated in it.pool.seated)
+    assert moments == pytest.approx([0, 0, 0, 2, 2, 4, 4])
