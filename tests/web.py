@@ -23,6 +23,7 @@ from service.progress import Follower, Progress
 from service.quarantine import Quarantine
 from service.request import Answer, Caller
 from service.scaling import Scaler
+from service.telemetry import Telemetry
 from service.web.app import create_app
 from service.web.connection import Limits
 from service.web.server import serve
@@ -124,11 +125,13 @@ class Web:
     pool: FakePool = field(default_factory=FakePool)
     breakers: Breakers = field(default_factory=lambda: Breakers(BreakerSettings(), Events()))
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
+    bus: Events = field(default_factory=Events)
 
     def __post_init__(self) -> None:
         self.lifecycle.ready()
+        self.telemetry = Telemetry.build(self.config, self.bus)
         self.app: QuartTrio = create_app(
-            self.config, self.dispatcher, self.pool, self.breakers, self.lifecycle
+            self.config, self.dispatcher, self.pool, self.breakers, self.lifecycle, self.telemetry
         )
 
     async def request(self, method: str, path: str, **given: Any) -> Any:

@@ -16,7 +16,7 @@ from .auth import HEADER
 from .errors import Refused
 from .openapi import SECURITY, fails
 from .rooms import Rooms
-from .streams import EVENTS, HEAD, HEARTBEAT, event, stream
+from .streams import EVENTS, HEARTBEAT, event, stream
 
 SILENCE = 10.0  # seconds without an event after which a sign of life is sent
 LAST = "DrainEnded"  # the event after which there is none
@@ -54,7 +54,7 @@ def _last_seen() -> int | None:
 
 @trio.as_safe_channel
 async def _follow(feed: Feed, lifecycle: Lifecycle, after: int | None) -> AsyncGenerator[bytes, None]:
-    yield HEAD
+    yield HEARTBEAT  # so that the head is sent at once
     try:
         with feed.subscribe(after=after) as subscription:
             while True:

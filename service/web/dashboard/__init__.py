@@ -21,7 +21,7 @@ from ..errors import Refused
 from ..notices import LAST, too_many
 from ..replies import reply
 from ..rooms import Rooms
-from ..streams import EVENTS, HEAD, event, stream
+from ..streams import EVENTS, event, stream
 from .snapshot import Snapshots
 
 INTERVAL = 1.0  # seconds between snapshots when nothing happens
@@ -83,7 +83,6 @@ def _is_admin(keys: Keys, presented: str | None) -> bool:
 
 @trio.as_safe_channel
 async def _follow(rooms: Rooms, snapshots: Snapshots, *, admin: bool) -> AsyncGenerator[bytes, None]:
-    yield HEAD
     try:
         with rooms.telemetry.feed.subscribe() as subscription:
             over = False
