@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from service.keys import new_key
 from service.web.auth import Identity
-from service.web.limits import RateLimit, client_address, client_of
+from service.web.limits import Crowds, RateLimit, client_address, client_of
 from tests.web import URL, web
 
 TRUSTED = [ipaddress.ip_network(text) for text in ("10.0.0.0/8", "192.0.2.7/32", "fd00::/8")]
@@ -161,3 +161,18 @@ async def test_a_key_may_have_a_rate_of_its_own(autojump_clock: Any) -> None:
 
 async def test_no_limit_no_headers() -> None:
     assert "RateLimit-Limit" not in (await ask(web(rate_limit_max_requests=0))).headers
+
+
+def test_one_client_has_so_many_connections() -> None:
+    crowds = Crowds(2, (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("10.0.0.0/8")))
+    assert [crowds.enter("192.0.2.1") for _ in range(3)] == [True, True, False]
+    assert crowds.enter("192.0.2.2")
+    crowds.leave("192.0.2.1")
+    assert [crowds.enter("192.0.2.1") for _ in range(2)] == [True, False]
+    assert [crowds.enter(f"2001:db8:0:1::{n}") for n in (1, 2, 3)] == [True, True, False], "one /64"
+    assert crowds.enter("2001:db8:0:2::1")
+    assert [crowds.enter("::ffff:192.0.2.2"), crowds.enter("192.0.2.2")] == [True, True]
+    for proxy in ("127.0.0.1", "10.1.2.3", "::ffff:10.1.2.3"):
+        assert all([crowds.enter(proxy) for _ in range(9)])
+        for _ in range(9):
+            crowds.leave(proxy)

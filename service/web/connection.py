@@ -13,6 +13,7 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
+from ipaddress import ip_network
 from typing import Any, cast
 
 import h11
@@ -27,6 +28,7 @@ from hypercorn.trio.worker_context import EventWrapper, WorkerContext
 from hypercorn.typing import AppWrapper, ConnectionState, H11SendableEvent
 from hypercorn.utils import parse_socket_addr
 
+from ..config import Network
 from ..errors import Code
 from . import errors
 from .exchange import request_id
@@ -44,6 +46,8 @@ class Limits:
 
     Attributes:
         connections: open at once; who comes then is answered 503.
+        of_one_client: of these; an IPv6 client is the /64 around it.
+        spared: whom that does not bind, besides TRUSTED_PROXIES: this machine.
         backlog: connections that the kernel keeps until they are accepted.
         header: the request line and headers together.
         keep_alive: for a request's headers to arrive, and for which an idle connection stays open.
@@ -53,6 +57,8 @@ class Limits:
     """
 
     connections: int = 1000
+    of_one_client: int = 100
+    spared: tuple[Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
     backlog: int = 2048
     header: int = 16 * 1024
     keep_alive: float = 5.0
@@ -239,8 +245,9 @@ class Connection(TCPServer):
         """
         self._lingering = True
         self._reading.deadline = trio.current_time() + self._limits.linger
-        with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-            await self.stream.send_eof()
+        async with self.send_lock:  # a refusal of what came behind the request may be on its way, too
+            with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+                await self.stream.send_eof()
         await self.protocol.handle(Closed())
 
     async def _read_data(self) -> None:

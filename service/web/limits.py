@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import math
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -109,6 +109,35 @@ class RateLimits:
         return allowance
 
 
+class Crowds:
+    """How many connections each client has open, up to `limit`; the `spared` networks are not counted."""
+
+    def __init__(self, limit: int, spared: Sequence[Network]) -> None:
+        self._limit = limit
+        self._spared = spared
+        self._sizes: Counter[str] = Counter()
+
+    def enter(self, address: str) -> bool:
+        """Whether one more is let in from `address`; it is to `leave` later, then."""
+        client = self._counted(address)
+        if client is None:
+            return True
+        if self._sizes[client] >= self._limit:
+            return False
+        self._sizes[client] += 1
+        return True
+
+    def leave(self, address: str) -> None:
+        client = self._counted(address)
+        if client is not None:
+            self._sizes[client] -= 1
+            if not self._sizes[client]:
+                del self._sizes[client]
+
+    def _counted(self, address: str) -> str | None:
+        return None if _is_within(address, self._spared) else client_of(None, address)
+
+
 def client_of(identity: Identity | None, address: str) -> str:
     """Whose share a request uses up: that of its key, or of its address (for IPv6, of the /64 around it)."""
     if identity is not None and identity.name is not None:
@@ -137,6 +166,12 @@ def client_address(peer: str, forwarded: Sequence[str], trusted: Sequence[Networ
             break
         address = nearer
     return str(address)
+
+
+def _is_within(address: str, networks: Sequence[Network]) -> bool:
+    """Whether `address` is one of `networks`; an IPv4 address may be wrapped in an IPv6 one."""
+    parsed = _parse(address)
+    return parsed is not None and any(parsed in network for network in networks)
 
 
 def _parse(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

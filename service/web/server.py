@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import resource
+import select
 from collections.abc import Sequence
 from functools import partial
 from http import HTTPStatus
@@ -25,8 +26,11 @@ from hypercorn.utils import repr_socket_addr
 from ..config import Config
 from ..lifecycle import Lifecycle
 from .connection import Connection, Limits, plain_error
+from .limits import Crowds
 
 log = structlog.get_logger(__name__)
+
+LAST_CALL = 0.1  # seconds for the requests of those who were let in last to arrive
 
 
 async def serve(
@@ -55,7 +59,7 @@ async def serve(
             lifespan = Lifespan(wrapped, hypercorn, state)
             await nursery.start(lifespan.handle_lifespan)
             await lifespan.wait_for_startup()
-            door = _Door(wrapped, hypercorn, state, limits)
+            door = _Door(wrapped, hypercorn, state, limits, config)
             await door.keep(listeners, lifecycle.closing, task_status)
             await lifespan.wait_for_shutdown()
             nursery.cancel_scope.cancel()
@@ -68,7 +72,12 @@ class _Door:
     """Lets clients in while there is room."""
 
     def __init__(
-        self, app: AppWrapper, hypercorn: HypercornConfig, state: ConnectionState, limits: Limits
+        self,
+        app: AppWrapper,
+        hypercorn: HypercornConfig,
+        state: ConnectionState,
+        limits: Limits,
+        config: Config,
     ) -> None:
         self._app = app
         self._hypercorn = hypercorn
@@ -78,6 +87,7 @@ class _Door:
         # A quarter of the file descriptors is left for everything that is not a client.
         descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         self._room = min(limits.connections, descriptors * 3 // 4)
+        self._crowds = Crowds(limits.of_one_client, (*limits.spared, *config.trusted_networks))
 
     async def keep(
         self,
@@ -95,12 +105,30 @@ class _Door:
                 task_status.started(urls)
                 await closing.wait()
                 accepting.cancel_scope.cancel()
+            await self._last_call(listeners, connections)
             await self._context.terminated.set()  # idle connections close, others after their response
             connections.cancel_scope.deadline = trio.current_time() + self._limits.grace
 
+    async def _last_call(self, listeners: Sequence[trio.SocketListener], connections: trio.Nursery) -> None:
+        """Let in whom the kernel has accepted already, close the door, and let everybody's request arrive.
+
+        Without it they would be reset, as nobody had read what they asked.
+        """
+        for listener in listeners:
+            while select.select([listener.socket], [], [], 0)[0]:
+                with trio.move_on_after(LAST_CALL):  # he may have left by now
+                    connections.start_soon(self._admit, await listener.accept())
+            await trio.aclose_forcefully(listener)
+        await trio.sleep(LAST_CALL)
+
     async def _admit(self, stream: trio.SocketStream) -> None:
-        if self._room <= 0:
-            log.warning("connection_refused", limit=self._limits.connections)
+        try:
+            address = str(stream.socket.getpeername()[0])
+        except OSError:  # gone again
+            await stream.aclose()
+            return
+        if self._room <= 0 or not self._crowds.enter(address):
+            log.warning("connection_refused", room=self._room)
             await _turn_away(stream)
             return
         self._room -= 1
@@ -110,6 +138,7 @@ class _Door:
             ).run()
         finally:
             self._room += 1
+            self._crowds.leave(address)
 
 
 async def _turn_away(stream: trio.SocketStream) -> None:
