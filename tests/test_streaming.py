@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -159,3 +161,28 @@ def test_a_drain_finishes_what_runs_and_answers_the_other_lines(internet: Intern
     assert sorted(line["index"] for line in lines) == list(range(30))
     assert sum(line["ok"] for line in lines) >= 2
     assert {line["code"] for line in lines if not line["ok"]} == {"SHUTTING_DOWN"}
+
+
+def test_the_head_comes_before_the_first_line(service: Service) -> None:
+    asked = {"urls": ["https://hang.fail-95.example/"]}
+    with httpx.stream(
+        "POST", service.url + "/api/v1/batch", json=asked, headers=ADMIN, timeout=PATIENCE
+    ) as answer:
+        assert answer.status_code == 200
+        eventually(lambda: service.pool()["activeTasks"] == 1)
+    eventually(lambda: service.pool()["activeTasks"] == 0, within=5)
+
+
+def test_a_client_that_does_not_read_stops_the_batch(service: Service) -> None:
+    body = json.dumps({"urls": [f"https://youtu.be/dQw4w9W{number:04d}" for number in range(100)]}).encode()
+    url = httpx.URL(service.url)
+    tasks = service.pool()["totalTasks"]
+    with socket.socket() as silent:
+        silent.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        silent.connect((url.host, url.port))
+        head = f"Host: {url.host}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+        silent.sendall(f"POST /api/v1/batch HTTP/1.1\r\n{head}\r\n\r\n".encode() + body)
+        eventually(lambda: service.pool()["totalTasks"] > tasks)
+        eventually(lambda: service.pool()["activeTasks"] == 0)
+        time.sleep(1)  # in which all others could run, at some 400 KB each
+        assert service.pool()["totalTasks"] < tasks + 40

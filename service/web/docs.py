@@ -26,6 +26,8 @@ _FEATURES = {
     "requestTracing": "X-Request-ID goes in, comes out, and is in every error and log line.",
     "retryLogic": "Failures that pass are tried again with growing pauses, within the request's deadline.",
     "sharing": "Equal requests at the same time share one extraction; those with cookies never do.",
+    "batch": "Many URLs in one request, a line of JSON for each as it is done; each counts as a request.",
+    "streaming": "A playlist line by line, and an extraction's progress as server-sent events.",
     "cancellation": "A client that hangs up frees its worker at once.",
     "gracefulShutdown": "On SIGTERM running work is finished and everybody is answered.",
 }
