@@ -28,14 +28,20 @@ Finish = Callable[[int | None, str | None], None]
 
 
 class Tracer:
-    """Makes the spans of one service; the provider says where they go."""
+    """Makes the spans of one service.
 
-    def __init__(self, provider: TracerProvider) -> None:
+    Args:
+        provider: says where they go.
+        give_up: ends an export that is under way.
+    """
+
+    def __init__(self, provider: TracerProvider, give_up: Callable[[], None] = lambda: None) -> None:
         from opentelemetry import trace
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
         self._api = trace
         self._provider = provider
+        self._give_up = give_up
         self._tracer = provider.get_tracer("ytdlpd", __version__)
         self._propagator = TraceContextTextMapPropagator()
 
@@ -78,6 +84,8 @@ class Tracer:
         """Export what is left, for LAST_EXPORT seconds at most."""
         with trio.move_on_after(LAST_EXPORT):
             await trio.to_thread.run_sync(self._provider.shutdown, abandon_on_cancel=True)
+            return
+        self._give_up()
 
 
 def tracer_of(config: Config) -> Tracer | None:
@@ -100,5 +108,6 @@ def tracer_of(config: Config) -> Tracer | None:
     resource = Resource.create({SERVICE_NAME: "ytdlpd", SERVICE_VERSION: __version__})
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     endpoint = config.otel_exporter_otlp_endpoint.rstrip("/") + "/v1/traces"
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint)))
-    return Tracer(provider)
+    exporter = OTLPSpanExporter(endpoint=endpoint)
+    provider.add_span_processor(BatchSpanProcessor(exporter))
+    return Tracer(provider, exporter.shutdown)

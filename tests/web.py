@@ -130,6 +130,9 @@ class Web:
     def __post_init__(self) -> None:
         self.lifecycle.ready()
         self.telemetry = Telemetry.build(self.config, self.bus)
+        self.build()
+
+    def build(self) -> None:
         self.app: QuartTrio = create_app(
             self.config, self.dispatcher, self.pool, self.breakers, self.lifecycle, self.telemetry
         )
