@@ -25,7 +25,7 @@ from .extract import MAX_BODY, admit, charge, read_body
 from .models import BatchLine, BatchRequest
 from .openapi import EXTRACTION_STATUSES, SECURITY, fails, streams
 from .rooms import Rooms
-from .streams import HEAD, LINES, outcome, stream
+from .streams import LINES, outcome, stream
 
 LANES = 4  # URLs of one batch that wait or run at a time
 
@@ -56,7 +56,6 @@ def blueprint(rooms: Rooms) -> Blueprint:
 @trio.as_safe_channel
 async def lines(rooms: Rooms, asked: BatchRequest, caller: Caller) -> AsyncGenerator[bytes, None]:
     """The lines that answer `asked`. At worst it holds a result for each lane, and the one being written."""
-    yield HEAD
     done, taken = trio.open_memory_channel[bytes](0)
     numbered = iter(enumerate(asked.urls))
     async with trio.open_nursery() as nursery:

@@ -12,7 +12,7 @@ from ..progress import Progress, Queued, Started
 from ..request import Answer, Caller
 from ..wire import Job
 from .rooms import Rooms
-from .streams import HEAD, HEARTBEAT, event, outcome
+from .streams import HEARTBEAT, event, outcome
 
 SILENCE = 10.0  # seconds without an event after which a sign of life is sent
 STEPS = 32  # kept for a client that is slow to read; three attempts make nine
@@ -21,7 +21,6 @@ STEPS = 32  # kept for a client that is slow to read; three attempts make nine
 @trio.as_safe_channel
 async def follow(rooms: Rooms, job: Job, caller: Caller) -> AsyncGenerator[bytes, None]:
     """The events of `job`; the last is `done`, and its data are what a plain request would be answered."""
-    yield HEAD
     steps, taken = trio.open_memory_channel[Progress | bytes](STEPS)
     async with trio.open_nursery() as nursery:
 

@@ -29,7 +29,6 @@ JSON = "application/json"
 LINES = "application/x-ndjson"
 EVENTS = "text/event-stream"
 
-HEAD = b""  # a first piece that sends the response's head on its way, before there is anything to say
 HEARTBEAT = b": waiting\n\n"  # a comment, which clients skip; so that nobody between thinks it is over
 
 
