@@ -22,7 +22,7 @@ check: .venv/ready-dev
 	$(BIN)/mypy
 
 bench: .venv/ready-bench
-	$(BIN)/python -m bench
+	$(BIN)/python -m bench suite
 
 clean:
 	rm -rf .venv .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache

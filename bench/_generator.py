@@ -29,12 +29,12 @@ class Load:
     """What to send, when.
 
     Attributes:
-        target: the path and query of a GET; `{n}` in it becomes the request's number, seven digits.
+        target: a GET's path and query; several, separated by spaces, are asked in turn. `{n}` in it becomes
+            the request's number, seven digits.
         seconds: for which requests are sent.
         clients: of a closed loop; in an open loop the connections that there may be at once.
         rate: requests per second of an open loop; None for a closed loop.
         distinct: after so many numbers they begin again; 0 for never.
-        first: the first number.
         limit: requests in all; 0 for no limit.
         timeout: seconds after the end in which answers still count.
     """
@@ -46,14 +46,15 @@ class Load:
     clients: int
     rate: float | None = None
     distinct: int = 0
-    first: int = 0
     limit: int = 0
     timeout: float = PATIENCE
     headers: dict[str, str] = field(default_factory=dict)
 
     def request(self, number: int) -> bytes:
-        number = self.first + (number % self.distinct if self.distinct else number)
-        lines = [f"GET {self.target.replace('{n}', f'{number:07d}')} HTTP/1.1", f"Host: {self.host}"]
+        targets = self.target.split()
+        target = targets[number % len(targets)]
+        number = number % self.distinct if self.distinct else number
+        lines = [f"GET {target.replace('{n}', f'{number:07d}')} HTTP/1.1", f"Host: {self.host}"]
         lines += [f"{name}: {value}" for name, value in self.headers.items()]
         return ("\r\n".join(lines) + "\r\n\r\n").encode()
 

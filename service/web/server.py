@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import resource
-import select
+import socket
 from collections.abc import Sequence
 from functools import partial
 from http import HTTPStatus
@@ -96,29 +97,32 @@ class _Door:
         task_status: trio.TaskStatus[list[str]],
     ) -> None:
         """Serve every connection until `closing`; returns when the last one has ended."""
-        sockets = [listener.socket for listener in listeners]
-        urls = [f"http://{repr_socket_addr(socket.family, socket.getsockname())}" for socket in sockets]
+        bound = [(listener.socket.family, listener.socket.getsockname()) for listener in listeners]
+        urls = [f"http://{repr_socket_addr(family, address)}" for family, address in bound]
         async with trio.open_nursery() as connections:
             async with trio.open_nursery() as accepting:
                 accept = partial(trio.serve_listeners, handler_nursery=connections)
                 accepting.start_soon(accept, self._admit, listeners)
                 task_status.started(urls)
                 await closing.wait()
+                # serve_listeners closes its own; these keep the kernel's queues.
+                queues = [socket.socket(fileno=os.dup(listener.socket.fileno())) for listener in listeners]
                 accepting.cancel_scope.cancel()
-            await self._last_call(listeners, connections)
+            await self._last_call(queues, connections)
             await self._context.terminated.set()  # idle connections close, others after their response
             connections.cancel_scope.deadline = trio.current_time() + self._limits.grace
 
-    async def _last_call(self, listeners: Sequence[trio.SocketListener], connections: trio.Nursery) -> None:
+    async def _last_call(self, queues: Sequence[socket.socket], connections: trio.Nursery) -> None:
         """Let in whom the kernel has accepted already, close the door, and let everybody's request arrive.
 
         Without it they would be reset, as nobody had read what they asked.
         """
-        for listener in listeners:
-            while select.select([listener.socket], [], [], 0)[0]:
-                with trio.move_on_after(LAST_CALL):  # he may have left by now
-                    connections.start_soon(self._admit, await listener.accept())
-            await trio.aclose_forcefully(listener)
+        for queue in queues:
+            queue.setblocking(False)
+            with queue, contextlib.suppress(OSError):  # BlockingIOError: that was the last
+                while True:
+                    client = trio.socket.from_stdlib_socket(queue.accept()[0])
+                    connections.start_soon(self._admit, trio.SocketStream(client))
         await trio.sleep(LAST_CALL)
 
     async def _admit(self, stream: trio.SocketStream) -> None:

@@ -108,6 +108,15 @@ def _json_ld(request: Request) -> Reply:
     )
 
 
+def _big(request: Request) -> Reply:
+    """A manifest so long that its result takes about a megabyte."""
+    variants = "".join(
+        f"#EXT-X-STREAM-INF:BANDWIDTH={800_000 + number},RESOLUTION=640x360\n{number}/{'v' * 200}.m3u8\n"
+        for number in range(_BIG)
+    )
+    return Reply(f"#EXTM3U\n{variants}".encode(), "application/vnd.apple.mpegurl", kind="manifest")
+
+
 def _cookies(request: Request) -> Reply:
     """Sets a cookie, and shows in its title those it was sent: a leak between requests becomes visible."""
     sent = request.headers.get("cookie", "none")
@@ -131,6 +140,7 @@ def _base(request: Request) -> str:
     return f"{request.scheme}://{request.host}/"
 
 
+_BIG = 1200  # variants
 _HTML5 = html5()
 _EMPTY = page("A page about nothing", "<p>No video here, and no link to one.</p>")
 _HLS = Reply(master(), "application/vnd.apple.mpegurl", kind="manifest")
@@ -152,7 +162,7 @@ _PAGES: dict[str, Callable[[Request], Reply]] = {
 _ENDINGS: dict[str, Callable[[Request], Reply]] = {
     "mp4": lambda request: _ranged(request, _MP4, "video/mp4"),
     "mp3": lambda request: _ranged(request, _MP3, "audio/mpeg"),
-    "m3u8": lambda _: _HLS_VARIANT,
+    "m3u8": lambda request: _big(request) if request.path.startswith("/big-") else _HLS_VARIANT,
     "mpd": lambda _: _DASH,
     "xml": lambda request: Reply(feed(_base(request)), "application/rss+xml", kind="feed"),
     "jpg": lambda _: Reply(b"\xff\xd8\xff\xd9", "image/jpeg", kind="thumbnail"),
