@@ -31,7 +31,9 @@ async def test_every_route_is_documented_and_nothing_else() -> None:
         for path, methods in (await document())["paths"].items()
         for method in methods
     }
-    assert described == set(errors.endpoints(web().app.url_map))
+    pages = ("/dashboard", "/api/v1/dashboard/", "/api/v1/docs/")  # and what they load
+    endpoints = errors.endpoints(web().app.url_map)
+    assert described == {each for each in endpoints if not each.partition(" ")[2].startswith(pages)}
 
 
 async def test_every_operation_says_what_it_is_for_and_how_it_fails() -> None:

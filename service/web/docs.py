@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from quart import Blueprint, Response, current_app, render_template, request
@@ -14,6 +11,7 @@ from quart_schema import tag
 from quart_schema.documentation import document_response
 
 from .. import __version__
+from . import swagger
 from .auth import HEADER
 from .models import DocsResponse
 from .openapi import document
@@ -36,6 +34,7 @@ _FEATURES = {
 def blueprint(rooms: Rooms) -> Blueprint:
     routes = Blueprint("docs", __name__)
     config = rooms.config
+    swagger.add_files(routes)
 
     @cache
     def description() -> dict[str, Any]:
@@ -98,17 +97,7 @@ def blueprint(rooms: Rooms) -> Blueprint:
 
 
 async def _page(description: dict[str, Any]) -> Response:
-    style = _style()
-    page = await render_template("docs.html", style=style, **description)
+    page = await render_template("docs.html", **description)
     response = await reply(page.encode(), content_type="text/html; charset=utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    response.headers["Content-Security-Policy"] = (
-        f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'; "
-        "frame-ancestors 'none'"
-    )
+    response.headers["Content-Security-Policy"] = swagger.POLICY
     return response
-
-
-@cache
-def _style() -> str:
-    return (Path(__file__).parent / "templates" / "docs.css").read_text(encoding="utf-8")

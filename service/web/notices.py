@@ -14,7 +14,8 @@ from ..feed import Feed, Record, TooManySubscribers
 from ..lifecycle import Lifecycle
 from .auth import HEADER
 from .errors import Refused
-from .openapi import SECURITY, fails
+from .models import EventStream
+from .openapi import SECURITY, fails, streams
 from .rooms import Rooms
 from .streams import EVENTS, HEARTBEAT, event, stream
 
@@ -28,6 +29,7 @@ def blueprint(rooms: Rooms) -> Blueprint:
     @routes.get("/api/v1/events")
     @tag(["operation"])
     @security_scheme(SECURITY)
+    @streams(EVENTS, EventStream, "An event's name, and its fields as JSON; for example BreakerChanged.")
     @fails(401, 403, 503)
     async def notices() -> Response:
         """Transitions of breakers, workers and the service, as server-sent events; for admins.

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from prometheus_client.exposition import choose_encoder
+from pydantic import RootModel
 from quart import Blueprint, Response, request
-from quart_schema import hide
+from quart_schema import security_scheme, tag
 
 from .auth import HEADER
+from .openapi import SECURITY, fails, streams
 from .replies import reply
 from .rooms import Rooms
+
+
+class Exposition(RootModel[str]):
+    """Prometheus' text format."""
 
 
 def blueprint(rooms: Rooms) -> Blueprint:
@@ -16,7 +22,10 @@ def blueprint(rooms: Rooms) -> Blueprint:
     registry = rooms.telemetry.metrics.registry
 
     @routes.get("/metrics")
-    @hide
+    @tag(["operation"])
+    @security_scheme(SECURITY)
+    @streams("text/plain", Exposition, "One series a line.")
+    @fails(401)
     async def prometheus() -> Response:
         """Metrics in Prometheus' text format, or in that of OpenMetrics."""
         rooms.keys.authenticate(_presented())
