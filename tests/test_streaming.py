@@ -51,6 +51,11 @@ def events(service: Service, url: str) -> list[tuple[str, Any]]:
     return [(name.removeprefix("event: "), json.loads(data.removeprefix("data: "))) for name, data in pairs]
 
 
+def place(line: dict[str, Any]) -> int:
+    index: int = line["index"]
+    return index
+
+
 def test_a_batch_of_50_with_5_failing_sites(service: Service) -> None:
     urls = [f"https://html5.example/?batch={number}" for number in range(50)]
     for index, (url, _) in FAILING.items():
@@ -112,6 +117,10 @@ def test_a_playlist_line_by_line(service: Service) -> None:
     assert all(entry["ok"] and entry["url"] for entry in entries)
     whole = service.extract("https://feed.example/rss.xml", playlist=4).json()
     assert [entry["url"] for entry in entries] == [entry["url"] for entry in whole["entries"]]
+    lines = batch(service, [entry["url"] for entry in entries])  # what comes out may go in
+    assert [line["result"]["formats"][0]["url"] for line in sorted(lines, key=place)] == [
+        entry["url"] for entry in entries
+    ]
 
 
 def test_progress_from_the_start_to_the_result(service: Service) -> None:

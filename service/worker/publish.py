@@ -52,6 +52,7 @@ _HEADERS = _words(
 # Inside what is passed on as it is (chapters, thumbnails, comments …): never a credential.
 _NEVER = frozenset(("cookies", "http_headers", "authorization", "filename", "filepath"))
 
+SMUGGLED = "#__youtubedl_smuggle"  # yt-dlp's own way to hand data to an extractor inside a URL
 _USERINFO = re.compile(r"(?<=://)[^\s/?#@]*@")
 
 
@@ -98,6 +99,12 @@ def _domain(value: Any) -> Any:
     return str(value).rpartition("@")[2]  # yt-dlp leaves a URL's credentials in it
 
 
+def _url(value: Any) -> Any:
+    """Without what yt-dlp tells itself in a fragment: it is of no use to others, and not accepted back."""
+    scrubbed = _scrub(value)
+    return scrubbed.partition(SMUGGLED)[0] if isinstance(scrubbed, str) else scrubbed
+
+
 _SHAPES: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
     {
         "formats": _formats,
@@ -105,6 +112,9 @@ _SHAPES: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
         "entries": _entries,
         "http_headers": _headers,
         "webpage_url_domain": _domain,
+        "url": _url,
+        "webpage_url": _url,
+        "original_url": _url,
     }
 )
 

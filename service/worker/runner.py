@@ -44,8 +44,6 @@ from .egress import Guard
 from .extraction import Downloader, Shared, extract, origins, parameters, shared
 from .journal import MAX_CPU, Journal
 
-_SMUGGLED = "#__youtubedl_smuggle"  # yt-dlp's own way to hand data to an extractor inside a URL
-
 
 def warm(settings: WorkerSettings) -> Warm:
     """Warm this process, the template's, and say what it has.
@@ -148,7 +146,7 @@ def _check(job: Job, guard: Guard) -> None:
         parts = urlsplit(job.url)
     except ValueError:
         raise _Refused(Code.INVALID_URL) from None
-    if parts.scheme not in ("http", "https") or not parts.hostname or _SMUGGLED in job.url:
+    if parts.scheme not in ("http", "https") or not parts.hostname or publish.SMUGGLED in job.url:
         raise _Refused(Code.INVALID_URL)
     guard.check_url(job.url)
 
