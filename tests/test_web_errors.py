@@ -265,7 +265,8 @@ async def test_cors(allowed: str, origin: str | None, answer: str | None) -> Non
         assert preflight.headers.get("Access-Control-Allow-Origin") == answer
         assert set(preflight.headers["Access-Control-Allow-Methods"].split(", ")) == {"GET", "POST"}
         assert set(preflight.headers["Access-Control-Allow-Headers"].split(", ")) == {
-            *("Content-Type", "X-API-Key", "X-Request-ID", "X-Deadline-Ms"),
+            *("Content-Type", "X-API-Key", "X-Request-ID", "X-Deadline-Ms", "If-None-Match"),
+            *("traceparent", "tracestate"),
         }
 
 

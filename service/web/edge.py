@@ -40,7 +40,10 @@ _EXPOSED = (
 )
 _PREFLIGHT: Headers = [
     (b"access-control-allow-methods", b"GET, POST"),
-    (b"access-control-allow-headers", b"Content-Type, X-API-Key, X-Request-ID, X-Deadline-Ms, If-None-Match"),
+    (
+        b"access-control-allow-headers",
+        b"Content-Type, X-API-Key, X-Request-ID, X-Deadline-Ms, If-None-Match, traceparent, tracestate",
+    ),
     (b"access-control-max-age", b"600"),
 ]
 
