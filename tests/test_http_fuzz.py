@@ -1,4 +1,4 @@
-"""End-to-end: whatever bytes clients send to the real server stack, everybody else's requests are answered."""
+"""End-to-end: whatever bytes clients send to the real server stack, all others are answered."""
 
 from __future__ import annotations
 

@@ -173,6 +173,6 @@ def test_one_client_has_so_many_connections() -> None:
     assert crowds.enter("2001:db8:0:2::1")
     assert [crowds.enter("::ffff:192.0.2.2"), crowds.enter("192.0.2.2")] == [True, True]
     for proxy in ("127.0.0.1", "10.1.2.3", "::ffff:10.1.2.3"):
-        assert all([crowds.enter(proxy) for _ in range(9)])
+        assert all(crowds.enter(proxy) for _ in range(9))
         for _ in range(9):
             crowds.leave(proxy)

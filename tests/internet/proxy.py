@@ -69,7 +69,7 @@ async def _client(world: World, transport: trio.SocketStream) -> None:
     state.open_connections += 1
     try:
         await _Connection(world, transport, transport).run()
-    except (trio.BrokenResourceError, trio.ClosedResourceError, h11.ProtocolError, _Gone):
+    except (ConnectionError, trio.BrokenResourceError, trio.ClosedResourceError, h11.ProtocolError, _Gone):
         pass  # hostile replies, and clients that hang up, are this server's daily bread
     finally:
         state.open_connections -= 1
