@@ -91,12 +91,16 @@ class Dispatcher:
             ServiceError: as typed: the failure of the extraction, CircuitOpen, QueueFull, ShuttingDown or
                 DeadlineExceeded.
         """
+        with job_measured(self._desk.measured, site_of(job.url)):
+            return await self._answer(job, caller, progress)
+
+    async def _answer(self, job: Job, caller: Caller, progress: Follower | None) -> Answer:
         private = job.cookies is not None  # somebody's own view of the site: never kept, never shared
         if not private and not caller.fresh and (kept := self._cache.find(job, trio.current_time())):
             return kept
         timeout = min(self._timeout, caller.timeout)
         deadline = trio.current_time() + timeout
-        with self._desk.followers.follow(job, progress), job_measured(self._desk.measured, site_of(job.url)):
+        with self._desk.followers.follow(job, progress):
             if private:
                 return replace(await self._run(job, caller, deadline, timeout), etag="")
             run = partial(self._keep, job, caller, deadline, timeout)

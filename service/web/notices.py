@@ -56,19 +56,20 @@ def _last_seen() -> int | None:
 
 @trio.as_safe_channel
 async def _follow(feed: Feed, lifecycle: Lifecycle, after: int | None) -> AsyncGenerator[bytes, None]:
-    yield HEARTBEAT  # so that the head is sent at once
     try:
         with feed.subscribe(after=after) as subscription:
+            yield HEARTBEAT  # so that the head is sent at once
             while True:
-                record = await subscription.next(SILENCE)
+                over = lifecycle.closing.is_set()  # then the last event was told already
+                record = subscription.take() if over else await subscription.next(SILENCE)
                 if lost := subscription.take_lost():
                     yield event("lost", b'{"events": %d}' % lost)
                 if record is not None:
                     yield told(record)
                     if record.event == LAST:
                         return
-                elif lifecycle.closing.is_set():
-                    return  # it came when the last event was already told
+                elif over:
+                    return
                 else:
                     yield HEARTBEAT
     except TooManySubscribers:
