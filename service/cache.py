@@ -94,6 +94,13 @@ class Cache:
         self._hits += 1
         return replace(entry.kept, age=now - entry.since)
 
+    def fresh(self, job: Job, now: float) -> Answer | None:
+        """A fresh result, as `find` gives it; anything else is neither raised nor counted."""
+        entry = self._entries.get(job)
+        if entry is None or now >= entry.fresh_until or isinstance(entry.kept, ExtractionError):
+            return None
+        return self.find(job, now)
+
     def stand_in(self, job: Job, now: float) -> Answer | None:
         """A result that may be past its time, marked so, where its media URLs still hold."""
         entry = self._entries.get(job)

@@ -65,6 +65,10 @@ class Dispatcher:
         """How the kept results do."""
         return self._cache.statistics()
 
+    def kept(self, job: Job) -> Answer | None:
+        """A fresh result that was kept, if there is one."""
+        return self._cache.fresh(job, trio.current_time())
+
     def paces(self) -> tuple[PaceStatistics, ...]:
         """The pace of each site that was asked lately."""
         return self._desk.paces.statistics(trio.current_time())

@@ -387,13 +387,13 @@ class Pool:
     def _describe(self, now: float) -> list[WorkerStatistics]:
         """A line for each process."""
         lines = [
-            WorkerStatistics(process.pid, "booting", 0, now - process.born, process.cost().rss)
+            WorkerStatistics(process.pid, "booting", 0, now - process.born, process.rss(now))
             for process in self._boots.newborn
         ]
         for worker in self._workers:
             state = "ending" if worker.reason else "busy" if worker.ticket else "idle"
             process = worker.process
-            rss = process.cost().rss
+            rss = process.rss(now)
             site = worker.site if worker.ticket else None
             lines.append(WorkerStatistics(process.pid, state, worker.tasks, now - process.born, rss, site))
         return lines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import socket
@@ -24,6 +25,7 @@ from .wire import (
 )
 
 CHUNK = 256 * 1024
+RSS_AGE = 1.0  # seconds; reading /proc for ten workers takes longer than all else that /health says
 KILL_PATIENCE = 5.0  # seconds that a killed process may take to end; only a hung disk makes it take any
 
 
@@ -66,6 +68,7 @@ class Process:
         self._max_result = max_result
         self._reap = reap
         self._grace = trio.CancelScope()
+        self._rss, self._rss_until = 0, -math.inf
         server.setblocking(False)
         self._server = server
         self._stream = trio.SocketStream(trio.socket.from_stdlib_socket(server))
@@ -112,6 +115,12 @@ class Process:
     def cost(self) -> Cost:
         """What it and its children have used so far."""
         return cost_of(self.pid)
+
+    def rss(self, now: float) -> int:
+        """Bytes resident with its children's, as they were at most RSS_AGE seconds before `now`."""
+        if now >= self._rss_until:
+            self._rss, self._rss_until = self.cost().rss, now + RSS_AGE
+        return self._rss
 
     async def wait(self) -> None:
         """Return when the process has ended. What it had written can still be read, and then ends."""

@@ -46,9 +46,13 @@ class FakeDispatcher:
     quarantine: Quarantine = field(default_factory=Quarantine)
     shown: tuple[PaceStatistics, ...] = ()
     steps: tuple[Progress, ...] = ()
+    remembered: Answer | None = None
 
     def cache(self) -> CacheStatistics:
         return Cache(1 << 20, 60.0).statistics()
+
+    def kept(self, job: Job) -> Answer | None:
+        return self.remembered
 
     def paces(self) -> tuple[PaceStatistics, ...]:
         return self.shown

@@ -27,6 +27,7 @@ from .edge import Edge
 from .limits import RateLimits
 from .measuring import Measured
 from .rooms import Dispatcher, Pool, Rooms
+from .shortcut import ShortCut
 
 BODY_TIMEOUT = 15  # seconds for a request's body to arrive
 RESPONSE_TIMEOUT = 60  # seconds for a response to be taken; a stream of events sets its own
@@ -53,7 +54,7 @@ def create_app(
     rooms = Rooms(config, dispatcher, pool, breakers, lifecycle, Keys(config), RateLimits(config), telemetry)
     for subject in (health, extract, batch, metrics, admin, quarantine, docs, notices, prometheus, dashboard):
         app.register_blueprint(subject.blueprint(rooms))
-    edge = Edge(app.asgi_app, config, lifecycle)
+    edge = Edge(ShortCut(app.asgi_app, rooms), config, lifecycle)
     routes = {rule.rule for rule in app.url_map.iter_rules()}
     app.asgi_app = Measured(edge, telemetry, routes)  # type: ignore[method-assign]
     return app

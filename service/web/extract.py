@@ -12,12 +12,12 @@ from quart import Blueprint, Response, request
 from quart_schema import security_scheme, tag
 from quart_schema.documentation import document_querystring, document_request, document_response
 
-from ..errors import Code, ShuttingDown
-from ..lifecycle import Phase
+from ..errors import Code
 from ..request import Caller
 from ..wire import Job, Kind
 from . import urls
 from .auth import HEADER
+from .entrance import let_in
 from .errors import Refused, too_large
 from .exchange import current
 from .following import follow
@@ -49,7 +49,7 @@ def blueprint(rooms: Rooms) -> Blueprint:
 
     async def answer(job: Job, caller: Caller) -> Response:
         result = await rooms.dispatcher.submit(job, caller)
-        return await respond(result, LINES if job.lines else JSON)
+        return await respond(result, LINES if job.lines else JSON, rooms.repeats)
 
     async def extract(asked: ExtractQuery, cookies: str | None, caller: Caller) -> Response:
         url = urls.check(asked.url, schemes=("https", "http"), sites=sites)
@@ -65,6 +65,8 @@ def blueprint(rooms: Rooms) -> Blueprint:
         response = (
             stream(follow(rooms, job, caller), EVENTS) if liked == EVENTS else await answer(job, caller)
         )
+        if request.method == "GET" and liked == JSON:
+            rooms.repeats.learn(request.scope, job)
         response.headers.add("Vary", "Accept")
         return response
 
@@ -128,16 +130,8 @@ def admit(rooms: Rooms) -> Caller:
         ShuttingDown: the service drains.
         Refused: TOO_MANY_REQUESTS, or UNAUTHORIZED.
     """
-    if rooms.lifecycle.phase is Phase.DRAINING:
-        raise ShuttingDown
     exchange = current()
-    presented = request.headers.get(HEADER)
-    known = rooms.keys.identify(presented)
-    # Before the key is judged, so that guessing keys uses up the limit of the guesser's address.
-    allowance = rooms.limits.take(known, exchange.client, trio.current_time())
-    if allowance is not None:
-        exchange.headers.update(allowance.headers)
-    identity = rooms.keys.authenticate(presented)
+    known, identity = let_in(rooms, exchange, request.headers.get(HEADER))
     return Caller(
         client=client_of(known, exchange.client),
         tier=identity.tier,

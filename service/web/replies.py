@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import trio
@@ -15,12 +16,25 @@ OFF_LOOP = 64 * 1024  # bytes from which compressing would be felt by other requ
 LEVEL = 4
 
 
-async def reply(body: bytes, status: int = 200, *, content_type: str = "application/json") -> Response:
+async def compressed(body: bytes) -> bytes:
+    """`body` gzipped."""
+    if len(body) < OFF_LOOP:
+        return gzip.compress(body, LEVEL, mtime=0)
+    return await trio.to_thread.run_sync(lambda: gzip.compress(body, LEVEL, mtime=0))
+
+
+async def reply(
+    body: bytes,
+    status: int = 200,
+    *,
+    content_type: str = "application/json",
+    compress: Callable[[bytes], Awaitable[bytes]] = compressed,
+) -> Response:
     """The response with `body`, unparsed."""
     headers = {"Vary": "Accept-Encoding"}
     if len(body) >= WORTH_IT and request.accept_encodings.quality("gzip") > 0:
         headers["Content-Encoding"] = "gzip"
-        body = await _compressed(body)
+        body = await compress(body)
     return Response(body, status, headers, content_type=content_type)
 
 
@@ -28,9 +42,3 @@ async def reply_json(content: dict[str, Any] | BaseModel, status: int = 200) -> 
     if isinstance(content, BaseModel):
         return await reply(content.model_dump_json(by_alias=True).encode(), status)
     return await reply(json.dumps(content, ensure_ascii=False).encode(), status)
-
-
-async def _compressed(body: bytes) -> bytes:
-    if len(body) < OFF_LOOP:
-        return gzip.compress(body, LEVEL, mtime=0)
-    return await trio.to_thread.run_sync(lambda: gzip.compress(body, LEVEL, mtime=0))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from ..breakers import Breakers
@@ -16,6 +16,7 @@ from ..quarantine import Quarantine
 from ..request import Answer, Caller
 from ..telemetry import Telemetry
 from ..wire import Job
+from .repeats import Repeats
 
 if TYPE_CHECKING:
     from .auth import Keys
@@ -29,6 +30,8 @@ class Dispatcher(Protocol):
     def quarantine(self) -> Quarantine: ...
 
     def cache(self) -> CacheStatistics: ...
+
+    def kept(self, job: Job) -> Answer | None: ...
 
     def paces(self) -> tuple[PaceStatistics, ...]: ...
 
@@ -49,3 +52,4 @@ class Rooms:
     keys: Keys
     limits: RateLimits
     telemetry: Telemetry
+    repeats: Repeats = field(default_factory=Repeats)
