@@ -47,6 +47,9 @@ class FakeProcess:
     def cost(self) -> Cost:
         return Cost()
 
+    def rss(self, now: float) -> int:
+        return 0
+
     def die(self) -> None:
         self._death.set()
 
