@@ -105,6 +105,11 @@ def leaves_nothing_behind() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def internet() -> Iterator[Internet]:
-    """The small internet, for all tests that ask for it; what they switch, they heal."""
+    """The small internet, for all tests that ask for it; what they switch, they heal.
+
+    At the end of the suite nothing of all that it served may have reached its private side.
+    """
     with Internet.spawn() as running:
         yield running
+        counters = running.counters()
+        assert counters.private_ever == 0, counters.private

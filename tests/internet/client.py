@@ -26,6 +26,7 @@ class Counters:
         tunnels: CONNECTs per host.
         hosts: per host `total` and each kind of reply (watch, player, page, manifest, media, failure …).
         private: what reached the private side, as "METHOD url"; must stay empty.
+        private_ever: how many did, also before any reset.
         hanging: requests that hang on purpose right now, part of `open_requests`.
     """
 
@@ -39,6 +40,7 @@ class Counters:
     tunnels: dict[str, int]
     hosts: dict[str, dict[str, int]]
     private: list[str]
+    private_ever: int
 
     @property
     def private_hits(self) -> int:

@@ -191,6 +191,7 @@ class _Connection:
             return
         if direct or is_private(request.host):
             state.private.append(f"{request.method} {request.url}")
+            state.private_ever += 1
             await self._send(Reply(SECRET, "text/plain", kind="private"))
             return
         how = state.failure(request.host, now) or sites.failure_of(request.host)

@@ -20,6 +20,7 @@ class State:
     """The one mutable thing of the small internet."""
 
     def __init__(self) -> None:
+        self.private_ever = 0
         self.reset()
 
     def reset(self) -> None:
@@ -82,6 +83,7 @@ class State:
             "tunnels": dict(self.tunnels),
             "hosts": {host: dict(counts) for host, counts in self.hosts.items()},
             "private": list(self.private),
+            "private_ever": self.private_ever,
         }
 
 
