@@ -39,6 +39,7 @@ Work = Callable[[socket.socket, WorkerSettings], None]
 
 MESSAGE = 64 * 1024  # bytes of the longest message
 NICENESS = 5  # behind the server, which then stays fast when every core is busy
+GROUP_NICENESS = 10  # ten workers together weigh about as much as the server
 OOM_SCORE = 500  # and ahead of it when the kernel has to kill somebody
 OPEN_FILES = 1024
 FILE_SIZE = 256 << 20
@@ -196,6 +197,8 @@ def _isolate(worker_socket: int, template: int, scratch: Path, memory: int) -> N
     os.environ["DENO_DIR"] = str(scratch / RUNTIME_CACHE)
 
     os.nice(NICENESS)
+    with contextlib.suppress(OSError):  # where sessions are scheduled as groups, the above holds inside one
+        Path("/proc/self/autogroup").write_text(str(GROUP_NICENESS))
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
     # Not RLIMIT_AS: a JavaScript runtime reserves far more address space than it will ever touch.
