@@ -1,8 +1,9 @@
 """Load while everything breaks: what the service answers meanwhile, and what is left afterwards.
 
 Seeded: `--seed` chooses the requests and the faults, `--seconds` how long it lasts. Workers are killed and
-stopped, the template is killed, sites reset, drip and send noise, clients vanish, the disk is full and forks
-fail. The exit status is 1 where a request got no answer or a wrong one, or something is left behind.
+stopped, the template is killed, sites reset, drip and send noise, clients vanish, the disk is full, forks
+fail, and the wall clock jumps by hours. The exit status is 1 where a request got no answer or a wrong one, or
+something is left behind.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ SETTLE = (
 )
 
 # The faults, and how often each comes among them.
-FAULTS = {"kill": 12, "stop": 3, "template": 1, "site": 6, "disk": 1, "fork": 1}
+FAULTS = {"kill": 12, "stop": 3, "template": 1, "site": 6, "disk": 1, "fork": 1, "clock": 2}
 
 STUB = """
 import errno, os
@@ -54,6 +55,20 @@ def fork():
         raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
     return forked()
 os.fork = fork
+"""
+
+# Every Python process of the service imports it first.
+CLOCK = """
+import os, time
+told = time.time
+def jumping():
+    try:
+        with open({file!r}) as file:
+            return told() + float(file.read() or 0)
+    except OSError:
+        return told()
+time.time = jumping
+time.time_ns = lambda: int(jumping() * 1e9)
 """
 
 
@@ -97,6 +112,7 @@ def run(seconds: float, seed: int, clients: int = 12) -> Report:
             "CB_COOLDOWN_MS": 2000,
             "TMPDIR": scratch,
             "PLUGIN_DIR": _stub(Path(folder), flag),
+            "PYTHONPATH": jumping_clock(Path(folder)),
             "CACHE_MAX_BYTES": 1 << 20,
         }
         with Service.run(internet, settings={**settings, "LOG_LEVEL": "info"}, prefix=prefix) as service:
@@ -132,6 +148,14 @@ def _stub(folder: Path, flag: Path) -> Path:
     package.mkdir(parents=True)
     (package / "stub.py").write_text(STUB.format(flag=str(flag)))
     return plugins
+
+
+def jumping_clock(folder: Path) -> Path:
+    """A folder for PYTHONPATH: the wall clock is off by the seconds that are in the file `offset` there."""
+    home = folder / "clock"
+    home.mkdir()
+    (home / "sitecustomize.py").write_text(CLOCK.format(file=str(home / "offset")))
+    return home
 
 
 def _small_disk(scratch: Path) -> tuple[str, ...]:
@@ -262,6 +286,7 @@ class _Saboteur:
             "template": lambda: os.kill(self._template().pid, signal.SIGKILL),
             "site": self._break_site,
             "fork": self._refuse_forks,
+            "clock": self._turn_clock,
         }
         if self._disk is not None:
             faults["disk"] = self._fill_disk
@@ -284,6 +309,9 @@ class _Saboteur:
         host = f"site-{self._chance.randrange(20)}.example"
         how = self._chance.choice(("reset", "drip", "garbage", "hang", "truncated", "500"))
         self._internet.fail(host, how, seconds=self._chance.uniform(0.5, 3))
+
+    def _turn_clock(self) -> None:
+        (self._flag.parent / "clock" / "offset").write_text(str(self._chance.uniform(-86400, 86400)))
 
     def _refuse_forks(self) -> None:
         self._flag.touch()
