@@ -296,3 +296,13 @@ async def test_one_access_line_without_secrets() -> None:
     assert line["duration_ms"] >= 0
     assert "hush" not in str(lines)
     assert "the key" not in str(lines)
+
+
+async def test_a_page_of_another_site_cannot_use_an_open_admins_endpoint() -> None:
+    foreign = {"Sec-Fetch-Site": "cross-site"}
+    response = await web().request("POST", RESET, headers=foreign)
+    assert (response.status_code, (await body_of(response))["code"]) == (403, "KEY_NOT_ALLOWED")
+    response = await web(admin_key="secret").request(
+        "POST", RESET, headers={**foreign, "X-API-Key": "secret"}
+    )
+    assert response.status_code == 200

@@ -9,7 +9,6 @@ from quart import Blueprint, Response, request
 from quart_schema import operation_id, security_scheme, tag
 from quart_schema.documentation import document_request, document_response
 
-from .auth import HEADER
 from .extract import read_body
 from .models import ResetRequest, ResetResponse
 from .openapi import SECURITY, fails
@@ -43,7 +42,7 @@ def _view(rooms: Rooms, action: str, operation: Operation, summary: str, done: s
     @document_response(ResetResponse)
     @fails(400, 401, 403, 413, 415)
     async def operate() -> Response:
-        rooms.keys.require_admin(request.headers.get(HEADER))
+        rooms.keys.require_admin(request.headers)
         asked = await read_body(ResetRequest) if await request.get_data() else ResetRequest(site=None)
         previous, current = operation(asked.site)
         whose = f"The circuit breaker of {asked.site} was" if asked.site else "All circuit breakers were"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pydantic import SecretStr
@@ -75,15 +76,21 @@ class Keys:
             raise _unauthorized(presented)
         return identity or ANYBODY
 
-    def require_admin(self, presented: str | None) -> None:
+    def require_admin(self, headers: Mapping[str, str]) -> None:
         """Let an admin in. Where there is an admin's key it is always asked for; without one, the admin's
         endpoints are open to everybody, or to nobody where keys are required.
 
         Raises:
-            Refused: UNAUTHORIZED, or KEY_NOT_ALLOWED for a key that is known but not an admin's.
+            Refused: UNAUTHORIZED; or KEY_NOT_ALLOWED for a key that is known but not an admin's, and for what
+                a page of another site has a browser send to an open endpoint.
         """
+        presented = headers.get(HEADER)
         identity = self.identify(presented)
-        if (identity is not None and identity.admin) or not (self._has_admins or self._required):
+        if identity is not None and identity.admin:
+            return
+        if not (self._has_admins or self._required):
+            if headers.get("Sec-Fetch-Site") == "cross-site":
+                raise Refused(Code.KEY_NOT_ALLOWED, "Other sites may not do this; set ADMIN_KEY and send it")
             return
         if identity is None:
             raise _unauthorized(presented)

@@ -12,7 +12,6 @@ from quart_schema import security_scheme, tag
 from ..errors import Code
 from ..feed import Feed, Record, TooManySubscribers
 from ..lifecycle import Lifecycle
-from .auth import HEADER
 from .errors import Refused
 from .models import EventStream
 from .openapi import SECURITY, fails, streams
@@ -36,7 +35,7 @@ def blueprint(rooms: Rooms) -> Blueprint:
 
         Who comes back with Last-Event-ID gets what was missed, as far as it is still known.
         """
-        rooms.keys.require_admin(request.headers.get(HEADER))
+        rooms.keys.require_admin(request.headers)
         feed = rooms.telemetry.feed
         if feed.full:
             raise too_many()

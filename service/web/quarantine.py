@@ -9,7 +9,6 @@ from quart import Blueprint, Response, request
 from quart_schema import security_scheme, tag
 from quart_schema.documentation import document_request, document_response
 
-from .auth import HEADER
 from .extract import read_body
 from .models import QuarantinedUrl, QuarantineResponse, ReleaseRequest, ReleaseResponse
 from .openapi import SECURITY, fails
@@ -27,7 +26,7 @@ def blueprint(rooms: Rooms) -> Blueprint:
     @fails(401, 403)
     async def listed() -> Response:
         """URLs that are refused because they crashed the extraction repeatedly."""
-        rooms.keys.require_admin(request.headers.get(HEADER))
+        rooms.keys.require_admin(request.headers)
         found = rooms.dispatcher.quarantine.listed(trio.current_time())
         urls = [
             QuarantinedUrl(
@@ -48,7 +47,7 @@ def blueprint(rooms: Rooms) -> Blueprint:
     @fails(400, 401, 403, 413, 415)
     async def release() -> Response:
         """Let URLs be tried again: the one named, or all; the body may be left out."""
-        rooms.keys.require_admin(request.headers.get(HEADER))
+        rooms.keys.require_admin(request.headers)
         asked = await read_body(ReleaseRequest) if await request.get_data() else ReleaseRequest(url=None)
         released = rooms.dispatcher.quarantine.clear(asked.url)
         return await reply_json(ReleaseResponse(ok=True, released=released))

@@ -6,7 +6,7 @@ and the history say anyway; pids, memory and events are for admins alone.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -50,11 +50,10 @@ def blueprint(rooms: Rooms) -> Blueprint:
     @hide
     async def follow() -> Response:
         """Snapshots as server-sent events, until the service has drained."""
-        presented = request.headers.get(HEADER)
-        rooms.keys.authenticate(presented)
+        rooms.keys.authenticate(request.headers.get(HEADER))
         if rooms.telemetry.feed.full:
             raise too_many()
-        return stream(_follow(rooms, snapshots, admin=_is_admin(rooms.keys, presented)), EVENTS)
+        return stream(_follow(rooms, snapshots, admin=_is_admin(rooms.keys, request.headers)), EVENTS)
 
     return routes
 
@@ -73,9 +72,9 @@ def _read(name: str) -> bytes:
     return (Path(__file__).parent / name).read_bytes()
 
 
-def _is_admin(keys: Keys, presented: str | None) -> bool:
+def _is_admin(keys: Keys, headers: Mapping[str, str]) -> bool:
     try:
-        keys.require_admin(presented)
+        keys.require_admin(headers)
     except Refused:
         return False
     return True
