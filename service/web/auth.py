@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pydantic import SecretStr
+from werkzeug.datastructures import Headers
 
 from ..config import Config
 from ..errors import Code
@@ -76,7 +76,7 @@ class Keys:
             raise _unauthorized(presented)
         return identity or ANYBODY
 
-    def require_admin(self, headers: Mapping[str, str]) -> None:
+    def require_admin(self, headers: Headers) -> None:
         """Let an admin in. Where there is an admin's key it is always asked for; without one, the admin's
         endpoints are open to everybody, or to nobody where keys are required.
 

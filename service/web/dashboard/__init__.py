@@ -6,7 +6,7 @@ and the history say anyway; pids, memory and events are for admins alone.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import trio
 from quart import Blueprint, Response, request
 from quart_schema import hide
+from werkzeug.datastructures import Headers
 
 from ...feed import TooManySubscribers
 from ..auth import HEADER, Keys
@@ -72,7 +73,7 @@ def _read(name: str) -> bytes:
     return (Path(__file__).parent / name).read_bytes()
 
 
-def _is_admin(keys: Keys, headers: Mapping[str, str]) -> bool:
+def _is_admin(keys: Keys, headers: Headers) -> bool:
     try:
         keys.require_admin(headers)
     except Refused:
