@@ -46,7 +46,7 @@ class Scale:
     soak: int
 
 
-FULL = Scale(3, 3.0, (1, 5, 10, 20, 50), (0.0, 0.1, 0.3), 10_000)
+FULL = Scale(3, 2.5, (1, 10, 20, 50), (0.0, 0.1, 0.3), 10_000)
 QUICK = Scale(1, 2.0, (1, 10, 50), (0.0, 0.3), 600)
 
 
@@ -180,7 +180,7 @@ def spike(bench: Bench) -> Figures:
     """From 1 client to 100, with the scaler on: workers and queue over time."""
     bench.step("a spike from 1 to 100 clients")
     bench.latency(0.1)
-    settings = {"MIN_WORKERS": 2, "MAX_WORKERS": WORKERS, "QUEUE_MAX": 60, "LOG_LEVEL": "debug"}
+    settings = {"MIN_WORKERS": 2, "MAX_WORKERS": WORKERS, "LOG_LEVEL": "debug"}
     series = []
     with ours(bench.internet, settings) as service:
         assert service.service is not None
