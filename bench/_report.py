@@ -204,8 +204,8 @@ def _soak(found: Any) -> str:
     )
     return (
         f"## {found['jobs']} extractions on ten workers\n\n"
-        f"Workers and template together: {early} early, {late} late (PSS, medians). Server: {server}, {kept} of"
-        f" it kept results. {_counts(found['statuses'])}."
+        f"Workers and template together: {early} early, {late} late (PSS, medians). Server: {server},"
+        f" {kept} of it kept results. {_counts(found['statuses'])}."
     )
 
 
