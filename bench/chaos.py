@@ -1,9 +1,9 @@
 """Load while everything breaks: what the service answers meanwhile, and what is left afterwards.
 
-Seeded: `--seed` chooses the requests and the faults, `--seconds` how long it lasts. Workers are killed and
-stopped, the template is killed, sites reset, drip and send noise, clients vanish, the disk is full, forks
-fail, and the wall clock jumps by hours. The exit status is 1 where a request got no answer or a wrong one, or
-something is left behind.
+Seeded: `--seed` chooses the requests and the faults, `--seconds` how long it lasts, after a rehearsal as long.
+Workers are killed and stopped, the template is killed, sites reset, drip and send noise, clients vanish, the
+disk is full, forks fail, and the wall clock jumps by hours. The exit status is 1 where a request got no answer
+or a wrong one, or something is left behind.
 """
 
 from __future__ import annotations
@@ -119,8 +119,8 @@ def run(seconds: float, seed: int, clients: int = 12) -> Report:
             crowd = _Crowd(service, report, seed)
             disk = scratch if prefix else None
             figures = []
-            # First a rehearsal, for all that is loaded and kept at its first use.
-            for turn, length in enumerate((max(seconds / 3, 6.0), seconds)):
+            # First a rehearsal as long: bounded caches and histories fill, and all is loaded that ever is.
+            for turn, length in enumerate((seconds, seconds)):
                 report.answers.clear()
                 report.faults.clear()
                 with _Saboteur(service, internet, report, disk, flag, seed + turn).at_work():
