@@ -1,9 +1,9 @@
 """Load while everything breaks: what the service answers meanwhile, and what is left afterwards.
 
-Seeded: `--seed` chooses the requests and the faults, `--seconds` how long it lasts, after a rehearsal as long.
-Workers are killed and stopped, the template is killed, sites reset, drip and send noise, clients vanish, the
-disk is full, forks fail, and the wall clock jumps by hours. The exit status is 1 where a request got no answer
-or a wrong one, or something is left behind.
+Seeded: `--seed` chooses the requests and the faults, `--seconds` how long it lasts, after a rehearsal as
+long. Workers are killed and stopped, the template is killed, sites reset, drip and send noise, clients
+vanish, the disk is full, forks fail, and the wall clock jumps by hours. The exit status is 1 where
+a request got no answer or a wrong one, or something is left behind.
 """
 
 from __future__ import annotations
