@@ -138,7 +138,9 @@ def latencies(samples: Samples, skip: float = 0.0) -> list[float]:
 
 
 def spread(values: list[float]) -> dict[str, float]:
-    """p50, p95 and p99 in milliseconds."""
+    """p50, p95 and p99 in milliseconds; none of nothing."""
+    if not values:
+        return {}
     return {f"p{share:g}": percentile(values, share / 100) * 1e3 for share in (50, 95, 99)}
 
 

@@ -120,7 +120,7 @@ def _counts(statuses: Mapping[str, int]) -> str:
 
 
 def _ms(found: Mapping[str, float]) -> list[object]:
-    return [f"{found[name]:.1f}" for name in ("p50", "p95", "p99")]
+    return [f"{found[name]:.1f}" if name in found else "" for name in ("p50", "p95", "p99")]
 
 
 _HEAD = ["p50 ms", "p95 ms", "p99 ms"]
