@@ -315,10 +315,12 @@ class _Saboteur:
 
     def _refuse_forks(self) -> None:
         self._flag.touch()
-        for process in self._template().children():
-            process.kill()
-        self._over.wait(FULL)
-        self._flag.unlink()
+        try:
+            for process in self._template().children():
+                process.kill()
+            self._over.wait(FULL)
+        finally:
+            self._flag.unlink()
 
     def _fill_disk(self) -> None:
         # The service's own file system, seen through its process.
@@ -326,10 +328,12 @@ class _Saboteur:
         with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
             while True:
                 file.write(bytes(65536))
-        for process in self._template().children():
-            process.kill()  # the next ones have to make do without files
-        self._over.wait(FULL)
-        filler.unlink()
+        try:
+            for process in self._template().children():
+                process.kill()  # the next ones have to make do without files
+            self._over.wait(FULL)
+        finally:
+            filler.unlink()
 
 
 def _settle(service: Service, report: Report) -> None:
