@@ -8,13 +8,13 @@ from statistics import fmean
 
 import trio
 
-from service.admission import Ticket
 from service.config import Config
 from service.errors import ServiceError
 from service.events import Events
-from service.pool import Pool
-from service.scaling import Event, Scaler
-from service.template import Template
+from service.pool.admission import Ticket
+from service.pool.pool import Pool
+from service.pool.scaling import Event, Scaler
+from service.pool.template import Template
 from service.wire import Job, Kind
 from tests.internet import Internet
 from tests.simulation import Pattern, Policy, bursts, requests

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-from service.scaling import Scaler
+from service.pool.scaling import Scaler
 from tests.simulation import (
     Machine,
     Pattern,

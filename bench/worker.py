@@ -23,8 +23,8 @@ import trio
 
 from service.config import Config
 from service.events import Events
-from service.process import Process
-from service.template import Template
+from service.pool.process import Process
+from service.pool.template import Template
 from service.wire import Job, Kind, Success
 from tests.internet import Internet
 from tests.running import ADMIN_KEY, Service, eventually

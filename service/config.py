@@ -23,9 +23,9 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from .breaker_settings import BreakerSettings
+from .breaker.settings import BreakerSettings
+from .breaker.sites import site_of
 from .keys import KeySettings
-from .sites import site_of
 from .worker.egress import rules
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network

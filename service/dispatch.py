@@ -12,20 +12,20 @@ from functools import partial
 
 import trio
 
-from .breakers import Breakers
+from .breaker.pacing import PaceStatistics
+from .breaker.registry import Breakers
+from .breaker.sites import site_of
 from .cache import Cache, CacheStatistics
 from .config import Config
 from .errand import Desk, Errand
 from .errors import CircuitOpen, DeadlineExceeded, ExtractionError, ShuttingDown
 from .events import Events
-from .measurements import job_measured
-from .pacing import PaceStatistics
-from .pool import Pool
+from .pool.pool import Pool
 from .progress import Follower
 from .quarantine import Quarantine
 from .request import Answer, Caller
 from .sharing import Sharing
-from .sites import site_of
+from .telemetry.measurements import job_measured
 from .wire import Job
 
 

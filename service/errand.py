@@ -16,18 +16,18 @@ from dataclasses import dataclass, field
 import trio
 
 from . import events
-from .admission import Ticket
-from .breaker import Verdict
-from .breakers import BreakerKey, Breakers
+from .breaker.machine import Verdict
+from .breaker.pacing import Paces
+from .breaker.registry import BreakerKey, Breakers
+from .breaker.sites import site_of
+from .breaker.verdicts import verdict_of, verdict_of_exception
 from .errors import Blame, Code, ExtractionError, QueueFull, Retry, traits
-from .measurements import CANCELLED, OK, AttemptEnded
-from .pacing import Paces
-from .pool import Pool, Seat
+from .pool.admission import Ticket
+from .pool.pool import Pool, Seat
 from .progress import Followers, Queued, Retrying, Started
 from .quarantine import Quarantine
 from .request import Answer, Caller
-from .sites import site_of
-from .verdicts import verdict_of, verdict_of_exception
+from .telemetry.measurements import CANCELLED, OK, AttemptEnded
 from .wire import Failure, Job, Outcome, Success
 
 MAX_ATTEMPTS = 3

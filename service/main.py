@@ -11,16 +11,16 @@ from dataclasses import dataclass
 import trio
 
 from . import events
-from .breakers import Breakers, cooldowns
+from .breaker.registry import Breakers, cooldowns
 from .config import Config
 from .dispatch import Dispatcher
 from .lifecycle import Lifecycle
-from .pool import Pool
-from .reaper import reap_orphans
+from .pool.pool import Pool
+from .pool.reaper import reap_orphans
+from .pool.template import StartError, Template
 from .request import Caller
-from .sinks import log_sink, sentry_sink
-from .telemetry import Telemetry
-from .template import StartError, Template
+from .telemetry.sinks import log_sink, sentry_sink
+from .telemetry.telemetry import Telemetry
 from .web.app import create_app
 from .web.server import serve
 from .wire import Job

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from service.breaker import Breaker, Change, Permit, Verdict
-from service.breaker_settings import BreakerSettings
-from service.breakers import BreakerKey, Breakers
+from service.breaker.machine import Breaker, Change, Permit, Verdict
+from service.breaker.registry import BreakerKey, Breakers
+from service.breaker.settings import BreakerSettings
 from service.events import Event, Events
 
 SUCCESS = Verdict.SUCCESS

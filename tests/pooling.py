@@ -13,10 +13,10 @@ from typing import Any
 import trio
 
 from service import events
-from service.admission import Ticket
 from service.config import Config
-from service.pool import Pool, Seat
-from service.template import Template
+from service.pool.admission import Ticket
+from service.pool.pool import Pool, Seat
+from service.pool.template import Template
 from service.wire import Job, Kind, Outcome, Success
 
 PATIENCE = 20.0  # seconds; generous, for machines that are busy with something else

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from statistics import quantiles
 from typing import Protocol
 
-from service.admission import Ticket, WaitingRoom
 from service.errors import QueueFull, ServiceError
-from service.scaling import Arrived, Booted, Event, Finished, Limits, Load
+from service.pool.admission import Ticket, WaitingRoom
+from service.pool.scaling import Arrived, Booted, Event, Finished, Limits, Load
 
 MEAN_WORK = 5.0  # seconds
 SIGMA = 0.75  # of the logarithm: one task in twenty takes more than 13 s

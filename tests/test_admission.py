@@ -8,8 +8,8 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from service.admission import MAX_WAIT, Ticket, WaitingRoom
 from service.errors import QueueFull, ServiceError
+from service.pool.admission import MAX_WAIT, Ticket, WaitingRoom
 
 
 def a_room(places: int = 100, *, spread: float = 0.0) -> WaitingRoom:

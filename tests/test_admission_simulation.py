@@ -10,7 +10,7 @@ from statistics import fmean
 
 import pytest
 
-from service.scaling import Scaler
+from service.pool.scaling import Scaler
 
 from .simulation import Queue, Report, Simulation, UnboundedFifo, requests, room, steady
 

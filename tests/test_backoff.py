@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.backoff import LONGEST, Backoff
+from service.pool.backoff import LONGEST, Backoff
 
 
 def test_each_failure_doubles_the_wait_up_to_a_bound() -> None:

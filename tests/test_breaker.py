@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from service.breaker import Breaker, Change
-from service.breaker_settings import BreakerSettings, Mode
+from service.breaker.machine import Breaker, Change
+from service.breaker.settings import BreakerSettings, Mode
 
 from .breaking import FAILURE, IGNORED, SUCCESS, UNDECIDED, admitted, call, half_open, story, tripped
 

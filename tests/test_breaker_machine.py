@@ -10,8 +10,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 
-from service.breaker import Breaker, Permit, State, Verdict
-from service.breaker_settings import BreakerSettings, Mode
+from service.breaker.machine import Breaker, Permit, State, Verdict
+from service.breaker.settings import BreakerSettings, Mode
 
 LEGAL = {
     ("CLOSED", "OPEN"),

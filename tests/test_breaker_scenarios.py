@@ -11,12 +11,12 @@ import pytest
 import trio
 import trio.testing
 
-from service.breaker import Breaker, Change
-from service.breaker_settings import Mode
-from service.breakers import BreakerKey, Breakers
+from service.breaker.machine import Breaker, Change
+from service.breaker.registry import BreakerKey, Breakers
+from service.breaker.settings import Mode
+from service.breaker.verdicts import verdict_of, verdict_of_exception
 from service.errors import CircuitOpen, Code, ExtractionError, QueueFull
 from service.events import BreakerChanged, Event, Events
-from service.verdicts import verdict_of, verdict_of_exception
 from service.wire import Failure
 
 from .breaking import A_SITE, FAILURE, IGNORED, SUCCESS, UNDECIDED, admitted, call, half_open, story, tripped

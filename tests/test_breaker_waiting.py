@@ -8,7 +8,7 @@ import pytest
 import trio
 import trio.testing
 
-from service.breakers import BreakerKey, Breakers, cooldowns
+from service.breaker.registry import BreakerKey, Breakers, cooldowns
 from service.errors import CircuitOpen
 from service.events import BreakerChanged, Event, Events
 

@@ -6,7 +6,7 @@ import pytest
 import trio
 import trio.testing
 
-from service.breakers import OVERFLOW, BreakerKey, Breakers
+from service.breaker.registry import OVERFLOW, BreakerKey, Breakers
 from service.errors import CircuitOpen, Code, UnknownSite
 from service.events import BreakerChanged, Event, Events, WorkerBootFailed, WorkerEnded, WorkerStarted
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from service.breaker_settings import Mode
+from service.breaker.settings import Mode
 from service.config import Config, ConfigError
 
 

@@ -12,16 +12,16 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from service import events
-from service.admission import Ticket
-from service.breaker_settings import BreakerSettings
-from service.breaker_statistics import BreakerStatistics
-from service.breakers import Breakers
+from service.breaker.pacing import PaceSettings
+from service.breaker.registry import Breakers
+from service.breaker.settings import BreakerSettings
+from service.breaker.statistics import BreakerStatistics
 from service.config import Config
 from service.dispatch import Dispatcher
 from service.errand import BACKOFF
 from service.errors import CircuitOpen, Code, DeadlineExceeded, ExtractionError, QueueFull, ShuttingDown
-from service.pacing import PaceSettings
-from service.pool import Pool, Seat
+from service.pool.admission import Ticket
+from service.pool.pool import Pool, Seat
 from service.request import Answer, Caller
 from service.wire import Failure, Job, Kind, Outcome, Success, Usage
 

@@ -15,10 +15,10 @@ from trio.testing import MockClock
 
 from service import events
 from service.config import Config, ConfigError
-from service.feed import BACKLOG, KEPT, SUBSCRIBERS, Feed, TooManySubscribers
-from service.history import BUCKET, BUCKETS, MOVES, SAMPLES, SITES, History, Move, Point
-from service.measurements import CANCELLED, OK
-from service.webhook import ATTEMPTS, QUEUE, Webhook, signature, webhook_of
+from service.telemetry.feed import BACKLOG, KEPT, SUBSCRIBERS, Feed, TooManySubscribers
+from service.telemetry.history import BUCKET, BUCKETS, MOVES, SAMPLES, SITES, History, Move, Point
+from service.telemetry.measurements import CANCELLED, OK
+from service.telemetry.webhook import ATTEMPTS, QUEUE, Webhook, signature, webhook_of
 from tests.internet import Internet
 from tests.running import ADMIN, Service
 from tests.web import serving, web

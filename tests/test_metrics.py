@@ -15,14 +15,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from trio.testing import MockClock
 
 from service import events
-from service.breakers import BreakerKey
+from service.breaker.registry import BreakerKey
 from service.errors import QueueFull
 from service.events import Events
-from service.labels import OTHER, SiteLabels
-from service.measurements import CANCELLED, OK, AttemptEnded, JobEnded, RequestServed, job_measured
-from service.metrics import SERVICE, Metrics
-from service.statsd import DATAGRAM, Lines, datagrams, report
-from service.telemetry import Telemetry
+from service.telemetry.labels import OTHER, SiteLabels
+from service.telemetry.measurements import CANCELLED, OK, AttemptEnded, JobEnded, RequestServed, job_measured
+from service.telemetry.metrics import SERVICE, Metrics
+from service.telemetry.statsd import DATAGRAM, Lines, datagrams, report
+from service.telemetry.telemetry import Telemetry
 from tests.web import Web, web
 
 

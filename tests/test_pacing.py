@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.pacing import Pace, Paces, PaceSettings
+from service.breaker.pacing import Pace, Paces, PaceSettings
 
 SETTINGS = PaceSettings(fastest=10.0, slowest=0.5, burst=5, increase=0.5, memory=5.0, settle=2.0, sites=3)
 

@@ -11,14 +11,14 @@ import trio
 import trio.testing
 
 from service import events
-from service.accounting import Cost
-from service.admission import Ticket
 from service.config import Config
 from service.errors import QueueFull
-from service.pool import Pool
-from service.process import Process, WorkerDied
-from service.seat import Seat
-from service.template import ForkFailed, Template
+from service.pool.accounting import Cost
+from service.pool.admission import Ticket
+from service.pool.pool import Pool
+from service.pool.process import Process, WorkerDied
+from service.pool.seat import Seat
+from service.pool.template import ForkFailed, Template
 from service.wire import Job, Kind, Outcome, Success, Warm
 
 

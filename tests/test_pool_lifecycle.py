@@ -14,9 +14,9 @@ import pytest
 import trio
 
 from service import events
-from service.admission import Ticket
 from service.errors import ShuttingDown
-from service.template import StartError
+from service.pool.admission import Ticket
+from service.pool.template import StartError
 from service.wire import Failure, Outcome, Success
 from tests.pooling import eventually, scripted, standing, told
 

@@ -15,8 +15,8 @@ import pytest
 import trio
 
 from service import events
-from service.admission import Ticket
 from service.errors import Code
+from service.pool.admission import Ticket
 from service.wire import Failure, Outcome, Success
 from tests.pooling import eventually, scripted, standing, told
 

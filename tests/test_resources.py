@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from service.resources import available_cores, memory_limit, run_delay
+from service.pool.resources import available_cores, memory_limit, run_delay
 
 CORES = len(os.sched_getaffinity(0))
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.scaling import (
+from service.pool.scaling import (
     SAMPLES,
     Arrived,
     Booted,

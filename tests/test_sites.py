@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.sites import site_of
+from service.breaker.sites import site_of
 
 
 @pytest.mark.parametrize(

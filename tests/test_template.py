@@ -16,9 +16,9 @@ import trio
 
 from service import events
 from service.config import Config
-from service.process import Process, WorkerDied
-from service.reaper import reap, reap_orphans
-from service.template import Template
+from service.pool.process import Process, WorkerDied
+from service.pool.reaper import reap, reap_orphans
+from service.pool.template import Template
 from service.wire import Failure
 from tests.pooling import PATIENCE, command, eventually, scripted, standing, told
 
@@ -193,7 +193,7 @@ def test_a_template_that_is_still_warming_up_goes_with_the_server(tmp_path: Path
 async def test_a_template_that_hangs_is_killed_and_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.template.ANSWER", 0.3)
+    monkeypatch.setattr("service.pool.template.ANSWER", 0.3)
     async with standing(tmp_path) as stand:
         os.kill(stand.events(events.TemplateStarted)[0].pid, signal.SIGSTOP)
         assert told(await stand.ask("ok", cookies="secret"))["pid"]  # on the worker that is there

@@ -15,10 +15,10 @@ from opentelemetry.trace import StatusCode
 
 from service.config import Config, ConfigError
 from service.errors import Code, ExtractionError
-from service.measurements import CANCELLED, OK, AttemptEnded
 from service.request import Answer
-from service.telemetry import Telemetry
-from service.tracing import Tracer, tracer_of
+from service.telemetry.measurements import CANCELLED, OK, AttemptEnded
+from service.telemetry.telemetry import Telemetry
+from service.telemetry.tracing import Tracer, tracer_of
 from service.wire import Job
 from tests.internet import Internet
 from tests.running import Service

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from service.breaker import Verdict
+from service.breaker.machine import Verdict
+from service.breaker.verdicts import verdict_of, verdict_of_exception
 from service.errors import CircuitOpen, Code, DeadlineExceeded, ExtractionError, QueueFull, ShuttingDown
-from service.verdicts import verdict_of, verdict_of_exception
 from service.wire import Failure, Success, Usage
 
 ASKED = Usage(requests=1)

@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from service.breaker import Verdict
-from service.breakers import BreakerKey
+from service.breaker.machine import Verdict
+from service.breaker.registry import BreakerKey
 from service.lifecycle import Phase
 from service.request import Answer
 from service.web import models

@@ -9,8 +9,8 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from service.breaker.pacing import PaceStatistics
 from service.errors import QueueFull
-from service.pacing import PaceStatistics
 from service.request import Answer
 from service.web import urls
 from service.web.errors import Refused

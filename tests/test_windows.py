@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.windows import Counts, CountWindow, TimeWindow
+from service.breaker.windows import Counts, CountWindow, TimeWindow
 
 CALLS = st.lists(st.tuples(st.floats(0, 3), st.booleans(), st.booleans()), max_size=60)
 

@@ -10,20 +10,20 @@ from typing import Any, cast
 import trio
 from quart_trio import QuartTrio
 
-from service.admission import WaitingRoom
-from service.breaker_settings import BreakerSettings
-from service.breakers import Breakers
+from service.breaker.pacing import PaceStatistics
+from service.breaker.registry import Breakers
+from service.breaker.settings import BreakerSettings
 from service.cache import Cache, CacheStatistics
 from service.config import Config
 from service.events import Events
 from service.lifecycle import Lifecycle
-from service.pacing import PaceStatistics
-from service.pool_statistics import PoolStatistics, WorkerStatistics
+from service.pool.admission import WaitingRoom
+from service.pool.scaling import Scaler
+from service.pool.statistics import PoolStatistics, WorkerStatistics
 from service.progress import Follower, Progress
 from service.quarantine import Quarantine
 from service.request import Answer, Caller
-from service.scaling import Scaler
-from service.telemetry import Telemetry
+from service.telemetry.telemetry import Telemetry
 from service.web.app import create_app
 from service.web.connection import Limits
 from service.web.server import serve

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from quart_trio import QuartTrio
 
-from ..breakers import Breakers
+from ..breaker.registry import Breakers
 from ..config import Config
 from ..lifecycle import Lifecycle
-from ..telemetry import Telemetry
+from ..telemetry.telemetry import Telemetry
 from . import (
     admin,
     batch,

@@ -12,11 +12,11 @@ from quart_schema import tag
 from quart_schema.documentation import document_response
 
 from .. import __version__
-from ..breaker_statistics import BreakersStatistics
+from ..breaker.statistics import BreakersStatistics
 from ..config import Config
 from ..errors import Code
 from ..lifecycle import Phase
-from ..pool_statistics import PoolStatistics
+from ..pool.statistics import PoolStatistics
 from . import errors
 from .auth import HEADER
 from .exchange import current

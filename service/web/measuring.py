@@ -9,8 +9,8 @@ from typing import Any
 import trio
 from hypercorn.typing import ASGIFramework, ASGIReceiveCallable, ASGISendCallable
 
-from ..measurements import RequestServed
-from ..telemetry import Telemetry
+from ..telemetry.measurements import RequestServed
+from ..telemetry.telemetry import Telemetry
 from .exchange import attached
 
 OTHER = "other"  # for what clients can make up: paths that are no route, methods that do not exist

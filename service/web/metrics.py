@@ -9,9 +9,9 @@ from quart_schema import security_scheme, tag
 from quart_schema.documentation import document_response
 
 from .. import __version__
-from ..breaker_statistics import BreakersStatistics
+from ..breaker.statistics import BreakersStatistics
 from ..config import Config
-from ..pool_statistics import PoolStatistics
+from ..pool.statistics import PoolStatistics
 from .auth import HEADER
 from .models import (
     BreakerConfig,

@@ -10,8 +10,8 @@ from quart import Blueprint, Response, request
 from quart_schema import security_scheme, tag
 
 from ..errors import Code
-from ..feed import Feed, Record, TooManySubscribers
 from ..lifecycle import Lifecycle
+from ..telemetry.feed import Feed, Record, TooManySubscribers
 from .errors import Refused
 from .models import EventStream
 from .openapi import SECURITY, fails, streams

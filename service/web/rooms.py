@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from ..breakers import Breakers
+from ..breaker.pacing import PaceStatistics
+from ..breaker.registry import Breakers
 from ..cache import CacheStatistics
 from ..config import Config
 from ..lifecycle import Lifecycle
-from ..pacing import PaceStatistics
-from ..pool_statistics import PoolStatistics
+from ..pool.statistics import PoolStatistics
 from ..progress import Follower
 from ..quarantine import Quarantine
 from ..request import Answer, Caller
-from ..telemetry import Telemetry
+from ..telemetry.telemetry import Telemetry
 from ..wire import Job
 from .repeats import Repeats
 

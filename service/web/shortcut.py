@@ -10,9 +10,9 @@ from typing import Any
 
 from hypercorn.typing import ASGIFramework
 
+from ..breaker.sites import site_of
 from ..errors import ServiceError
-from ..measurements import OK, JobEnded
-from ..sites import site_of
+from ..telemetry.measurements import OK, JobEnded
 from .entrance import let_in
 from .exchange import Exchange, attached
 from .replies import WORTH_IT

@@ -16,7 +16,7 @@ from quart import Blueprint, Response, request
 from quart_schema import hide
 from werkzeug.datastructures import Headers
 
-from ...feed import TooManySubscribers
+from ...telemetry.feed import TooManySubscribers
 from ..auth import HEADER, Keys
 from ..errors import Refused
 from ..notices import LAST, too_many

@@ -9,8 +9,8 @@ from typing import Any
 import trio
 
 from ... import __version__
-from ...breaker_statistics import BreakerStatistics
-from ...history import BUCKET, History
+from ...breaker.statistics import BreakerStatistics
+from ...telemetry.history import BUCKET, History
 from ..rooms import Rooms
 
 BREAKERS = 50  # to show; the others are counted

@@ -20,14 +20,14 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from . import __version__, events
-from .breaker_statistics import BreakersStatistics
-from .cache import CacheStatistics
-from .errors import Blame, Code, traits
+from .. import __version__, events
+from ..breaker.statistics import BreakersStatistics
+from ..cache import CacheStatistics
+from ..errors import Blame, Code, traits
+from ..lifecycle import Lifecycle, Phase
+from ..pool.statistics import PoolStatistics
 from .labels import SiteLabels
-from .lifecycle import Lifecycle, Phase
 from .measurements import CANCELLED, OK, AttemptEnded, JobEnded, RequestServed
-from .pool_statistics import PoolStatistics
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0)
 SERVICE = "(service)"  # the site label of the service's own breaker; no host name has brackets

@@ -19,11 +19,11 @@ from math import inf
 
 import trio
 
-from .breaker import Breaker, Permit, State, Verdict
-from .breaker_settings import BreakerSettings, Mode
-from .breaker_statistics import BreakersStatistics, BreakerStatistics, Totals
-from .errors import CircuitOpen, UnknownSite
-from .events import BreakerChanged, Event, Events, WorkerBootFailed, WorkerEnded, WorkerStarted
+from ..errors import CircuitOpen, UnknownSite
+from ..events import BreakerChanged, Event, Events, WorkerBootFailed, WorkerEnded, WorkerStarted
+from .machine import Breaker, Permit, State, Verdict
+from .settings import BreakerSettings, Mode
+from .statistics import BreakersStatistics, BreakerStatistics, Totals
 
 _BADNESS = (State.CLOSED, State.HALF_OPEN, State.OPEN)
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from . import __version__, events
-from .config import Config, ConfigError
+from .. import __version__, events
+from ..config import Config, ConfigError
 from .measurements import CANCELLED, OK, AttemptEnded
 
 if TYPE_CHECKING:

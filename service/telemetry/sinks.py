@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 import structlog
 
-from . import __version__, events
-from .config import Config, ConfigError
-from .logs import fields_of, scrub
+from .. import __version__, events
+from ..config import Config, ConfigError
+from ..logs import fields_of, scrub
 
 log = structlog.get_logger("service.events")
 

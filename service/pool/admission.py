@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from statistics import fmean, median
 
-from .errors import QueueFull, ServiceError
+from ..errors import QueueFull, ServiceError
 from .fairness import FairQueue, Ticket
 
 __all__ = ["RoomStatistics", "Ticket", "WaitingRoom"]

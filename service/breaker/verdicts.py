@@ -6,9 +6,9 @@ the caller's own trouble never counts against a site.
 
 from __future__ import annotations
 
-from .breaker import Verdict
-from .errors import Blame, Code, ServiceError, traits
-from .wire import Failure, Outcome, Success
+from ..errors import Blame, Code, ServiceError, traits
+from ..wire import Failure, Outcome, Success
+from .machine import Verdict
 
 _ANSWERED = frozenset(
     {

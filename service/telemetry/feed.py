@@ -15,8 +15,8 @@ from typing import Any
 
 import trio
 
-from . import events
-from .logs import fields_of
+from .. import events
+from ..logs import fields_of
 from .sinks import level_of
 
 KEPT = 200  # records that who comes or comes back can still read

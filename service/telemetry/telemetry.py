@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 import trio
 
-from . import events, statsd
-from .config import Config
+from .. import events
+from ..config import Config
+from . import statsd
 from .feed import Feed
 from .history import History
 from .measurements import JobEnded

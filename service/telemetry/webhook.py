@@ -27,9 +27,9 @@ from typing import TYPE_CHECKING, Any
 import structlog
 import trio
 
-from . import __version__, events
-from .config import Config, ConfigError
-from .logs import fields_of, scrub
+from .. import __version__, events
+from ..config import Config, ConfigError
+from ..logs import fields_of, scrub
 from .sinks import level_of
 
 if TYPE_CHECKING:

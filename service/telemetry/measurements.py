@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import trio
 
-from .errors import Code, ServiceError
-from .events import Event, Events
+from ..errors import Code, ServiceError
+from ..events import Event, Events
 
 OK = "OK"  # the outcome of what succeeded; every other outcome is a Code, or this:
 CANCELLED = "CANCELLED"  # the client left first

@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 import trio
 
-from . import events
+from .. import events
+from ..wire import ProtocolError
 from .backoff import Backoff
 from .process import Process, WorkerDied
 from .seat import Worker
 from .template import ForkFailed, Template
-from .wire import ProtocolError
 
 JITTER = 0.15  # of MAX_TASKS_PER_WORKER, so that workers of one age are not replaced together
 

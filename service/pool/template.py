@@ -20,12 +20,12 @@ from typing import Any
 
 import trio
 
-from . import events
+from .. import events
+from ..config import Config
+from ..wire import Warm, WorkerSettings
+from ..worker.template import receive, send
 from .backoff import Backoff
-from .config import Config
 from .process import Process
-from .wire import Warm, WorkerSettings
-from .worker.template import receive, send
 
 COMMAND = (
     sys.executable,

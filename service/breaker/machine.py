@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from math import inf
 
-from .breaker_settings import BreakerSettings, Mode
-from .breaker_statistics import BreakerStatistics, Totals
+from .settings import BreakerSettings, Mode
+from .statistics import BreakerStatistics, Totals
 
 
 class State(StrEnum):

@@ -16,18 +16,18 @@ from contextlib import asynccontextmanager
 
 import trio
 
-from . import events
+from .. import events
+from ..config import Config
+from ..errors import ShuttingDown
+from ..wire import Outcome, Success, Usage
 from .accounting import Cost
 from .admission import Ticket, WaitingRoom
 from .booting import Boots
-from .config import Config
-from .errors import ShuttingDown
-from .pool_statistics import PoolStatistics, WorkerStatistics
 from .resources import available_cores, memory_limit
 from .scaling import Arrived, Booted, Finished, Load, Scaler, memory_cap
 from .seat import Reason, Seat, Worker
+from .statistics import PoolStatistics, WorkerStatistics
 from .template import Template
-from .wire import Outcome, Success, Usage
 
 __all__ = ["Pool", "PoolStatistics", "Seat", "WorkerStatistics"]
 

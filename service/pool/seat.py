@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from ..breaker.sites import site_of
+from ..errors import Code, ServiceError
+from ..wire import Failure, Job, Outcome, ProtocolError, Usage
 from .admission import Ticket
-from .errors import Code, ServiceError
 from .process import Process, ResultTooLarge, WorkerDied
-from .sites import site_of
-from .wire import Failure, Job, Outcome, ProtocolError, Usage
 
 if TYPE_CHECKING:
     from .pool import Pool

@@ -11,8 +11,7 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
-from .accounting import Cost, cost_of
-from .wire import (
+from ..wire import (
     HEADER,
     MAX_HEAD,
     Job,
@@ -23,6 +22,7 @@ from .wire import (
     encode_job,
     lengths,
 )
+from .accounting import Cost, cost_of
 
 CHUNK = 256 * 1024
 RSS_AGE = 1.0  # seconds; reading /proc for ten workers takes longer than all else that /health says

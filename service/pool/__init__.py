@@ -1,0 +1,1 @@
+"""The pool: waiting room, seats, slots, worker processes, their template, and how many there are."""

@@ -1,0 +1,1 @@
+"""Where events and measurements go: log, Sentry, Prometheus, StatsD, traces, webhook, dashboard."""
