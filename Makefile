@@ -13,7 +13,6 @@ demo: .venv/ready-dev
 test: .venv/ready-dev
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest
-	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=90
 
 check: .venv/ready-dev
