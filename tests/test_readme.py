@@ -15,7 +15,7 @@ README = (Path(__file__).resolve().parents[1] / "README.md").read_text()
 
 def shown(default: object) -> str:
     if default in (None, (), {}):
-        return "–"
+        return "\u2013"
     return f"`{str(default).lower() if isinstance(default, bool) else default}`"
 
 
