@@ -11,9 +11,7 @@ demo: .venv/ready-dev
 	$(BIN)/python -m tests.internet.demo
 
 test: .venv/ready-dev
-	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest
-	$(BIN)/coverage report --fail-under=90
+	$(BIN)/pytest -n 3 --dist loadfile --cov=service --cov-branch --cov-report=term:skip-covered --cov-fail-under=90
 
 check: .venv/ready-dev
 	$(BIN)/ruff check .

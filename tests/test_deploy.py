@@ -175,7 +175,7 @@ def test_everybody_selects_the_same_pods() -> None:
 
 def test_the_autoscaler_s_metric_is_one_of_ours() -> None:
     metric = manifest("HorizontalPodAutoscaler")["spec"]["metrics"][0]["pods"]["metric"]["name"]
-    source = (ROOT / "service" / "metrics.py").read_text()
+    source = (ROOT / "service" / "telemetry" / "metrics.py").read_text()
     assert f'"{metric}"' in source
     assert metric in (DEPLOY / "prometheus-adapter.yaml").read_text()
 

@@ -143,6 +143,21 @@ async def test_no_oddity_ends_another() -> None:
                 assert all(status < 500 or status in (501, 505) for status in replies(data)), oddity
 
 
+@pytest.mark.parametrize(("line", "status"), [(b"HEAD / HTTP/2.0", 505), (b"HEAD /" + b"x" * 9000, 431)])
+async def test_the_refusal_of_a_head_request_has_no_body(line: bytes, status: int) -> None:
+    it = web()
+    filler = b"X-Filler: " + b"x" * 9000 if status == 431 else b"X-Filler: x"
+    if status == 431:
+        line += b" HTTP/1.1"
+    with trio.fail_after(PATIENCE), structlog.testing.capture_logs() as log:
+        async with serving(it.app, it.lifecycle, QUICK) as port, client_of(port) as client:
+            await client.send(line + b"\r\nHost: test\r\n" + filler + b"\r\n\r\n")
+            data = await client.rest()
+    assert data.startswith(b"HTTP/1.1 %d" % status)
+    assert data.endswith(b"\r\n\r\n")
+    assert [record for record in log if record["log_level"] == "error"] == []
+
+
 @pytest.mark.parametrize("pieces", [1, 8])
 async def test_sixty_kilobytes_of_headers_are_refused_however_they_arrive(pieces: int) -> None:
     it = web()

@@ -275,7 +275,7 @@ class _Running:
 def _environment(scratch: str) -> Mapping[str, str]:
     """All that the template sees of the server's environment."""
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TZ") if name in os.environ}
-    roots = [str(Path(__file__).parents[1]), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    roots = [str(Path(__file__).parents[2]), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
     return {
         **kept,
         "HOME": scratch,

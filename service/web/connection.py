@@ -97,11 +97,13 @@ class Http1(H11Protocol):
         self.can_read = _Resumption(watch)
         self._limit = limit
         self._held = b""
+        self._bodiless = False  # the answer to HEAD has no body, whatever it says
 
     async def _check_protocol(self, event: h11.Request) -> None:
         """No upgrade is taken up; see `_create_stream`."""
 
     async def _create_stream(self, request: h11.Request) -> None:
+        self._bodiless = request.method == b"HEAD"
         size = len(request.target) + sum(len(name) + len(value) + 4 for name, value in request.headers)
         if size > self._limit:
             await self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
@@ -128,7 +130,8 @@ class Http1(H11Protocol):
         headers, body = plain_error(status, f"The request cannot be served: {status.phrase}")
         headers += self.config.response_headers("h11")
         await self._send_h11_event(h11.Response(status_code=status_code, headers=headers))
-        await self._send_h11_event(h11.Data(data=body))
+        if not self._bodiless:
+            await self._send_h11_event(h11.Data(data=body))
         await self._send_h11_event(h11.EndOfMessage())
 
     async def _send_h11_event(self, event: H11SendableEvent) -> None:
