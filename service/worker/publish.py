@@ -13,6 +13,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+import orjson
+
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
@@ -58,8 +60,12 @@ _USERINFO = re.compile(r"(?<=://)[^\s/?#@]*@")
 
 def encode(fields: Mapping[str, Any]) -> bytes:
     """`fields` as strict JSON with `ok: true` before them: UTF-8, no NaN, no lone surrogates."""
-    text = json.dumps({"ok": True, **fields}, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return text.encode("utf-8", "replace")
+    answer = {"ok": True, **fields}
+    try:
+        return orjson.dumps(answer)
+    except TypeError:  # it is stricter than we have to be: a lone surrogate, a number beyond 64 bits
+        text = json.dumps(answer, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return text.encode("utf-8", "replace")
 
 
 def encode_lines(fields: Mapping[str, Any]) -> bytes:

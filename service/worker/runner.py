@@ -7,6 +7,7 @@ server's kill is the one mechanism that ends a job in time.
 from __future__ import annotations
 
 import contextlib
+import gc
 import hashlib
 import os
 import resource
@@ -44,6 +45,8 @@ from .egress import Guard
 from .extraction import Downloader, Shared, extract, origins, parameters, shared
 from .journal import MAX_CPU, Journal
 
+_SELDOM = (50_000, 20, 100)  # within a job, collecting as often as usual was a sixth of its CPU
+
 
 def warm(settings: WorkerSettings) -> Warm:
     """Warm this process, the template's, and say what it has.
@@ -68,11 +71,13 @@ def work(sock: socket.socket, settings: WorkerSettings) -> None:
     guard = Guard(settings, programs=(tables.runtime.info.path,))
     confinement.confine(settings, tables.runtime.info.path)
     guard.install()
+    gc.set_threshold(*_SELDOM)
     sock.sendall(encode_ready(Ready(os.getpid())))
     while header := _receive(sock, HEADER.size):
         head_length, body_length = lengths(header, max_head=MAX_JOB, max_body=0)
         job, timeout = decode_job(_receive(sock, head_length + body_length))
         sock.sendall(_frame(run(job, timeout, settings, tables, guard)))
+        gc.collect()  # once the answer is out; without it ten workers take 40 MB more
         confinement.sweep()
 
 
