@@ -10,13 +10,12 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import trio
 
 from .. import events
-from ..logs import fields_of
+from ..logs import fields_of, timestamp
 from .sinks import level_of
 
 KEPT = 200  # records that who comes or comes back can still read
@@ -63,7 +62,7 @@ class Feed:
     def on_event(self, event: events.Event) -> None:
         """A sink."""
         self.number += 1
-        at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        at = timestamp()
         record = Record(self.number, type(event).__name__, at, level_of(event), fields_of(event))
         self._kept.append(record)
         for subscription in self._subscriptions:

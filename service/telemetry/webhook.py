@@ -21,7 +21,6 @@ import random
 import time
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -29,7 +28,7 @@ import trio
 
 from .. import __version__, events
 from ..config import Config, ConfigError
-from ..logs import fields_of, scrub
+from ..logs import fields_of, scrub, timestamp
 from .sinks import level_of
 
 if TYPE_CHECKING:
@@ -76,7 +75,7 @@ class Webhook:
         record = {
             "id": str(uuid.uuid4()),
             "event": type(event).__name__,
-            "at": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "at": timestamp(),
             "level": level,
             "service": "ytdlpd",
             "version": __version__,

@@ -16,11 +16,12 @@ from ..breaker.statistics import BreakersStatistics
 from ..config import Config
 from ..errors import Code
 from ..lifecycle import Phase
+from ..logs import timestamp
 from ..pool.statistics import PoolStatistics
 from . import errors
 from .auth import HEADER
 from .exchange import current
-from .metrics import circuit_breaker, circuit_breakers, timestamp, uptime, worker_pool
+from .metrics import circuit_breaker, circuit_breakers, uptime, worker_pool
 from .models import (
     Cache,
     Dependency,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from quart import Blueprint, Response, request
 from quart_schema import security_scheme, tag
 from quart_schema.documentation import document_response
@@ -11,6 +9,7 @@ from quart_schema.documentation import document_response
 from .. import __version__
 from ..breaker.statistics import BreakersStatistics
 from ..config import Config
+from ..logs import timestamp
 from ..pool.statistics import PoolStatistics
 from .auth import HEADER
 from .models import (
@@ -58,10 +57,6 @@ def blueprint(rooms: Rooms) -> Blueprint:
         )
 
     return routes
-
-
-def timestamp() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def uptime(seconds: float) -> Uptime:
