@@ -1,4 +1,4 @@
-"""Contract: what the kernel says of cores, memory and run-queue delay; other kernels are trees of files."""
+"""Contract: what the kernel says of cores and memory; other kernels are trees of files."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from service.pool.resources import available_cores, memory_limit, run_delay
+from service.pool.resources import available_cores, memory_limit
 
 CORES = len(os.sched_getaffinity(0))
 
@@ -23,13 +23,11 @@ def a_machine(root: Path, files: dict[str, str]) -> Path:
 def test_this_machine() -> None:
     assert 0 < available_cores() <= CORES
     assert (memory_limit() or 0) > 1 << 20
-    assert run_delay(os.getpid()) >= 0
 
 
 def test_a_machine_that_tells_nothing(tmp_path: Path) -> None:
     assert available_cores(tmp_path) == CORES
     assert memory_limit(tmp_path) is None
-    assert run_delay(1, tmp_path) == 0
 
 
 def test_control_groups_version_2(tmp_path: Path) -> None:
@@ -67,16 +65,3 @@ def test_control_groups_version_1(tmp_path: Path) -> None:
 def test_no_quota_is_no_limit(tmp_path: Path, quota: str) -> None:
     root = a_machine(tmp_path, {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": quota})
     assert available_cores(root) == CORES
-
-
-def test_run_delay_of_a_process_tree(tmp_path: Path) -> None:
-    root = a_machine(
-        tmp_path,
-        {
-            "proc/10/schedstat": "5000000000 1500000000 7\n",
-            "proc/10/task/10/children": "11 12 ",
-            "proc/11/schedstat": "0 500000000 1\n",
-            "proc/12/schedstat": "",
-        },
-    )
-    assert run_delay(10, root) == 2.0

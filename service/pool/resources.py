@@ -1,4 +1,4 @@
-"""What the machine allows, read from the kernel: cores, memory, and the time tasks wait for a core.
+"""What the machine allows, read from the kernel: cores and memory.
 
 Knows control groups of both versions. A limit anywhere between this process's group and the root counts,
 so the tightest is taken. Whatever cannot be read sets no limit.
@@ -24,26 +24,6 @@ def memory_limit(root: Path = ROOT) -> int | None:
     """Bytes of memory that this process and its children may use together, None where it cannot be told."""
     limits = [limit for limit in _memory_limits(root) if 0 < limit < _UNLIMITED]
     return min(limits, default=None)
-
-
-def run_delay(pid: int, root: Path = ROOT) -> float:
-    """Seconds that `pid` and its living descendants were ready to run but had no core.
-
-    A process that is gone counts 0, and so does a kernel that keeps no such statistics.
-    """
-    nanoseconds = 0
-    for member in _tree(pid, root):
-        fields = _read(root / f"proc/{member}/schedstat").split()
-        if len(fields) == 3 and fields[1].isdigit():
-            nanoseconds += int(fields[1])
-    return nanoseconds / 1e9
-
-
-def _tree(pid: int, root: Path) -> Iterator[int]:
-    """`pid` and its descendants, where the kernel lists children (CONFIG_PROC_CHILDREN)."""
-    yield pid
-    for child in _read(root / f"proc/{pid}/task/{pid}/children").split():
-        yield from _tree(int(child), root)
 
 
 def _cpu_quotas(root: Path) -> Iterator[float]:
