@@ -23,6 +23,7 @@ import pytest
 from service.errors import Code
 from service.sizes import KEYS
 from service.wire import Failure, Job, Kind, Outcome, Success, WorkerSettings
+from service.worker.journal import MAX_BYTES
 from tests.internet import Internet
 from tests.lone_worker import LoneWorker
 from tests.running import eventually
@@ -241,6 +242,7 @@ FAILURES: dict[str, Code] = (
             "empty": Code.NO_MEDIA,
             "garbage": Code.NO_MEDIA,
             "huge": Code.BUDGET_EXCEEDED,
+            "enormous": Code.BUDGET_EXCEEDED,
             "manifests": Code.BUDGET_EXCEEDED,
             "refresh-chain": Code.BUDGET_EXCEEDED,
             "redirect-self": Code.UPSTREAM_ERROR,
@@ -300,6 +302,13 @@ def test_a_page_that_only_burns_cpu_costs_its_budget(settings: WorkerSettings) -
         assert bomb.usage.cpu < 3
         for _ in range(2):
             assert extract(thrifty, f"{SITE}/html5")["id"], "each job has a budget of its own"
+
+
+def test_of_a_body_of_300_mb_no_more_than_the_budget_is_read(worker: LoneWorker, internet: Internet) -> None:
+    before = internet.counters().bytes_sent
+    assert failure(worker, "https://fail.example/enormous").code is Code.BUDGET_EXCEEDED
+    eventually(lambda: internet.counters().open_requests == 0)
+    assert MAX_BYTES <= internet.counters().bytes_sent - before < 2 * MAX_BYTES
 
 
 def test_timeouts(worker: LoneWorker) -> None:

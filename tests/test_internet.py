@@ -201,7 +201,7 @@ def test_a_client_that_goes_round_the_proxy_is_seen(internet: Internet) -> None:
 def test_every_failure_answers_or_ends(internet: Internet) -> None:
     """Each gives a client a status, silence, or the connection's end."""
     seen = {}
-    for how in FAILURES.keys() - {"huge", "slow"}:
+    for how in FAILURES.keys() - {"huge", "enormous", "slow"}:
         with tunnel(internet, "fail.example") as connection:
             connection.connect()
             connection.sock.settimeout(0.3 if how == "hang" else 10)
@@ -249,6 +249,16 @@ def test_huge_page(internet: Internet) -> None:
     with tunnel(internet, "fail.example") as connection:
         connection.request("GET", "/huge")
         assert len(connection.getresponse().read()) == 50_000_000
+
+
+def test_what_nobody_reads_is_not_sent(internet: Internet) -> None:
+    with tunnel(internet, "fail.example") as connection:
+        connection.request("GET", "/enormous")
+        answer = connection.getresponse()
+        assert answer.length == 300_000_000
+        assert len(answer.read(1_000_000)) == 1_000_000
+    eventually(lambda: internet.counters().open_requests == 0)
+    assert internet.counters().bytes_sent < 100_000_000
 
 
 def test_bad_certificate(internet: Internet) -> None:

@@ -74,12 +74,9 @@ def _manifests(request: Request, port: int) -> Reply:
     return page("500 manifests", tags)
 
 
-def _huge(request: Request, port: int) -> Reply:
-    return Reply(_HUGE)
-
-
-_HUGE = (b"<!DOCTYPE html><title>A page of 50 MB</title>" + b"<p>All work and no play.</p>\n" * 1_900_000)[
-    :50_000_000
+# A megabyte; a page of it is as big as anyone likes, and costs the small internet nothing.
+_PIECE = (b"<!DOCTYPE html><title>A big page</title>" + b"<p>All work and no play.</p>\n" * 36_000)[
+    :1_000_000
 ]
 # yt-dlp's pattern for JW Player backtracks over every pair of braces: minutes of CPU for these 16 KB.
 _BOMB = 'jwplayer("a").setup({}' * 730
@@ -107,7 +104,8 @@ FAILURES: dict[str, Failure] = {
     "slow": _same(replace(media.html5(), delay=2.0)),
     "garbage": _same(Reply(_GARBAGE)),
     "broken-http": _same(Reply(b"220 mail.example ESMTP\r\n\r\n", manner=Manner.RAW)),
-    "huge": _huge,
+    "huge": _same(Reply(_PIECE, times=50)),
+    "enormous": _same(Reply(_PIECE, times=300)),
     "empty": _same(Reply(b"")),
     "regex-bomb": _same(page("Try to match this", _BOMB)),
     "manifests": _manifests,

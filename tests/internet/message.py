@@ -49,6 +49,7 @@ class Reply:
     Attributes:
         kind: what was asked for, as the counters name it: watch, player, page, manifest, media, failure …
         delay: seconds before the first byte, on top of the latency that is set for the host.
+        times: how often `body` is sent, one after the other: a big document of a small piece. PLAIN only.
     """
 
     body: bytes = field(default=b"", repr=False)
@@ -58,6 +59,7 @@ class Reply:
     kind: str = "page"
     manner: Manner = Manner.PLAIN
     delay: float = 0.0
+    times: int = 1
 
 
 def page(title: str, body: str, *, head: str = "", kind: str = "page") -> Reply:

@@ -259,16 +259,21 @@ class _Connection:
                 await self._pause(1.0)
 
     async def _send(self, reply: Reply) -> None:
+        state = self._world.state
         body = b"" if self._is_head() else reply.body
-        data = self._head(reply, len(reply.body))
-        self._world.state.bytes_sent += len(data) + len(body)
+        data = self._head(reply, len(reply.body) * reply.times)
         if len(body) <= _CHUNK:
             data += (self._http.send(h11.Data(data=body)) or b"") if body else b""
+            state.bytes_sent += len(data)
             await self._stream.send_all(data + (self._http.send(h11.EndOfMessage()) or b""))
             return
+        state.bytes_sent += len(data)
         await self._stream.send_all(data)
-        for start in range(0, len(body), _CHUNK):
-            await self._stream.send_all(self._http.send(h11.Data(data=body[start : start + _CHUNK])) or b"")
+        for _ in range(reply.times):
+            for start in range(0, len(body), _CHUNK):
+                piece = self._http.send(h11.Data(data=body[start : start + _CHUNK])) or b""
+                await self._stream.send_all(piece)
+                state.bytes_sent += len(piece)
         self._http.send(h11.EndOfMessage())
 
     def _is_head(self) -> bool:
