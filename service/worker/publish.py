@@ -48,6 +48,7 @@ _FORMAT = _words(
     video_ext width
     """
 )
+_TRACK = ("ext", "url", "name", "data", "protocol", "video_id", "impersonate")
 _HEADERS = _words(
     "User-Agent Accept Accept-Language Accept-Encoding Referer Origin Sec-Fetch-Mode".casefold()
 )
@@ -95,6 +96,28 @@ def _entries(value: Any) -> Any:
     )
 
 
+def _languages(value: Any) -> Any:
+    """Of subtitles: the tracks of each language. There are about a thousand in a page of YouTube's."""
+    if not isinstance(value, Mapping):
+        return None
+    return {str(name): [*map(_track, tracks)] for name, tracks in value.items() if _is_list(tracks)}
+
+
+def _requested(value: Any) -> Any:
+    return {str(name): _track(track) for name, track in value.items()} if isinstance(value, Mapping) else None
+
+
+def _track(track: Any) -> Any:
+    if not isinstance(track, dict):
+        return None
+    taken = {}
+    for name in _TRACK:
+        if name in track:
+            item = track[name]
+            taken[name] = item if item is True or (type(item) is str and "@" not in item) else _scrub(item)
+    return taken
+
+
 def _headers(value: Any) -> Any:
     if not isinstance(value, Mapping):
         return None
@@ -116,6 +139,9 @@ _SHAPES: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
         "formats": _formats,
         "requested_formats": _formats,
         "entries": _entries,
+        "subtitles": _languages,
+        "automatic_captions": _languages,
+        "requested_subtitles": _requested,
         "http_headers": _headers,
         "webpage_url_domain": _domain,
         "url": _url,

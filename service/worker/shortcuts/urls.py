@@ -1,36 +1,44 @@
-"""Faster equivalents of what YouTube's extractor does again and again; the results are the same.
+"""Of URLs: put together from a base and a query, taken apart, joined, repaired.
 
-It offers each caption track in some 150 languages and 7 formats, and takes the same URL apart and puts it
-together for each of them; it copies a client's whole configuration to look at one field. That was half of an
-extraction. A yt-dlp that has moved these functions is left as it is.
+A YouTube page offers each caption track in some 150 languages and 7 formats; each of these thousand URLs
+goes through three of these functions.
 """
 
 from __future__ import annotations
 
 import functools
-import pickle
 from typing import Any
 from urllib.parse import parse_qs, unquote_plus, urlencode, urlsplit
 
-from yt_dlp.extractor.youtube import _base, _video
-from yt_dlp.utils import parse_qs as slow_parse_qs
-from yt_dlp.utils import update_url_query as slow_update_url_query
+from yt_dlp import utils
+
+from ._shortcut import Shortcut
+
+slow_sanitize_url = utils.sanitize_url
+slow_urljoin = utils.urljoin
+slow_update_url_query = utils.update_url_query
+slow_parse_qs = utils.parse_qs
 
 _PLACE = "\0"  # where the query goes; no URL holds it
+_ABSOLUTE = ("https://", "http://")
 
 
-def install() -> None:
-    """Let YouTube's extractor use what is here."""
-    if getattr(_video, "update_url_query", None) is slow_update_url_query:
-        _video.update_url_query = update_url_query
-    if getattr(_video, "parse_qs", None) is slow_parse_qs:
-        _video.parse_qs = url_parse_qs
-    if hasattr(_base.YoutubeBaseInfoExtractor, "_get_default_ytcfg") and hasattr(_base, "INNERTUBE_CLIENTS"):
-        _base.YoutubeBaseInfoExtractor._get_default_ytcfg = _default_ytcfg
+def sanitize_url(url: Any, **options: Any) -> Any:
+    """yt_dlp.utils.sanitize_url, faster for a URL with nothing to repair."""
+    if type(url) is str and url.startswith(_ABSOLUTE):
+        return url
+    return slow_sanitize_url(url, **options)
+
+
+def urljoin(*args: Any, **kwargs: Any) -> Any:
+    """yt_dlp.utils.urljoin, faster for a URL that is absolute already."""
+    if len(args) == 2 and not kwargs and type(args[1]) is str and args[1].startswith(_ABSOLUTE):
+        return args[1]
+    return slow_urljoin(*args, **kwargs)
 
 
 def update_url_query(*args: Any, **kwargs: Any) -> Any:
-    """yt_dlp.utils.update_url_query, faster for a URL that has a query."""
+    """yt_dlp.utils.update_url_query, faster for a URL that has a query and comes again."""
     if kwargs or len(args) != 2 or not isinstance(args[0], str) or not args[1]:
         return slow_update_url_query(*args, **kwargs)
     url, query = args
@@ -39,11 +47,13 @@ def update_url_query(*args: Any, **kwargs: Any) -> Any:
         return slow_update_url_query(url, query)
     updated = pairs.copy()
     for key, value in query.items():
-        if isinstance(value, str):
+        if type(value) is str:
             updated[key] = _pair(key, value)
+        elif pair := value != [] and urlencode({key: value}, doseq=True):
+            updated[key] = pair
         else:
-            updated[key] = urlencode({key: value}, doseq=True) if value != [] else ""
-    return f"{before}{'&'.join(filter(None, updated.values()))}{after}"
+            updated.pop(key, None)
+    return f"{before}{'&'.join(updated.values())}{after}"
 
 
 def url_parse_qs(*args: Any, **kwargs: Any) -> Any:
@@ -83,10 +93,9 @@ def _pair(key: str, value: str) -> str:
     return urlencode({key: value})
 
 
-def _default_ytcfg(self: object, client: str = "web") -> Any:
-    return pickle.loads(_pickled(client))  # noqa: S301  # made here, a line below
-
-
-@functools.cache
-def _pickled(client: str) -> bytes:
-    return pickle.dumps(_base.INNERTUBE_CLIENTS[client])
+SHORTCUTS = (
+    Shortcut(slow_sanitize_url, sanitize_url, "7489c4bb69425604"),
+    Shortcut(slow_urljoin, urljoin, "4085929c0d4e864a"),
+    Shortcut(slow_update_url_query, update_url_query, "43dfc84b6c103ee1", (utils.update_url,)),
+    Shortcut(slow_parse_qs, url_parse_qs, "10987d9c3fb099cd"),
+)

@@ -1,0 +1,31 @@
+"""Faster equivalents of what yt-dlp does thousands of times in an extraction; the results are the same.
+
+yt-dlp changes every week, so the originals are known by the digest of their source: one that is no longer
+what its equivalent was held against stays in its place, and extractions merely cost more CPU.
+tests/test_shortcuts.py tells which ones a new yt-dlp has changed.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from . import cookies, sorting, traversal, urls, youtube
+
+SHORTCUTS = (
+    *traversal.SHORTCUTS,
+    *urls.SHORTCUTS,
+    *sorting.SHORTCUTS,
+    *cookies.SHORTCUTS,
+    *youtube.SHORTCUTS,
+)
+
+
+def install() -> None:
+    """Put the equivalents in the originals' places, wherever these have been imported to."""
+    applicable = [shortcut for shortcut in SHORTCUTS if shortcut.digest == shortcut.known]
+    equivalents = {id(shortcut.original): shortcut.equivalent for shortcut in applicable}
+    modules = [module for name, module in [*sys.modules.items()] if name.partition(".")[0] == "yt_dlp"]
+    for holder in (*modules, *(shortcut.holder for shortcut in applicable if shortcut.holder)):
+        for name, value in [*vars(holder).items()]:
+            if id(value) in equivalents:
+                setattr(holder, name, equivalents[id(value)])
