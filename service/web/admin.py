@@ -10,9 +10,10 @@ from quart_schema import operation_id, security_scheme, tag
 from quart_schema.documentation import document_request, document_response
 
 from .extract import read_body
-from .models import ResetRequest, ResetResponse
+from .models import ResetResponse
 from .openapi import SECURITY, fails
 from .replies import reply_json
+from .requests import ResetRequest
 from .rooms import Rooms
 
 Operation = Callable[[str | None], tuple[str, str]]

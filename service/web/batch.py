@@ -22,8 +22,9 @@ from ..request import Answer, Caller
 from ..wire import Job, Kind
 from . import errors, urls
 from .extract import MAX_BODY, admit, charge, read_body
-from .models import BatchLine, BatchRequest
+from .models import BatchLine
 from .openapi import EXTRACTION_STATUSES, SECURITY, fails, streams
+from .requests import BatchRequest
 from .rooms import Rooms
 from .streams import LINES, outcome, stream
 

@@ -22,16 +22,9 @@ from .errors import Refused, too_large
 from .exchange import current
 from .following import follow
 from .limits import client_of
-from .models import (
-    EventStream,
-    ExtractQuery,
-    ExtractRequest,
-    ExtractResponse,
-    SizeRequest,
-    SizeResponse,
-    refusal,
-)
+from .models import EventStream, ExtractResponse, SizeResponse
 from .openapi import EXTRACTION_STATUSES, SECURITY, fails, streams
+from .requests import ExtractQuery, ExtractRequest, SizeRequest, refusal
 from .results import respond
 from .rooms import Rooms
 from .streams import EVENTS, JSON, LINES, accepted, stream

@@ -10,9 +10,10 @@ from quart_schema import security_scheme, tag
 from quart_schema.documentation import document_request, document_response
 
 from .extract import read_body
-from .models import QuarantinedUrl, QuarantineResponse, ReleaseRequest, ReleaseResponse
+from .models import QuarantinedUrl, QuarantineResponse, ReleaseResponse
 from .openapi import SECURITY, fails
 from .replies import reply_json
+from .requests import ReleaseRequest
 from .rooms import Rooms
 
 
