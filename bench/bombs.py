@@ -2,27 +2,35 @@
 
 One bomb after the other is asked for, again and again by one client, while others ask for ordinary pages of
 the same service. Their rate is compared with the rate beside an ordinary page that takes the same place.
+
+The DNS black hole is another service: without a proxy, so that its workers resolve names themselves, with a
+name server that never answers. Its ordinary pages are at an address on loopback that needs no name.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import statistics
+import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.request import ProxyHandler, Request, build_opener
 
 from tests.internet import Internet
 from tests.running import Service
+from tests.silence import black_hole
 
 WORKERS = 10
 LATENCY = 0.5  # seconds in which a site answers: the others wait for their sites, as they do in life
 BOMBS = (
     "regex-bomb",
     "huge",
+    "enormous",
     "manifests",
     "redirect-self",
     "redirect-chain",
@@ -30,7 +38,22 @@ BOMBS = (
     "drip",
     "hang",
 )
+BLACK_HOLE = "dns-black-hole"
 _direct = build_opener(ProxyHandler({}))
+
+
+@dataclass(frozen=True)
+class World:
+    """A service, and where the pages are that it is asked for.
+
+    Attributes:
+        bomb: the URL of a bomb of this name, as a site of its own for each text.
+        ordinary: the URL of an ordinary page, the same.
+    """
+
+    service: Service
+    bomb: Callable[[str, str], str]
+    ordinary: Callable[[str], str]
 
 
 @dataclass
@@ -42,7 +65,7 @@ class Findings:
     rate: float = 0.0
 
 
-def measure(service: Service, bomb: str | None, seconds: float, salt: str) -> Findings:
+def measure(world: World, bomb: str | None, seconds: float, salt: str) -> Findings:
     """Throw `bomb` (None: an ordinary page) for `seconds` while the other nine workers' clients go on."""
     found = Findings()
     served = [0] * (WORKERS - 1)
@@ -52,9 +75,9 @@ def measure(service: Service, bomb: str | None, seconds: float, salt: str) -> Fi
         number = 0
         while time.monotonic() < end:
             number += 1
-            site = f"{bomb}.fail-{salt}{number}.example" if bomb else f"ordinary-{salt}{number}.example"
+            text = f"{salt}{number}"
             began = time.monotonic()
-            code = _ask(service, f"https://{site}/?{salt}{number}")
+            code = _ask(world.service, world.bomb(bomb, text) if bomb else world.ordinary(text))
             found.outcomes[code] = found.outcomes.get(code, 0) + 1
             found.seconds.append(time.monotonic() - began)
 
@@ -62,7 +85,7 @@ def measure(service: Service, bomb: str | None, seconds: float, salt: str) -> Fi
         number = 0
         while time.monotonic() < end:
             number += 1
-            code = _ask(service, f"https://other-{index}.example/video.mp4?{salt}{number}")
+            code = _ask(world.service, world.ordinary(f"{salt}{number}-{index}"))
             served[index] += code == "OK" and time.monotonic() <= end
 
     threads = [threading.Thread(target=thrower)]
@@ -87,11 +110,76 @@ def _ask(service: Service, url: str) -> str:
         return str(answer.get("code", error))
 
 
+@contextlib.contextmanager
+def behind_the_proxy(settings: dict[str, object]) -> Iterator[World]:
+    """The small internet, each of whose failures is a bomb."""
+    with Internet.spawn() as internet, Service.run(internet, settings=settings) as service:
+        internet.set_latency("*", LATENCY)
+        yield World(
+            service,
+            lambda bomb, text: f"https://{bomb}.fail-{text}.example/",
+            lambda text: f"https://ordinary-{text}.example/video.mp4",
+        )
+
+
+@contextlib.contextmanager
+def without_names(settings: dict[str, object]) -> Iterator[World | None]:
+    """Every name is a bomb; None where this machine does not let us have it."""
+    with black_hole() as hole, ThreadingHTTPServer(("127.0.0.1", 0), _Site) as site:
+        if hole is None:
+            yield None
+            return
+        address = f"127.0.0.1:{site.server_port}"
+        threading.Thread(target=site.serve_forever, args=[0.05], daemon=True).start()
+        try:
+            allowed = {**settings, "EGRESS_ALLOW": address}
+            with Service.run(settings=allowed, prefix=hole.prefix) as service:
+                yield World(
+                    service,
+                    lambda bomb, text: f"https://{bomb}-{text}.example/",
+                    lambda text: f"http://{address}/video.mp4?{text}",
+                )
+        finally:
+            site.shutdown()
+
+
+class _Site(BaseHTTPRequestHandler):
+    """A video at every path, after LATENCY."""
+
+    def do_GET(self) -> None:
+        time.sleep(LATENCY)
+        self.send_response(200)
+        self.send_header("Content-Type", "video/mp4")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_HEAD = do_GET
+
+    def log_message(self, *args: object) -> None: ...
+
+
+def compare(world: World, bombs: Sequence[str], seconds: float) -> None:
+    """Print a line for each of `bombs`."""
+    measure(world, None, 2, "w")
+    for index, bomb in enumerate(bombs):
+        beside = [measure(world, None, seconds / 2, f"{index}a").rate]
+        found = measure(world, bomb, seconds, f"{index}b")
+        beside.append(measure(world, None, seconds / 2, f"{index}c").rate)
+        quiet = statistics.fmean(beside)
+        outcomes = ", ".join(f"{code} {count}" for code, count in found.outcomes.items())
+        cost = statistics.median(found.seconds)
+        ratio = found.rate / quiet if quiet else 0.0
+        print(
+            f"| {bomb} | {outcomes} | {cost:.2f} | {found.rate:.1f} | {quiet:.1f} | {ratio:.2f} |",
+            flush=True,
+        )
+
+
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench bombs", description=__doc__)
     parser.add_argument("--seconds", type=float, default=8, help="of each measurement")
     parser.add_argument("--timeout", type=int, default=15_000, help="YTDLP_TIMEOUT, in ms")
-    parser.add_argument("bombs", nargs="*", default=BOMBS, metavar="BOMB")
+    parser.add_argument("bombs", nargs="*", default=(*BOMBS, BLACK_HOLE), metavar="BOMB")
     given = parser.parse_args(arguments)
     settings = {
         "SCALING": f"fixed:{WORKERS}",
@@ -102,19 +190,14 @@ def main(arguments: Sequence[str]) -> int:
     }
     print("| bomb | outcome | seconds each | others per second | beside an ordinary page | ratio |")
     print("| --- | --- | --- | --- | --- | --- |")
-    with Internet.spawn() as internet, Service.run(internet, settings=settings) as service:
-        internet.set_latency("*", LATENCY)
-        measure(service, None, 2, "w")
-        for index, bomb in enumerate(given.bombs):
-            beside = [measure(service, None, given.seconds / 2, f"{index}a").rate]
-            found = measure(service, bomb, given.seconds, f"{index}b")
-            beside.append(measure(service, None, given.seconds / 2, f"{index}c").rate)
-            quiet = statistics.fmean(beside)
-            outcomes = ", ".join(f"{code} {count}" for code, count in found.outcomes.items())
-            cost = statistics.median(found.seconds)
-            ratio = found.rate / quiet if quiet else 0.0
-            print(
-                f"| {bomb} | {outcomes} | {cost:.2f} | {found.rate:.1f} | {quiet:.1f} | {ratio:.2f} |",
-                flush=True,
-            )
+    of_sites = [bomb for bomb in given.bombs if bomb != BLACK_HOLE]
+    if of_sites:
+        with behind_the_proxy(settings) as world:
+            compare(world, of_sites, given.seconds)
+    if BLACK_HOLE in given.bombs:
+        with without_names(settings) as unnamed:
+            if unnamed is None:
+                print(f"{BLACK_HOLE} needs root and unshare, to have other name servers", file=sys.stderr)
+            else:
+                compare(unnamed, [BLACK_HOLE], given.seconds)
     return 0

@@ -112,6 +112,14 @@ class Service:
             return []
 
 
+def works(prefix: tuple[str, ...]) -> bool:
+    """Whether this machine lets a command run under `prefix`."""
+    try:
+        return subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
 def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
     """Those that still run; a zombie is as good as gone."""
     return [process for process in processes if _runs(process)]
