@@ -1,9 +1,9 @@
 """Load while everything breaks: what the service answers meanwhile, and what is left afterwards.
 
-Seeded: `--seed` chooses the requests and the faults, `--seconds` how long it lasts, after a rehearsal as
-long. Workers are killed and stopped, the template is killed, sites reset, drip and send noise, clients
-vanish, the disk is full, forks fail, and the wall clock jumps by hours. The exit status is 1 where
-a request got no answer or a wrong one, or something is left behind.
+Seeded: `--seed` chooses the requests and the faults, `--seconds` how long it lasts, after a short rehearsal.
+Workers are killed and stopped, the template is killed, sites reset, drip and send noise, clients vanish, the
+disk is full, forks fail, and the wall clock jumps by hours. The exit status is 1 where a request got no
+answer or a wrong one, or something is left behind.
 """
 
 from __future__ import annotations
@@ -12,15 +12,11 @@ import argparse
 import contextlib
 import http.client
 import json
-import os
 import random
-import shutil
-import signal
-import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -31,45 +27,19 @@ import psutil
 from tests.internet import Internet
 from tests.running import Service, eventually
 
+from ._saboteur import Saboteur
+from ._surroundings import Surroundings
+
 WORKERS = 4
 DEADLINE = 4.0  # seconds for one request
 PATIENCE = 15.0  # seconds past the deadline after which a request counts as not answered
-FULL = 1.5  # seconds for which the disk is full, or forks fail
+REHEARSAL = 15.0  # seconds, after which all is loaded that ever is
+CACHE = 256 << 10  # bytes of results, so few that they fill in the rehearsal
 LINGERING = 8.0  # seconds: idle connections are closed after five
 GROWTH = 0.05  # of memory
 SETTLE = (
     40.0  # seconds in which the service has to be well again: an open breaker, a stopped worker's deadline
 )
-
-# The faults, and how often each comes among them.
-FAULTS = {"kill": 12, "stop": 3, "template": 1, "site": 6, "disk": 1, "fork": 1, "clock": 2}
-
-STUB = """
-import errno, os
-from yt_dlp.extractor.common import InfoExtractor
-class NobodyIE(InfoExtractor):
-    _VALID_URL = r"https?://nobody[.]example/"
-forked = os.fork
-def fork():
-    if os.path.exists({flag!r}):
-        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-    return forked()
-os.fork = fork
-"""
-
-# Every Python process of the service imports it first.
-CLOCK = """
-import os, time
-told = time.time
-def jumping():
-    try:
-        with open({file!r}) as file:
-            return told() + float(file.read() or 0)
-    except OSError:
-        return told()
-time.time = jumping
-time.time_ns = lambda: int(jumping() * 1e9)
-"""
 
 
 @dataclass
@@ -102,31 +72,27 @@ def run(seconds: float, seed: int, clients: int = 12) -> Report:
     """Break things for `seconds`, and look at what is left."""
     report = Report()
     with Internet.spawn() as internet, TemporaryDirectory(prefix="chaos-") as folder:
-        scratch = Path(folder) / "scratch"
-        scratch.mkdir()
-        flag = Path(folder) / "no-fork"
-        prefix = _small_disk(scratch)
+        place = Surroundings.prepare(Path(folder))
         settings = {
             "SCALING": f"fixed:{WORKERS}",
             "YTDLP_TIMEOUT": int(DEADLINE * 1000),
             "CB_COOLDOWN_MS": 2000,
-            "TMPDIR": scratch,
-            "PLUGIN_DIR": _stub(Path(folder), flag),
-            "PYTHONPATH": jumping_clock(Path(folder)),
-            "CACHE_MAX_BYTES": 1 << 20,
+            "TMPDIR": place.scratch,
+            "PYTHONPATH": place.clock,
+            "CACHE_MAX_BYTES": CACHE,
+            "LOG_LEVEL": "info",
         }
-        with Service.run(internet, settings={**settings, "LOG_LEVEL": "info"}, prefix=prefix) as service:
+        with Service.run(internet, settings=settings, prefix=place.prefix) as service:
             crowd = _Crowd(service, report, seed)
-            disk = scratch if prefix else None
             figures = []
-            # First a rehearsal as long: bounded caches and histories fill, and all is loaded that ever is.
-            for turn, length in enumerate((seconds, seconds)):
+            for turn, length in enumerate((min(REHEARSAL, seconds), seconds)):
                 report.answers.clear()
-                report.faults.clear()
-                with _Saboteur(service, internet, report, disk, flag, seed + turn).at_work():
+                saboteur = Saboteur(service, internet, place, seed + turn)
+                with saboteur.at_work():
                     crowd.press(length, clients)
+                report.faults = saboteur.done
                 _settle(service, report)
-                figures.append(_least(lambda: _figures(service, scratch, bool(prefix))))
+                figures.append(_least(lambda: _figures(service, place)))
             before, after = figures
             report.figures = {name: (before[name], after[name]) for name in before}
             _judge(report)
@@ -136,34 +102,9 @@ def run(seconds: float, seed: int, clients: int = 12) -> Report:
         left = [process for process in family if process.is_running()]
         if left or service.process.returncode != 0:
             report.problems.append(f"the service ended with {service.process.returncode}, leaving {left}")
-        if not prefix and list(scratch.iterdir()):
+        if not place.mounted and list(place.scratch.iterdir()):
             report.problems.append("temporary files are left")
     return report
-
-
-def _stub(folder: Path, flag: Path) -> Path:
-    """A plugin that lets forks fail while `flag` exists: RLIMIT_NPROC does not bind root."""
-    plugins = folder / "plugins"
-    package = plugins / "package" / "yt_dlp_plugins" / "extractor"
-    package.mkdir(parents=True)
-    (package / "stub.py").write_text(STUB.format(flag=str(flag)))
-    return plugins
-
-
-def jumping_clock(folder: Path) -> Path:
-    """A folder for PYTHONPATH: the wall clock is off by the seconds that are in the file `offset` there."""
-    home = folder / "clock"
-    home.mkdir()
-    (home / "sitecustomize.py").write_text(CLOCK.format(file=str(home / "offset")))
-    return home
-
-
-def _small_disk(scratch: Path) -> tuple[str, ...]:
-    """A command that gives the service a small file system of its own at `scratch`; none where it cannot."""
-    mount = f'mount -t tmpfs -o size=4m tmpfs {scratch} && exec "$@"'
-    prefix = ("unshare", "--map-root-user", "--mount", "sh", "-c", mount, "sh")
-    possible = shutil.which("unshare") and subprocess.run([*prefix, "true"], capture_output=True, check=False)
-    return prefix if possible and possible.returncode == 0 else ()
 
 
 class _Crowd:
@@ -249,93 +190,6 @@ class _Crowd:
         return f"https://{how}.fail-{chance.randrange(40)}.example/?n={number}"
 
 
-class _Saboteur:
-    """Breaks one thing after the other, and mends what does not mend itself."""
-
-    def __init__(
-        self,
-        service: Service,
-        internet: Internet,
-        report: Report,
-        disk: Path | None,
-        flag: Path,
-        seed: int,
-    ) -> None:
-        self._service = service
-        self._internet = internet
-        self._report = report
-        self._disk = disk
-        self._flag = flag
-        self._chance = random.Random(seed)
-        self._over = threading.Event()
-
-    @contextlib.contextmanager
-    def at_work(self) -> Iterator[None]:
-        thread = threading.Thread(target=self._work)
-        thread.start()
-        try:
-            yield
-        finally:
-            self._over.set()
-            thread.join()
-
-    def _work(self) -> None:
-        faults: dict[str, Callable[[], None]] = {
-            "kill": lambda: self._signal(signal.SIGKILL),
-            "stop": lambda: self._signal(signal.SIGSTOP),
-            "template": lambda: os.kill(self._template().pid, signal.SIGKILL),
-            "site": self._break_site,
-            "fork": self._refuse_forks,
-            "clock": self._turn_clock,
-        }
-        if self._disk is not None:
-            faults["disk"] = self._fill_disk
-        due = list(faults)  # each of them once at least
-        self._chance.shuffle(due)
-        while not self._over.wait(self._chance.uniform(0.2, 0.8)):
-            weights = [FAULTS[name] for name in faults]
-            name = due.pop() if due else self._chance.choices(list(faults), weights)[0]
-            with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess, IndexError):
-                faults[name]()
-                self._report.faults[name] += 1
-
-    def _template(self) -> psutil.Process:
-        return psutil.Process(self._service.process.pid).children()[0]
-
-    def _signal(self, number: int) -> None:
-        os.kill(self._chance.choice(self._template().children()).pid, number)
-
-    def _break_site(self) -> None:
-        host = f"site-{self._chance.randrange(20)}.example"
-        how = self._chance.choice(("reset", "drip", "garbage", "hang", "truncated", "500"))
-        self._internet.fail(host, how, seconds=self._chance.uniform(0.5, 3))
-
-    def _turn_clock(self) -> None:
-        (self._flag.parent / "clock" / "offset").write_text(str(self._chance.uniform(-86400, 86400)))
-
-    def _refuse_forks(self) -> None:
-        self._flag.touch()
-        try:
-            for process in self._template().children():
-                process.kill()
-            self._over.wait(FULL)
-        finally:
-            self._flag.unlink()
-
-    def _fill_disk(self) -> None:
-        # The service's own file system, seen through its process.
-        filler = Path(f"/proc/{self._service.process.pid}/root{self._disk}/filler")
-        with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
-            while True:
-                file.write(bytes(65536))
-        try:
-            for process in self._template().children():
-                process.kill()  # the next ones have to make do without files
-            self._over.wait(FULL)
-        finally:
-            filler.unlink()
-
-
 def _settle(service: Service, report: Report) -> None:
     """Wait until the service is well again, by itself."""
 
@@ -367,17 +221,26 @@ def _least(figures: Callable[[], dict[str, float]]) -> dict[str, float]:
     return found
 
 
-def _figures(service: Service, scratch: Path, mounted: bool) -> dict[str, float]:
+def _figures(service: Service, place: Surroundings) -> dict[str, float]:
     process = psutil.Process(service.process.pid)
-    folder = Path(f"/proc/{process.pid}/root{scratch}") if mounted else scratch
     family = process.children(recursive=True)
     return {
         "processes": len(family),
         "zombies": sum(child.status() == psutil.STATUS_ZOMBIE for child in family),
         "the server's descriptors": process.num_fds(),
-        "the server's memory, MB": round(process.memory_full_info().uss / 2**20, 1),
-        "temporary folders and files": sum(1 for _ in folder.rglob("*")),
+        "the server's memory, MB": round(_anonymous(process.pid) / 1024, 1),
+        "temporary folders and files": sum(1 for _ in place.disk(process.pid).rglob("*")),
     }
+
+
+def _anonymous(pid: int) -> int:
+    """KB that a process has got from the kernel for itself.
+
+    The USS would also have its libraries in it, or not, by whether another process maps them at the moment:
+    a difference of 4 MB.
+    """
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("RssAnon:")[2].split()[0])
 
 
 def _judge(report: Report) -> None:

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from bench import chaos
+from bench._surroundings import jumping_clock
 from tests.internet import Internet
 from tests.running import Service
 
@@ -20,7 +21,7 @@ def test_everything_breaks_and_everyone_is_answered() -> None:
 
 
 def test_no_decision_is_taken_by_the_wall_clock(internet: Internet, tmp_path: Path) -> None:
-    clock = chaos.jumping_clock(tmp_path)
+    clock = jumping_clock(tmp_path)
     settings = {
         "PYTHONPATH": clock,
         "SCALING": "fixed:2",
