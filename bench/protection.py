@@ -1,0 +1,118 @@
+"""What the egress layers cost: the same load on the service with them and without them, in turns.
+
+The service has no switch that turns its protection off. So the one without is made here: each of its workers
+is told before it starts that judging, hooking and fencing are nothing to do. Both are up at once and one of
+them is asked at a time, one after the other in rounds, and the ratios are those of neighbours in time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+from service.pool.accounting import cost_of
+from tests.internet import Internet
+
+from ._arena import FIXED, PAGE, WORKERS, Salts, Server, extraction, ours, rate
+
+PAGES = {"YouTube": PAGE + "{}{{n}}", "html5": "https://video.example/html5?{}{{n}}"}
+PRIVATE = "http://10.0.0.1/"
+
+# Each Python process of the service imports it first; only the template, which forks the workers, heeds it.
+UNPROTECTED = """
+import sys
+if "service.worker.template" in sys.orig_argv:
+    from service.worker import egress, landlock
+    layers = ((egress.Guard, "check_url"), (egress.Guard, "install"), (landlock, "restrict"))
+    assert all(hasattr(owner, name) for owner, name in layers)
+    for owner, name in layers:
+        setattr(owner, name, lambda *_: None)
+"""
+
+
+@dataclass
+class Row:
+    """Of one page: a figure for each round, with protection and without."""
+
+    rates: list[tuple[float, float]] = field(default_factory=list)  # extractions per second
+    cpu: list[tuple[float, float]] = field(default_factory=list)  # seconds of template and workers per job
+
+
+def compare(rounds: int, seconds: float, clients: int = WORKERS) -> dict[str, Row]:
+    """Drive both services with each of PAGES, `rounds` times.
+
+    Raises:
+        RuntimeError: the two services do not differ.
+    """
+    rows = {page: Row() for page in PAGES}
+    salts = Salts()
+    with Internet.spawn() as internet, ours(internet) as protected, _unprotected(internet) as bare:
+        if _refuses(protected) == _refuses(bare):
+            raise RuntimeError("the layers are on in both services, or in none")
+        for number in range(-1, rounds):  # the first does not count: a worker's first jobs are slower
+            for page, url in PAGES.items():
+                found = {}
+                # Who comes first has the machine as the other one left it, so they take turns at that, too.
+                for server in (protected, bare) if number % 2 else (bare, protected):
+                    target = extraction(url.format(salts.take()))
+                    found[server] = _drive(server, target, seconds, clients)
+                if number >= 0:
+                    (fast, cheap), (bare_fast, bare_cheap) = found[protected], found[bare]
+                    rows[page].rates.append((fast, bare_fast))
+                    rows[page].cpu.append((cheap, bare_cheap))
+    return rows
+
+
+def _drive(server: Server, target: str, seconds: float, clients: int) -> tuple[float, float]:
+    """Extractions per second, and seconds of CPU that template, workers and what they start took for each."""
+    (template,) = server.process.children()
+    before = cost_of(template.pid)
+    samples = server.drive(target, seconds, clients)
+    spent = cost_of(template.pid) - before
+    return rate(samples), spent.cpu / max(1, samples.status.count(200))
+
+
+def _refuses(server: Server) -> bool:
+    assert server.service is not None
+    return bool(server.service.extract(PRIVATE).json().get("code") == "BLOCKED_TARGET")
+
+
+@contextlib.contextmanager
+def _unprotected(internet: Internet) -> Iterator[Server]:
+    with TemporaryDirectory(prefix="unprotected-") as folder:
+        (Path(folder) / "sitecustomize.py").write_text(UNPROTECTED)
+        with ours(internet, {**FIXED, "PYTHONPATH": folder}) as server:
+            yield server
+
+
+def table(rows: dict[str, Row]) -> str:
+    """Medians over the rounds; the ratio is the median of the rounds' own, with its range."""
+    lines = [
+        "| page | what | with | without | ratio (range over rounds) |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for page, row in rows.items():
+        for what, unit, pairs in (
+            ("extractions per second", 1, row.rates),
+            ("CPU per extraction, ms", 1e3, row.cpu),
+        ):
+            ours, bare = (median(pair[side] for pair in pairs) * unit for side in (0, 1))
+            ratios = sorted(pair[0] / pair[1] for pair in pairs)
+            between = f"{median(ratios):.3f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
+            lines.append(f"| {page} | {what} | {ours:.1f} | {bare:.1f} | {between} |")
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench protection", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--seconds", type=float, default=3, help="of each measurement")
+    parser.add_argument("--clients", type=int, default=WORKERS)
+    given = parser.parse_args(arguments)
+    print(table(compare(given.rounds, given.seconds, given.clients)))
+    return 0
