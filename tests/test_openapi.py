@@ -11,7 +11,7 @@ from openapi_spec_validator import validate
 
 from service.errors import Code, ExtractionError
 from service.web import errors
-from service.web.statuses import codes_of
+from service.web.statuses import OF_CONNECTIONS, codes_of
 from tests.web import URL, web
 
 
@@ -19,6 +19,14 @@ async def document() -> Any:
     response = await web().get("/api/v1/openapi")
     assert response.status_code == 200
     return json.loads(await response.get_data())
+
+
+def resolved(document: Any, found: Any) -> Any:
+    """`found`, or what it refers to."""
+    for name in found["$ref"].split("/")[1:] if "$ref" in found else ():
+        document = document[name]
+        found = document
+    return found
 
 
 async def test_it_is_valid() -> None:
@@ -37,14 +45,17 @@ async def test_every_route_is_documented_and_nothing_else() -> None:
 
 
 async def test_every_operation_says_what_it_is_for_and_how_it_fails() -> None:
-    names = []
-    for path, methods in (await document())["paths"].items():
+    names, described = [], await document()
+    for path, methods in described["paths"].items():
         for operation in methods.values():
             names.append(operation["operationId"])
             assert operation["summary"].endswith(".")
             assert operation["tags"]
             assert "200" in operation["responses"]
-            for status, response in operation["responses"].items():
+            assert {str(int(status)) for status in OF_CONNECTIONS} <= set(operation["responses"])
+            assert ("408" in operation["responses"]) == ("requestBody" in operation)
+            for status, found in operation["responses"].items():
+                response = resolved(described, found)
                 assert response["description"]
                 assert "X-Request-ID" in response["headers"]
                 if int(status) >= 400:

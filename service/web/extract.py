@@ -22,7 +22,7 @@ from .errors import Refused, too_large
 from .exchange import current
 from .following import follow
 from .limits import client_of
-from .models import EventStream, ExtractResponse, SizeResponse
+from .models import ExtractResponse, Progress, SizeResponse
 from .openapi import EXTRACTION_STATUSES, SECURITY, fails, streams
 from .requests import ExtractQuery, ExtractRequest, SizeRequest, refusal
 from .results import respond
@@ -82,7 +82,7 @@ def blueprint(rooms: Rooms) -> Blueprint:
     @security_scheme(SECURITY)
     @document_querystring(ExtractQuery)
     @document_response(ExtractResponse)
-    @streams(EVENTS, EventStream, "Progress: queued, started, retrying; done has the result or the error.")
+    @streams(EVENTS, Progress, "Progress: queued, started, retrying; done has the result or the error.")
     @streams(LINES, ExtractResponse, "A playlist without its entries, then a line for each of them.")
     @fails(*(status for status in EXTRACTION_STATUSES if status not in (413, 415)))
     async def extract_by_query() -> Response:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel
+from pydantic import BaseModel, ConfigDict, Field, Json, RootModel
 from pydantic.alias_generators import to_camel
 
 from ..errors import Code
@@ -43,8 +44,38 @@ class ExtractResponse(Model):
     model_config = ConfigDict(extra="allow")
 
 
-class EventStream(RootModel[str]):
-    """Server-sent events."""
+class Progress(Model):
+    """A server-sent event of an extraction."""
+
+    model_config = ConfigDict(json_schema_mode_override="validation")  # the data are text on their way
+
+    event: Literal["queued", "started", "retrying", "done"]
+    data: Json[dict[str, Any]]
+
+
+class NoticeData(Model):
+    """These, and the fields of the event's kind."""
+
+    model_config = ConfigDict(extra="allow")
+
+    at: datetime = Field(description="When it happened.")
+    level: Literal["debug", "info", "warning"] = Field(description="How grave it is.")
+
+
+class Lost(Model):
+    """The client was too slow for some events."""
+
+    events: int = Field(description="How many there were.")
+
+
+class Notice(Model):
+    """A server-sent event of the service: its kind (BreakerChanged, WorkerEnded … or lost) and its fields."""
+
+    model_config = ConfigDict(json_schema_mode_override="validation")
+
+    event: str
+    data: Json[NoticeData | Lost]
+    id: str | None = Field(None, description="Its number, for Last-Event-ID.")
 
 
 class BatchSuccess(Model):

@@ -13,7 +13,7 @@ from ..errors import Code
 from ..lifecycle import Lifecycle
 from ..telemetry.feed import Feed, Record, TooManySubscribers
 from .errors import Refused
-from .models import EventStream
+from .models import Notice
 from .openapi import SECURITY, fails, streams
 from .rooms import Rooms
 from .streams import EVENTS, HEARTBEAT, event, stream
@@ -28,7 +28,7 @@ def blueprint(rooms: Rooms) -> Blueprint:
     @routes.get("/api/v1/events")
     @tag(["operation"])
     @security_scheme(SECURITY)
-    @streams(EVENTS, EventStream, "An event's name, and its fields as JSON; for example BreakerChanged.")
+    @streams(EVENTS, Notice, "Events as they happen, with comments as signs of life.")
     @fails(401, 403, 503)
     async def notices() -> Response:
         """Transitions of breakers, workers and the service, as server-sent events; for admins.

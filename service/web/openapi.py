@@ -7,6 +7,7 @@ answers in a shape of its own. Routes validate with the very models that they do
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 from quart import Quart
@@ -17,7 +18,7 @@ from quart_schema.openapi import Info
 from .. import __version__
 from .auth import HEADER
 from .models import ErrorResponse
-from .statuses import codes_of
+from .statuses import OF_CONNECTIONS, codes_of
 
 T = TypeVar("T", bound=Callable[..., Any])
 
@@ -63,15 +64,25 @@ class Provider(OpenAPIProvider):
     def schema(self) -> dict[str, Any]:
         document = super().schema()
         document["paths"] = {path: dict(methods) for path, methods in sorted(document["paths"].items())}
+        error, _ = self.build_response_object(ErrorResponse, None)
+        document["components"]["responses"] = {
+            _name_of(status): _with_headers(status, error)
+            for status in (*OF_CONNECTIONS, HTTPStatus.REQUEST_TIMEOUT)
+        }
         for methods in document["paths"].values():
             for operation in methods.values():
+                usual = [*OF_CONNECTIONS]
                 if "requestBody" in operation:
                     schema = next(iter(operation["requestBody"]["content"].values()))["schema"]
                     operation["requestBody"]["required"] = bool(schema.get("required"))
-                operation["responses"] = {
-                    str(status): _with_headers(int(status), response)
-                    for status, response in sorted(operation["responses"].items())
+                    usual.append(HTTPStatus.REQUEST_TIMEOUT)
+                responses = {
+                    int(status): _with_headers(int(status), response)
+                    for status, response in operation["responses"].items()
                 }
+                for status in usual:
+                    responses.setdefault(status, {"$ref": f"#/components/responses/{_name_of(status)}"})
+                operation["responses"] = {str(status): responses[status] for status in sorted(responses)}
         return document
 
     def build_paths(self, rule: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -91,6 +102,10 @@ class Provider(OpenAPIProvider):
         for parameter in parameters:
             parameter["required"] = model.model_fields[parameter["name"]].is_required()
         return parameters, components
+
+
+def _name_of(status: HTTPStatus) -> str:
+    return status.phrase.replace(" ", "")
 
 
 def _with_headers(status: int, response: dict[str, Any]) -> dict[str, Any]:

@@ -54,6 +54,23 @@ _CODES: dict[HTTPStatus, tuple[Code, ...]] = {
     HTTPStatus.GATEWAY_TIMEOUT: (Code.UPSTREAM_TIMEOUT, Code.DEADLINE),
 }
 
+# Statuses that say more than the code they come with, which has one of its own above.
+_FINER: dict[HTTPStatus, tuple[Code, ...]] = {
+    HTTPStatus.REQUEST_TIMEOUT: (Code.INVALID_REQUEST,),
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: (Code.INVALID_REQUEST,),
+    HTTPStatus.NOT_IMPLEMENTED: (Code.INVALID_REQUEST,),
+    HTTPStatus.HTTP_VERSION_NOT_SUPPORTED: (Code.INVALID_REQUEST,),
+}
+
+# Answered by the connection, whatever was asked for: it is not HTTP/1.1, or too long, or there is no room.
+OF_CONNECTIONS = (
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    HTTPStatus.NOT_IMPLEMENTED,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    HTTPStatus.HTTP_VERSION_NOT_SUPPORTED,
+)
+
 STATUSES: Mapping[Code, HTTPStatus] = MappingProxyType(
     {code: status for status, codes in _CODES.items() for code in codes}
 )
@@ -61,4 +78,4 @@ STATUSES: Mapping[Code, HTTPStatus] = MappingProxyType(
 
 def codes_of(status: int) -> tuple[Code, ...]:
     """The codes that are answered with `status`; for the API's description."""
-    return _CODES[HTTPStatus(status)]
+    return (_CODES | _FINER)[HTTPStatus(status)]
