@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import yt_dlp
-from yt_dlp.extractor.common import InfoExtractor
 from yt_dlp.globals import plugin_dirs
 from yt_dlp.networking import Request
 from yt_dlp.plugins import load_all_plugins
@@ -27,6 +26,7 @@ from yt_dlp.utils._jsruntime import DenoJsRuntime
 from ..wire import Job, WorkerSettings
 from . import runtime, shortcuts, transport
 from .egress import Guard
+from .extractors import Extractors
 
 DEFAULT_ENTRIES = 25  # of a page that is nothing but a playlist, when no number was asked for
 _SOCKET_TIMEOUT = 8.0  # seconds
@@ -38,7 +38,7 @@ _COOKIE = re.compile(r"(?:[^\t]*\t){4}(?:\d+(?:\.\d+)?)?\t[^\t]*\t[^\t]*")
 class Shared:
     """What all jobs of one template use, made before it forks."""
 
-    extractors: Mapping[str, type[InfoExtractor]]
+    extractors: Extractors
     runtime: DenoJsRuntime
 
 
@@ -56,7 +56,7 @@ def shared(settings: WorkerSettings) -> Shared:
     shortcuts.install()
     with yt_dlp.YoutubeDL({"quiet": True, "cachedir": False}, auto_init="no_verbose_header") as stock:
         extractors = dict(stock._ies)
-    return Shared(extractors, runtime.find())
+    return Shared(Extractors(extractors), runtime.find())
 
 
 class _Silence:
@@ -79,15 +79,18 @@ class Downloader(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp is untyped
         self._guard = guard
         self._ca_file = ca_file
         super().__init__(params, auto_init=False)
-        self._ies = dict(tables.extractors)
+        self._choose = tables.extractors.choose
+        self._ies = tables.extractors.table()
         self._js_runtimes = {"deno": tables.runtime}
 
-    def extract_info(self, *args: Any, **kwargs: Any) -> Any:
+    def extract_info(
+        self, url: str, download: bool = True, ie_key: Any = None, *more: Any, **options: Any
+    ) -> Any:
         self._guard.journal.following()
         self.extractor = (
             ""  # the first one that is now asked for is the one chosen; others only look for embeds
         )
-        return super().extract_info(*args, **kwargs)
+        return super().extract_info(url, download, ie_key or self._choose(url), *more, **options)
 
     def get_info_extractor(self, ie_key: str) -> Any:
         self.extractor = self.extractor or ie_key

@@ -81,9 +81,9 @@ def prepare(settings: WorkerSettings) -> Shared:
     """
     environment(settings)
     tables = shared(settings)
-    if len(tables.extractors) < _FEW_EXTRACTORS:
-        raise ColdTemplate(f"yt-dlp has only {len(tables.extractors)} extractors here; reinstall it")
-    for extractor in tables.extractors.values():
+    if len(tables.extractors.classes) < _FEW_EXTRACTORS:
+        raise ColdTemplate(f"yt-dlp has only {len(tables.extractors.classes)} extractors here; reinstall it")
+    for extractor in tables.extractors.classes.values():
         # The lazy class and the real one, which the first generic page would import, compile a pattern each.
         extractor.suitable(_HOST)
         getattr(extractor, "real_class", extractor).suitable(_HOST)

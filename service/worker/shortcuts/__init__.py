@@ -10,6 +10,9 @@ from __future__ import annotations
 import sys
 
 from . import cookies, sorting, traversal, urls, youtube
+from ._shortcut import digest
+
+__all__ = ["SHORTCUTS", "digest", "install"]
 
 SHORTCUTS = (
     *traversal.SHORTCUTS,
@@ -22,7 +25,7 @@ SHORTCUTS = (
 
 def install() -> None:
     """Put the equivalents in the originals' places, wherever these have been imported to."""
-    applicable = [shortcut for shortcut in SHORTCUTS if shortcut.digest == shortcut.known]
+    applicable = [shortcut for shortcut in SHORTCUTS if shortcut.applies]
     equivalents = {id(shortcut.original): shortcut.equivalent for shortcut in applicable}
     modules = [module for name, module in [*sys.modules.items()] if name.partition(".")[0] == "yt_dlp"]
     for holder in (*modules, *(shortcut.holder for shortcut in applicable if shortcut.holder)):

@@ -23,12 +23,15 @@ class Shortcut(NamedTuple):
     holder: type | None = None
 
     @property
-    def digest(self) -> str:
-        """Of this yt-dlp's source; empty where there is none to read."""
-        try:
-            sources = [
-                inspect.getsource(getattr(part, "fget", part)) for part in (self.original, *self.along)
-            ]
-        except OSError:
-            return ""
-        return hashlib.sha256("".join(sources).encode()).hexdigest()[:16]
+    def applies(self) -> bool:
+        """Whether this yt-dlp still has what `equivalent` was held against."""
+        return digest(self.original, *self.along) == self.known
+
+
+def digest(*originals: Any) -> str:
+    """A short digest of the source of functions or properties; empty where there is none to read."""
+    try:
+        sources = [inspect.getsource(getattr(original, "fget", original)) for original in originals]
+    except OSError:
+        return ""
+    return hashlib.sha256("".join(sources).encode()).hexdigest()[:16]

@@ -1,0 +1,117 @@
+"""The table of extractors: which one a URL is for, and which of them look into other sites' pages.
+
+yt-dlp asks all 1,800 whether a URL is theirs and, for a page that is nobody's, whether they are embedded in
+it: a third and a half of what such a page costs. Here only those are asked whose pattern has a literal that
+is in the URL, and those that know embeds at all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from yt_dlp.extractor.common import InfoExtractor
+
+from .shortcuts import digest
+
+try:
+    from re import _parser as parser  # type: ignore[attr-defined]  # what `re` itself compiles with
+except ImportError:
+    parser = None
+
+
+EMBEDDING = ("extract_from_webpage", "_extract_from_webpage", "_extract_embed_urls")
+KNOWN = "87ed0bfa26bca0f4"  # their digest: another yt-dlp's could find something without a pattern
+
+
+class Table(dict[str, type[InfoExtractor]]):
+    """A YoutubeDL's own, whose values serve its one walk over all of them: which is embedded in a page?"""
+
+    def __init__(self, classes: Mapping[str, type[InfoExtractor]], embedding: Iterable[str]) -> None:
+        super().__init__(classes)
+        self._embedding = {key: classes[key] for key in embedding}
+
+    def values(self) -> Any:
+        return self._embedding.values()
+
+
+class Extractors:
+    """All extractors in yt-dlp's order.
+
+    Attributes:
+        classes: by their key; most are lazy stand-ins for the real ones.
+    """
+
+    def __init__(self, classes: Mapping[str, type[InfoExtractor]]) -> None:
+        self.classes = classes
+        self._literals = [(_required(extractor), key, extractor) for key, extractor in classes.items()]
+        stock = [_function(InfoExtractor, name) for name in EMBEDDING]
+        known = digest(*stock) == KNOWN
+        self._embedding = [
+            key for key, extractor in classes.items() if not known or _embeds(extractor, stock)
+        ]
+
+    def table(self) -> Table:
+        """A table of its own for a YoutubeDL, which may add to it."""
+        return Table(self.classes, self._embedding)
+
+    def choose(self, url: str) -> str | None:
+        """The key of the first extractor that takes `url`; None where there is none."""
+        if not url.isascii():  # whose case could fold in surprising ways
+            return next((key for key, extractor in self.classes.items() if extractor.suitable(url)), None)
+        folded = url.lower()
+        for literals, key, extractor in self._literals:
+            for literal in literals:
+                if literal in folded:
+                    if extractor.suitable(url):
+                        return key
+                    break
+        return None
+
+
+def _required(extractor: type[InfoExtractor]) -> tuple[str, ...]:
+    """Literals in lower case, one of which is in every URL that `extractor` takes; "" if none is known."""
+    stock = (InfoExtractor, *(base for base in extractor.__mro__ if base.__name__ == "LazyLoadExtractor"))
+    for name in ("suitable", "_match_valid_url"):
+        if all(getattr(extractor, name).__func__ is not getattr(base, name).__func__ for base in stock):
+            return ("",)  # it has its own way to decide
+    patterns = extractor._VALID_URL
+    if patterns is False:  # it only looks into pages
+        return ()
+    return tuple(map(longest_literal, [patterns] if isinstance(patterns, str) else patterns))
+
+
+def longest_literal(pattern: str) -> str:
+    """The longest text, in lower case, that is in everything that `pattern` matches; "" if none is known."""
+    try:
+        return max(_literals(parser.parse(pattern)), key=len, default="")
+    except (AttributeError, re.error):
+        return ""
+
+
+def _literals(parsed: Any) -> Iterator[str]:
+    """The runs of literals in a parsed pattern that are not optional."""
+    run = ""
+    for operation, value in parsed:
+        if operation is parser.LITERAL and value < 128:
+            run += chr(value).lower()
+            continue
+        yield run
+        run = ""
+        if operation is parser.SUBPATTERN:
+            yield from _literals(value[3])
+        elif operation in (parser.MAX_REPEAT, parser.MIN_REPEAT) and value[0] > 0:
+            yield from _literals(value[2])
+    yield run
+
+
+def _embeds(extractor: type[InfoExtractor], stock: list[Any]) -> bool:
+    """Whether `extractor` may find something in another site's page. Imports it."""
+    real = getattr(extractor, "real_class", extractor)
+    return bool(real._EMBED_REGEX) or [_function(real, name) for name in EMBEDDING] != stock
+
+
+def _function(owner: type[InfoExtractor], name: str) -> Any:
+    method = getattr(owner, name)
+    return getattr(method, "__func__", method)
