@@ -148,7 +148,7 @@ class _Running:
     def __init__(self, settings: WorkerSettings, command: Sequence[str]) -> None:
         self.gone = False
         self._settings = settings
-        self._lock = trio.Lock()  # one question at a time; bounded by ANSWER for each of MAX_WORKERS slots
+        self._answers = trio.Lock()  # held for one answer at a time, by those who asked, in that order
         self._unreaped: set[int] = set()
         self._reaped = trio.Event()
         self._scratch = tempfile.mkdtemp(prefix="ytdlpd-")
@@ -235,18 +235,23 @@ class _Running:
     async def _ask(
         self, message: dict[str, Any], fds: Sequence[int] = ()
     ) -> tuple[dict[str, Any], list[int]]:
-        """The answer to `message`. Raises _Gone."""
-        async with self._lock:
-            if self.gone:
-                raise _Gone
-            # A worker that was asked for needs an owner, whoever is cancelled meanwhile. Bounded by ANSWER.
-            with trio.move_on_after(ANSWER, shield=True):
-                try:
-                    send(self._control, message, fds)
-                except OSError:
-                    self._lose()
-                    raise _Gone from None
-                return await self._receive()
+        """The answer to `message`. Raises _Gone.
+
+        A question does not wait for the answers to those before it: ten forks that are wanted at once take
+        no turn of a busy event loop each.
+        """
+        if self.gone:
+            raise _Gone
+        # A worker that was asked for needs an owner, whoever is cancelled meanwhile. Bounded by ANSWER.
+        with trio.CancelScope(shield=True):
+            try:
+                send(self._control, message, fds)
+            except OSError:
+                self._lose()
+                raise _Gone from None
+            async with self._answers:  # first come, first served; and so are the questions
+                with trio.move_on_after(ANSWER):
+                    return await self._receive()
         self._lose()  # what it says late would be taken for the answer to the next question
         raise _Gone
 
