@@ -6,16 +6,20 @@ way out, whoever logged them.
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TextIO
 
+import orjson
 import structlog
 from structlog.types import EventDict, Processor, WrappedLogger
 
 from .config import Config
+
+ACCESS = "service.access"  # the logger of access lines
 
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+@")
 _QUERY = re.compile(r"(https?://[^\s?#\"']+)[?#][^\s\"']*")
@@ -33,6 +37,29 @@ def _scrub_values(_logger: WrappedLogger, _method: str, record: EventDict) -> Ev
     return record
 
 
+def _direct(stream: TextIO, render: list[Processor]) -> Processor:
+    """Writes access lines, which end here: nobody else listens to them, and records cost thrice as much."""
+
+    def write(logger: Any, method: str, record: EventDict) -> EventDict:
+        if logger.name != ACCESS:
+            return record
+        line: Any = record
+        for processor in render:
+            line = processor(logger, method, line)
+        stream.write(f"{line}\n")
+        stream.flush()
+        raise structlog.DropEvent
+
+    return write
+
+
+def _encode(record: EventDict, **options: Any) -> str:
+    try:
+        return orjson.dumps(record, **options).decode()
+    except TypeError:  # not Unicode, or too large a number
+        return json.dumps(record, **options)
+
+
 def configure(config: Config) -> None:
     """Set up logging for the process; called once, before anything logs."""
     console = config.log_format == "console" or (config.log_format == "auto" and sys.stderr.isatty())
@@ -46,7 +73,7 @@ def configure(config: Config) -> None:
     render: list[Processor] = (
         [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
         if console
-        else [structlog.processors.format_exc_info, _scrub_values, structlog.processors.JSONRenderer()]
+        else [structlog.processors.format_exc_info, _scrub_values, structlog.processors.JSONRenderer(_encode)]
     )
     if console:
         render.insert(0, _scrub_values)
@@ -54,6 +81,7 @@ def configure(config: Config) -> None:
         processors=[
             structlog.stdlib.filter_by_level,
             *shared,
+            _direct(sys.stderr, render),
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
         wrapper_class=structlog.stdlib.BoundLogger,

@@ -7,6 +7,7 @@ measurements are counted as they come. StatsD sends the same (`statsd.py`).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from typing import Protocol
 
 import trio
@@ -64,6 +65,7 @@ class Metrics:
             buckets=SECONDS,
             registry=self.registry,
         )
+        self._series = cache(self._served)  # looking them up takes longer than counting; they are few
         self._jobs = Counter(
             "ytdlpd_jobs",
             "Jobs by how they ended: OK, an error's code, or CANCELLED by a client that left.",
@@ -151,14 +153,20 @@ class Metrics:
         """A sink for measurements."""
         match event:
             case RequestServed(method, route, status, _, seconds):
-                self._requests.labels(route, method, "none" if status is None else str(status)).inc()
-                self._request_seconds.labels(route).observe(seconds)
+                requests, request_seconds = self._series(route, method, status)
+                requests.inc()
+                request_seconds.observe(seconds)
             case JobEnded(site, outcome, _):
                 self._jobs.labels(self._label(site, outcome), outcome).inc()
             case AttemptEnded(site, outcome, tier, queued, seconds):
                 coarse = {OK: "ok", CANCELLED: "cancelled"}.get(outcome, "failed")
                 self._extraction_seconds.labels(self._label(site, outcome), coarse).observe(seconds)
                 self._queue_seconds.labels(str(tier)).observe(queued)
+
+    def _served(self, route: str, method: str, status: int | None) -> tuple[Counter, Histogram]:
+        """The series that a request counts in."""
+        labels = (route, method, "none" if status is None else str(status))
+        return self._requests.labels(*labels), self._request_seconds.labels(route)
 
     def _label(self, site: str, outcome: str = OK) -> str:
         """The site's label; an outcome for which no site is to blame earns it none."""

@@ -50,10 +50,11 @@ class Keys:
 
     def identify(self, presented: str | None) -> Identity | None:
         """Whom the key stands for; None for a key that is not known, or no key."""
-        text = presented or ""
-        digest = digest_of(text)
+        if not presented:
+            return None
+        digest = digest_of(presented)
         is_api, is_admin = _same(digest, self._api), _same(digest, self._admin)
-        named = self._ring.identify(text)
+        named = self._ring.identify(presented)
         if is_admin:
             return Identity(admin=True)
         if named is not None:
@@ -71,7 +72,14 @@ class Keys:
         Raises:
             Refused: UNAUTHORIZED, where keys are asked for and none that is known was given.
         """
-        identity = self.identify(presented)
+        return self.admit(self.identify(presented), presented)
+
+    def admit(self, identity: Identity | None, presented: str | None) -> Identity:
+        """The same, for a key that was identified.
+
+        Raises:
+            Refused: UNAUTHORIZED.
+        """
         if identity is None and self._required:
             raise _unauthorized(presented)
         return identity or ANYBODY

@@ -25,4 +25,4 @@ def let_in(rooms: Rooms, exchange: Exchange, presented: str | None) -> tuple[Ide
     allowance = rooms.limits.take(known, exchange.client, trio.current_time())
     if allowance is not None:
         exchange.headers.update(allowance.headers)
-    return known, rooms.keys.authenticate(presented)
+    return known, rooms.keys.admit(known, presented)
