@@ -54,7 +54,7 @@ def create_app(
     rooms = Rooms(config, dispatcher, pool, breakers, lifecycle, Keys(config), RateLimits(config), telemetry)
     for subject in (health, extract, batch, metrics, admin, quarantine, docs, notices, prometheus, dashboard):
         app.register_blueprint(subject.blueprint(rooms))
-    edge = Edge(ShortCut(app.asgi_app, rooms), config, lifecycle)
+    edge = Edge(app.asgi_app, ShortCut(rooms), config, lifecycle)
     routes = {rule.rule for rule in app.url_map.iter_rules()}
     app.asgi_app = Measured(edge, telemetry, routes)  # type: ignore[method-assign]
     return app

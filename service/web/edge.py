@@ -8,7 +8,8 @@ that no route can parse.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,21 +20,16 @@ from hypercorn.typing import ASGIFramework, ASGIReceiveCallable, ASGIReceiveEven
 from ..config import Config
 from ..errors import Code
 from ..lifecycle import Lifecycle, Phase
+from ..logs import ACCESS
 from . import errors
 from .exchange import Exchange, attach, request_id
 from .limits import client_address
+from .replies import Headers, Whole, guarded
+from .shortcut import ShortCut
 from .statuses import STATUSES
 
-log = structlog.get_logger("service.access")
+log = structlog.get_logger(ACCESS)
 
-Headers = list[tuple[bytes, bytes]]
-
-_DEFAULTS = {
-    b"x-content-type-options": b"nosniff",
-    b"referrer-policy": b"no-referrer",
-    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
-    b"cache-control": b"no-store",
-}
 _EXPOSED = (
     b"X-Request-ID, Retry-After, Server-Timing, X-Queue-Position, X-Expected-Wait, ETag, Age, X-Cache, "
     b"RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, RateLimit-Policy"
@@ -51,8 +47,9 @@ _PREFLIGHT: Headers = [
 class Edge:
     """Wraps an ASGI app."""
 
-    def __init__(self, app: ASGIFramework, config: Config, lifecycle: Lifecycle) -> None:
+    def __init__(self, app: ASGIFramework, shortcut: ShortCut, config: Config, lifecycle: Lifecycle) -> None:
         self._app = app
+        self._shortcut = shortcut
         self._lifecycle = lifecycle
         self._trusted = config.trusted_networks
         self._origins = frozenset(origin.rstrip("/") for origin in config.allowed_origins)
@@ -71,43 +68,49 @@ class Edge:
             client_address(peer, [sent.get(b"x-forwarded-for", "")], self._trusted),
         )
         attach(scope, exchange)
-        response = _Response(exchange, receive, send, self._headers(exchange, sent.get(b"origin")), self)
+        response = _Response(exchange, receive, send, partial(self._added, exchange, sent))
         began = trio.current_time()
-        with structlog.contextvars.bound_contextvars(request_id=exchange.request_id):
-            try:
-                await self._answer(scope, sent, response)
-            finally:
-                log.info(
-                    "request",
-                    method=scope["method"],
-                    path=scope["raw_path"].decode("ascii", "replace"),  # still percent-encoded: one line
-                    status=response.status,  # None: the client left before there was one
-                    code=exchange.code,
-                    duration_ms=round((trio.current_time() - began) * 1000, 1),
-                    client=exchange.client,
-                )
+        try:
+            whole, response.source = await self._shortcut.answer(scope, sent, exchange, receive)
+            if whole is not None:
+                await response.whole(whole)
+            else:
+                with structlog.contextvars.bound_contextvars(request_id=exchange.request_id):
+                    await self._answer(scope, sent, response)
+        except Exception:
+            log.exception("request_failed", request_id=exchange.request_id)
+            if response.status is None:
+                await response.error(Code.INTERNAL, "Something went wrong inside the service")
+        finally:
+            log.info(
+                "request",
+                method=scope["method"],
+                path=scope["raw_path"].decode("ascii", "replace"),  # still percent-encoded: one line
+                status=response.status,  # None: the client left before there was one
+                code=exchange.code,
+                duration_ms=round((trio.current_time() - began) * 1000, 1),
+                client=exchange.client,
+                request_id=exchange.request_id,
+            )
 
     async def _answer(self, scope: HTTPScope, sent: dict[bytes, str], response: _Response) -> None:
         if scope["method"] == "OPTIONS" and b"origin" in sent and b"access-control-request-method" in sent:
-            await response.whole(204, _PREFLIGHT)
+            await response.whole(Whole(204, guarded(_PREFLIGHT), b""))
             return
         path = _path_of(scope["path"])
         if path is None:
             await response.error(Code.INVALID_REQUEST, "The target of the request is not a path or a URL")
             return
         scope["path"] = path
-        try:
-            await self._app(scope, response.receive, response.send)
-        except Exception:
-            log.exception("request_failed")
-            if response.status is None:
-                await response.error(Code.INTERNAL, "Something went wrong inside the service")
+        await self._app(scope, response.receive, response.send)
 
-    def draining(self) -> bool:
-        return self._lifecycle.phase is Phase.DRAINING
-
-    def _headers(self, exchange: Exchange, origin: str | None) -> Headers:
+    def _added(self, exchange: Exchange, sent: Mapping[bytes, str]) -> Headers:
+        """The headers that a response carries besides its own, known once it begins."""
         headers: Headers = [(b"x-request-id", exchange.request_id.encode())]
+        headers += [(name.lower().encode(), text.encode()) for name, text in exchange.headers.items()]
+        if self._lifecycle.phase is Phase.DRAINING:
+            headers.append((b"connection", b"close"))
+        origin = sent.get(b"origin")
         if "*" in self._origins:
             allowed: str | None = "*"
         else:
@@ -132,15 +135,13 @@ class _Response:
         exchange: Exchange,
         receive: ASGIReceiveCallable,
         send: ASGISendCallable,
-        headers: Headers,
-        edge: Edge,
+        added: Callable[[], Headers],
     ) -> None:
         self.status: int | None = None
         self._exchange = exchange
-        self._receive = receive
-        self._send = send
-        self._headers = headers
-        self._edge = edge
+        self.source = receive
+        self._send: Any = send
+        self._added = added
         self._finished = False
 
     async def receive(self) -> ASGIReceiveEvent:
@@ -149,7 +150,7 @@ class _Response:
         At that news quart-trio cancels the task that is still inside Hypercorn, in the middle of closing or
         recycling the connection. Its own scope ends right after, and this wait with it.
         """
-        message = await self._receive()
+        message = await self.source()
         if message["type"] == "http.disconnect" and self._finished:
             await trio.sleep_forever()
         return message
@@ -157,30 +158,24 @@ class _Response:
     async def send(self, message: Any) -> None:
         if message["type"] == "http.response.start":
             self.status = int(message["status"])
-            message = {**message, "headers": [*message["headers"], *self._added(message["headers"])]}
+            message = {**message, "headers": [*guarded(message["headers"]), *self._added()]}
         elif message["type"] == "http.response.body" and not message.get("more_body", False):
             self._finished = True
         await self._send(message)
 
-    async def whole(self, status: int, headers: Headers, body: bytes = b"") -> None:
-        await self.send({"type": "http.response.start", "status": status, "headers": headers})
-        await self.send({"type": "http.response.body", "body": body, "more_body": False})
+    async def whole(self, whole: Whole) -> None:
+        """Answer without the app."""
+        self.status = whole.status
+        headers = [*whole.headers, *self._added()]
+        await self._send({"type": "http.response.start", "status": whole.status, "headers": headers})
+        await self._send({"type": "http.response.body", "body": whole.body, "more_body": False})
 
     async def error(self, code: Code, message: str) -> None:
-        """Answer without the app."""
+        """Answer with an error of the edge's own."""
         self._exchange.code = code
         body = json.dumps(errors.body(code, message, self._exchange.request_id)).encode()
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-        await self.whole(STATUSES[code], headers, body)
-
-    def _added(self, given: Iterable[tuple[bytes, bytes]]) -> Headers:
-        present = {name.lower() for name, _ in given}
-        added = list(self._headers)
-        added += [(name, value) for name, value in _DEFAULTS.items() if name not in present]
-        added += [(name.lower().encode(), text.encode()) for name, text in self._exchange.headers.items()]
-        if self._edge.draining():
-            added.append((b"connection", b"close"))
-        return added
+        await self.whole(Whole(STATUSES[code], guarded(headers), body))
 
 
 def _path_of(target: str) -> str | None:

@@ -42,6 +42,9 @@ def blueprint(rooms: Rooms) -> Blueprint:
 
     async def answer(job: Job, caller: Caller) -> Response:
         result = await rooms.dispatcher.submit(job, caller)
+        if not job.lines:
+            body = await request.data if request.method == "POST" else b""
+            rooms.repeats.learn(request.scope, body, job)
         return await respond(result, LINES if job.lines else JSON, rooms.repeats)
 
     async def extract(asked: ExtractQuery, cookies: str | None, caller: Caller) -> Response:
@@ -58,8 +61,6 @@ def blueprint(rooms: Rooms) -> Blueprint:
         response = (
             stream(follow(rooms, job, caller), EVENTS) if liked == EVENTS else await answer(job, caller)
         )
-        if request.method == "GET" and liked == JSON:
-            rooms.repeats.learn(request.scope, job)
         response.headers.add("Vary", "Accept")
         return response
 

@@ -7,6 +7,7 @@ import platform
 from typing import Any, Literal
 
 import psutil
+from pydantic import BaseModel
 from quart import Blueprint, Response, request
 from quart_schema import tag
 from quart_schema.documentation import document_response
@@ -31,8 +32,10 @@ from .models import (
     RootResponse,
     UnhealthyResponse,
 )
-from .replies import reply_json
+from .replies import reply, reply_json
 from .rooms import Rooms
+
+PATHS = frozenset({"/health", "/health/main", "/health/live", "/health/ready"})
 
 Status = Literal["healthy", "degraded", "unhealthy"]
 
@@ -61,7 +64,7 @@ def blueprint(rooms: Rooms) -> Blueprint:
     @document_response(UnhealthyResponse, 503)
     async def health() -> Response:
         """How the service is, with its counters; pids, paths and memory only with an admin's key."""
-        return await _report(rooms)
+        return await _respond(rooms)
 
     @routes.get("/health/main")
     @tag(["operation"])
@@ -69,14 +72,14 @@ def blueprint(rooms: Rooms) -> Blueprint:
     @document_response(UnhealthyResponse, 503)
     async def health_main() -> Response:
         """The same as /health, where old clients look for it."""
-        return await _report(rooms)
+        return await _respond(rooms)
 
     @routes.get("/health/live")
     @tag(["operation"])
     @document_response(ProbeResponse)
     async def live() -> Response:
         """Whether the process answers at all; an orchestrator restarts it when not."""
-        return await reply_json(ProbeResponse(ok=True, status="alive"))
+        return await reply(_ALIVE)
 
     @routes.get("/health/ready")
     @tag(["operation"])
@@ -88,11 +91,17 @@ def blueprint(rooms: Rooms) -> Blueprint:
         if phase is not Phase.READY:
             code, why = _NOT_READY[phase]
             raise errors.Refused(code, why, retry_after=_RETRY, status=phase.value)
-        return await reply_json(ProbeResponse(ok=True, status="ready"))
+        return await reply(_READY)
 
     return routes
 
 
+def _json(report: BaseModel) -> bytes:
+    return report.model_dump_json(by_alias=True).encode()
+
+
+_ALIVE = _json(ProbeResponse(ok=True, status="alive"))
+_READY = _json(ProbeResponse(ok=True, status="ready"))
 _RETRY = 5.0  # seconds that a start or a restart takes, about
 _NOT_READY = {
     Phase.STARTING: (Code.STARTING, "The service is starting; no worker is warm yet"),
@@ -100,11 +109,40 @@ _NOT_READY = {
 }
 
 
-async def _report(rooms: Rooms) -> Response:
-    admin = rooms.keys.is_admin(request.headers.get(HEADER))
+def well(rooms: Rooms, path: str, presented: str | None) -> bytes | None:
+    """The JSON of a GET of `path`, one of PATHS; None where it is to be answered with an error.
+
+    Args:
+        presented: the client's key.
+    """
+    if path == "/health/live":
+        return _ALIVE
+    if path == "/health/ready":
+        return _READY if rooms.lifecycle.phase is Phase.READY else None
+    report, code = _report(rooms, presented)
+    return _json(HealthResponse(**report)) if code is None else None
+
+
+async def _respond(rooms: Rooms) -> Response:
+    report, code = _report(rooms, request.headers.get(HEADER))
+    if code is None:
+        return await reply(_json(HealthResponse(**report)))
+    exchange = current()
+    exchange.code = code
+    wait = errors.waiting(code, _RETRY)
+    report |= {"error": report["reason"], "code": code, "retry_after": wait}
+    report["request_id"] = exchange.request_id
+    response = await reply(_json(UnhealthyResponse(**report)), 503)
+    response.headers["Retry-After"] = str(wait)
+    return response
+
+
+def _report(rooms: Rooms, presented: str | None) -> tuple[dict[str, Any], Code | None]:
+    """The fields of the report, and the code of the error where the service cannot serve."""
+    admin = rooms.keys.is_admin(presented)
     pool, breakers = rooms.pool.statistics(), rooms.breakers.statistics()
     status, code, reason = _judge(pool, breakers, rooms.lifecycle.phase, rooms.config)
-    report: dict[str, Any] = {
+    report = {
         "ok": status != "unhealthy",
         "status": status,
         "reason": reason,
@@ -128,15 +166,7 @@ async def _report(rooms: Rooms) -> Response:
             "rateLimitMaxRequests": rooms.config.rate_limit_max_requests,
         },
     }
-    if code is None:
-        return await reply_json(HealthResponse(**report))
-    exchange = current()
-    exchange.code = code
-    wait = errors.waiting(code, _RETRY)
-    report |= {"error": reason, "code": code, "retry_after": wait, "request_id": exchange.request_id}
-    response = await reply_json(UnhealthyResponse(**report), 503)
-    response.headers["Retry-After"] = str(wait)
-    return response
+    return report, code
 
 
 def _judge(

@@ -1,39 +1,49 @@
-"""What is remembered of requests that may come again: the job that a query means, results compressed."""
+"""What is remembered of requests that may come again: the job that each means, results compressed."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import dataclass
 from typing import Any
 
+from ..breaker.sites import site_of
 from ..wire import Job
 from .replies import compressed
 
-MAX_QUERIES = 2048
-MAX_QUERY = 2048  # bytes; with MAX_QUERIES about 8 MB at worst
+MAX_REPEATS = 2048
+MAX_SIZE = 2048  # bytes of query or body; with MAX_REPEATS about 8 MB at worst
 MAX_GZIPPED = 16 << 20  # bytes of compressed results
 
-Key = tuple[bytes, bytes]
+Key = tuple[str, bytes, bytes, tuple[bytes, ...]]
+_MEANINGFUL = frozenset({b"accept", b"content-type"})  # the headers that a job depends on
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """What a request was found to mean."""
+
+    job: Job
+    site: str
 
 
 class Repeats:
-    """Which job a query stands for, and the compressed bytes of results, by their names."""
+    """Which job a request stands for, and the compressed bytes of results, by their names."""
 
     def __init__(self) -> None:
-        self._jobs: OrderedDict[Key, Job] = OrderedDict()
+        self._repeats: OrderedDict[Key, Repeat] = OrderedDict()
         self._gzipped: OrderedDict[str, bytes] = OrderedDict()
         self._bytes = 0
 
-    def learn(self, scope: Any, job: Job) -> None:
-        """The plain GET of `scope` was found to be good, and to mean `job`."""
-        query: bytes = scope["query_string"]
-        if len(query) <= MAX_QUERY:
-            self._jobs[query, _accept(scope)] = job
-            if len(self._jobs) > MAX_QUERIES:
-                self._jobs.popitem(last=False)
+    def learn(self, scope: Any, body: bytes, job: Job) -> None:
+        """The request of `scope`, with `body`, was found to be good, and to mean `job`."""
+        if job.cookies is None and len(scope["query_string"]) + len(body) <= MAX_SIZE:
+            self._repeats[_key(scope, body)] = Repeat(job, site_of(job.url))
+            if len(self._repeats) > MAX_REPEATS:
+                self._repeats.popitem(last=False)
 
-    def job(self, scope: Any) -> Job | None:
-        """What `scope` means, if it was asked before."""
-        return self._jobs.get((scope["query_string"], _accept(scope)))
+    def find(self, scope: Any, body: bytes) -> Repeat | None:
+        """What it means, if it was asked before."""
+        return self._repeats.get(_key(scope, body))
 
     async def gzip(self, etag: str, body: bytes) -> bytes:
         """`body` compressed, kept where it has a name."""
@@ -52,5 +62,6 @@ class Repeats:
         return self._gzipped.get(etag)
 
 
-def _accept(scope: Any) -> bytes:
-    return b",".join(value for name, value in scope["headers"] if name == b"accept")
+def _key(scope: Any, body: bytes) -> Key:
+    said = tuple(part for header in scope["headers"] if header[0] in _MEANINGFUL for part in header)
+    return f"{scope['method']} {scope['path']}", scope["query_string"], body, said

@@ -1,10 +1,11 @@
-"""Bodies on their way out: JSON, and gzip where the client accepts it and the body is worth it."""
+"""Responses on their way out: JSON, gzip where it is accepted and worth it, what makes them safe."""
 
 from __future__ import annotations
 
 import gzip
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 import trio
@@ -15,12 +16,40 @@ WORTH_IT = 1024  # bytes below which gzip saves less than its headers cost
 OFF_LOOP = 64 * 1024  # bytes from which compressing would be felt by other requests
 LEVEL = 4
 
+Headers = list[tuple[bytes, bytes]]
+
+_GUARDS = {
+    b"x-content-type-options": b"nosniff",
+    b"referrer-policy": b"no-referrer",
+    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
+    b"cache-control": b"no-store",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A response that is ready; its headers are `guarded`."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+
+def guarded(headers: Headers) -> Headers:
+    """`headers`, with those that every response carries where it says nothing else."""
+    present = {name.lower() for name, _ in headers}
+    return [*headers, *((name, value) for name, value in _GUARDS.items() if name not in present)]
+
+
+def gzipped(body: bytes) -> bytes:
+    return gzip.compress(body, LEVEL, mtime=0)
+
 
 async def compressed(body: bytes) -> bytes:
-    """`body` gzipped."""
+    """`body` gzipped; off the loop where it is long."""
     if len(body) < OFF_LOOP:
-        return gzip.compress(body, LEVEL, mtime=0)
-    return await trio.to_thread.run_sync(lambda: gzip.compress(body, LEVEL, mtime=0))
+        return gzipped(body)
+    return await trio.to_thread.run_sync(gzipped, body)
 
 
 async def reply(

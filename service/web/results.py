@@ -16,6 +16,7 @@ async def respond(answer: Answer, content_type: str, repeats: Repeats) -> Respon
     if request.method == "GET" and answer.etag and request.if_none_match.contains_weak(answer.etag):
         response = Response(b"", 304)
         del response.headers["Content-Type"], response.headers["Content-Length"]  # there is no content
+        response.headers["Vary"] = "Accept-Encoding"  # as with content
     else:
         # What is given for the first time may well be the last: only what was kept is kept compressed.
         compress = partial(repeats.gzip, answer.etag) if answer.age is not None else compressed
