@@ -167,9 +167,11 @@ def web(**settings: Any) -> Web:
 
 
 @asynccontextmanager
-async def serving(app: Any, lifecycle: Lifecycle, limits: Limits | None = None) -> Any:
+async def serving(
+    app: Any, lifecycle: Lifecycle, limits: Limits | None = None, config: Config | None = None
+) -> Any:
     """Serve `app` on a port of its own; yields the port, and closes the listener at the end."""
-    config = Config.load(port=0)
+    config = config or Config.load(port=0)
     async with trio.open_nursery() as nursery:
 
         async def run(*, task_status: trio.TaskStatus[list[str]]) -> None:
