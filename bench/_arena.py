@@ -126,9 +126,18 @@ def _other(name: str, internet: Internet | None, *arguments: str) -> list[str]:
 
 
 def rate(samples: Samples) -> float:
-    """Good answers per second, until the last one came: also of who takes longer than the load lasts."""
-    ends = [began + took for began, took in zip(samples.began, samples.took, strict=True)]
-    return samples.status.count(200) / max(ends) if ends else 0.0
+    """Good answers per second in a closed loop: each client's, until its own last answer.
+
+    So neither the clients that are through before the others count as idle, nor does a long last answer of
+    one of them.
+    """
+    answers: dict[int, int] = {}
+    ends: dict[int, float] = {}
+    rows = zip(samples.client, samples.began, samples.took, samples.status, strict=True)
+    for client, began, took, status in rows:
+        answers[client] = answers.get(client, 0) + (status == 200)
+        ends[client] = max(ends.get(client, 0.0), began + took)
+    return sum(count / ends[client] for client, count in answers.items())
 
 
 def latencies(samples: Samples, skip: float = 0.0) -> list[float]:

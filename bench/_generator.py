@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass, field
 
 PATIENCE = 30.0  # seconds after the end in which answers still count
 UNANSWERED = 0  # the status of a request that got none
+NOBODY = -1  # the client of a request that found no connection
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _CLOSE = re.compile(rb"\r\nconnection: *close", re.IGNORECASE)
 _RECEIVE = 256 * 1024
@@ -67,24 +68,28 @@ class Samples:
         began: seconds from the start at which it was due (open loop) or sent (closed loop).
         took: seconds from then to the last byte of the answer.
         status: of the answer; 0 where none came.
+        client: the number of who asked.
         bytes: of all bodies.
     """
 
     began: list[float] = field(default_factory=list)
     took: list[float] = field(default_factory=list)
     status: list[int] = field(default_factory=list)
+    client: list[int] = field(default_factory=list)
     bytes: int = 0
 
-    def add(self, began: float, took: float, status: int) -> None:
+    def add(self, began: float, took: float, status: int, client: int) -> None:
         self.began.append(round(began, 6))
         self.took.append(round(took, 6))
         self.status.append(status)
+        self.client.append(client)
 
 
 class _Connection:
-    """A connection, and the request on it."""
+    """A client's connection, and the request on it."""
 
-    def __init__(self, address: tuple[str, int]) -> None:
+    def __init__(self, address: tuple[str, int], client: int) -> None:
+        self.client = client
         self.socket = socket.create_connection(address, timeout=PATIENCE)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.began = 0.0
@@ -140,8 +145,8 @@ class _Generator:
     def run(self) -> Samples:
         load = self._load
         if load.rate is None:
-            for _ in range(load.clients):
-                self._idle.append(self._connect())
+            for client in range(load.clients):
+                self._idle.append(self._connect(client))
         self._start = time.perf_counter()
         interval = 1 / load.rate if load.rate else 0.0
         scheduled = 0
@@ -172,14 +177,14 @@ class _Generator:
                 self._receive(key.data)
         for key in list(self._selector.get_map().values()):
             if key.data not in self._idle:
-                self._samples.add(key.data.began, now - key.data.began, UNANSWERED)
+                self._samples.add(key.data.began, now - key.data.began, UNANSWERED, key.data.client)
             key.data.socket.close()
         for began in self._due:
-            self._samples.add(began, now - began, UNANSWERED)
+            self._samples.add(began, now - began, UNANSWERED, NOBODY)
         return self._samples
 
-    def _connect(self) -> _Connection:
-        connection = _Connection((self._load.host, self._load.port))
+    def _connect(self, client: int) -> _Connection:
+        connection = _Connection((self._load.host, self._load.port), client)
         self._selector.register(connection.socket, selectors.EVENT_READ, connection)
         self._open += 1
         return connection
@@ -193,10 +198,10 @@ class _Generator:
         request = self._load.request(self._sent)
         self._sent += 1
         try:
-            connection = self._idle.pop() if self._idle else self._connect()
+            connection = self._idle.pop() if self._idle else self._connect(self._open)
             connection.ask(request, began)
         except OSError:
-            self._samples.add(began, time.perf_counter() - self._start - began, UNANSWERED)
+            self._samples.add(began, time.perf_counter() - self._start - began, UNANSWERED, NOBODY)
 
     def _receive(self, connection: _Connection) -> None:
         idle = connection in self._idle
@@ -208,7 +213,7 @@ class _Generator:
                 self._idle.remove(connection)
             else:
                 self._finish(connection, UNANSWERED)
-            self._replace()
+            self._replace(connection.client)
             return
         if answer is None:
             return
@@ -219,17 +224,17 @@ class _Generator:
             self._idle.append(connection)
         else:
             self._close(connection)
-            self._replace()
+            self._replace(connection.client)
 
     def _finish(self, connection: _Connection, status: int) -> None:
         now = time.perf_counter() - self._start
-        self._samples.add(connection.began, now - connection.began, status)
+        self._samples.add(connection.began, now - connection.began, status, connection.client)
 
-    def _replace(self) -> None:
+    def _replace(self, client: int) -> None:
         """Let a closed loop's client go on with a new connection; a service that is gone ends him."""
         if self._load.rate is None and time.perf_counter() - self._start < self._load.seconds:
             try:
-                self._idle.append(self._connect())
+                self._idle.append(self._connect(client))
             except OSError:
                 return
 

@@ -157,8 +157,7 @@ def loop(proxy: str, ca_file: str, seconds: float, workers: int, salt: str) -> f
     for reader in readers:
         with os.fdopen(reader) as pipe:
             results.append(json.load(pipe))
-    rate: float = sum(done for done, _ in results) / max(took for _, took in results)
-    return rate
+    return float(sum(done / took for done, took in results))
 
 
 def main() -> None:

@@ -55,12 +55,14 @@ def main(arguments: Sequence[str]) -> int:
         for name in names:
             bar.set_description(name)
             internet.reset()
+            started = time.monotonic()
             try:
                 results[name] = SCENARIOS[name](bench)
             except Exception as error:  # the other scenarios are still worth having
                 failed = True
                 results[name] = {"error": f"{type(error).__name__}: {error}"}
                 bar.write(traceback.format_exc())
+            bar.write(f"{name}: {time.monotonic() - started:.0f} s", file=sys.stderr)
             bar.update()
     results["seconds"] = round(time.monotonic() - began)
     given.out.mkdir(parents=True, exist_ok=True)

@@ -103,10 +103,12 @@ def test_a_generator_that_cannot_begin_is_an_error() -> None:
 
 
 def test_rates_and_percentiles() -> None:
-    samples = Samples([0.0, 1.0, 2.0], [1.0, 1.0, 2.0], [200, 503, 200])
+    samples = Samples([0.0, 1.0, 2.0], [1.0, 1.0, 2.0], [200, 503, 200], [0, 0, 0])
     assert rate(samples) == 0.5
     assert spread(latencies(samples)) == {"p50": 1000.0, "p95": 2000.0, "p99": 2000.0}
     assert rate(Samples()) == 0.0
+    late = Samples([0.0, 0.0, 1.0, 1.0], [1.0, 1.0, 1.0, 3.0], [200] * 4, [0, 1, 0, 1])
+    assert rate(late) == 2 / 2 + 2 / 4, "who has to wait for nobody is not idle until the last one is through"
 
 
 MACHINE = {"cores": 2, "cpu": "some", "memory": 1, "python": "3.11", "load": 0.5}
