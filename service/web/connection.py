@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -20,7 +21,7 @@ import h11
 import structlog
 import trio
 from hypercorn.config import Config as HypercornConfig
-from hypercorn.events import Closed, Event, RawData
+from hypercorn.events import Closed, Event, RawData, Updated
 from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.trio.task_group import TaskGroup
 from hypercorn.trio.tcp_server import TCPServer
@@ -110,16 +111,16 @@ class Http1(H11Protocol):
         elif request.http_version not in (b"1.0", b"1.1"):
             await self._refuse(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED)
         else:
-            # Without `Upgrade` it is an ordinary request, which is how a server declines an upgrade.
-            headers = [(name, value) for name, value in request.headers if name != b"upgrade"]
-            await super()._create_stream(
-                h11.Request(
+            if any(name == b"upgrade" for name, _ in request.headers):
+                # Without it this is an ordinary request, which is how a server declines an upgrade.
+                headers = [(name, value) for name, value in request.headers if name != b"upgrade"]
+                request = h11.Request(
                     method=request.method,
                     target=request.target,
                     headers=headers,
                     http_version=request.http_version,
                 )
-            )
+            await super()._create_stream(request)
 
     async def _refuse(self, status: HTTPStatus) -> None:
         await self._send_error_response(status)
@@ -159,23 +160,18 @@ class _Resumption(EventWrapper):
     def __init__(self, watch: Callable[[], Awaitable[None]]) -> None:
         super().__init__()
         self._watch = watch
+        self._watching = trio.CancelScope()
+
+    async def set(self) -> None:
+        await super().set()
+        self._watching.cancel()
 
     async def wait(self) -> None:
         """Raises ClientGone if the client closes the connection first."""
-        gone = False
-        async with trio.open_nursery() as nursery:
-
-            async def watch() -> None:
-                nonlocal gone
+        if not self.is_set():
+            with trio.CancelScope() as self._watching:
                 await self._watch()
-                gone = True
-                nursery.cancel_scope.cancel()
-
-            nursery.start_soon(watch)
-            await self._event.wait()
-            nursery.cancel_scope.cancel()
-        if gone:
-            raise ClientGone
+                raise ClientGone
 
 
 class Connection(TCPServer):
@@ -195,6 +191,7 @@ class Connection(TCPServer):
         super().__init__(app, config, context, cast(Any, state), cast(Any, stream))
         self._limits = limits
         self._reading = trio.CancelScope()
+        self._idle = True  # no request is being answered
         self._lingering = False
 
     async def run(self) -> None:
@@ -218,7 +215,7 @@ class Connection(TCPServer):
                     watch=self._watch,
                 )
                 self.protocol = cast(Any, self._http)
-                await self.idle_task.restart(group, self._idle_timeout)
+                self._updated(idle=True)
                 await self._read_data()
         except* OSError:
             pass  # the network's ordinary life
@@ -233,8 +230,22 @@ class Connection(TCPServer):
                 await self._write(event.data)
         elif isinstance(event, Closed):
             await self._finish()
-        else:
-            await super().protocol_send(event)
+        elif isinstance(event, Updated):
+            self._updated(event.idle)
+
+    def retire(self) -> None:
+        """Close the connection if it is idle; one that is not ends with its response."""
+        if self._idle and not self._lingering:
+            self._reading.cancel()
+
+    def _updated(self, idle: bool) -> None:
+        """As in Hypercorn, which starts and ends a task for each idle time, but a deadline for reading."""
+        self._idle = idle
+        if idle and self.context.terminated.is_set():
+            self._reading.cancel()
+        elif not self._lingering:
+            patience = self.config.keep_alive_timeout if idle else math.inf
+            self._reading.deadline = trio.current_time() + patience
 
     async def _write(self, data: bytes) -> None:
         view = memoryview(data)
@@ -268,7 +279,6 @@ class Connection(TCPServer):
             except (trio.ClosedResourceError, trio.BrokenResourceError, ClientGone):
                 pass
         await self.protocol.handle(Closed())
-        await self.idle_task.stop()
 
     async def _watch(self) -> None:
         """Read on while a request is being answered; returns when the client is gone."""

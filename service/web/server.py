@@ -88,6 +88,7 @@ class _Door:
         # A quarter of the file descriptors is left for everything that is not a client.
         descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         self._room = min(limits.connections, descriptors * 3 // 4)
+        self._connections: set[Connection] = set()
         self._crowds = Crowds(limits.of_one_client, (*limits.spared, *config.trusted_networks))
 
     async def keep(
@@ -109,7 +110,9 @@ class _Door:
                 queues = [socket.socket(fileno=os.dup(listener.socket.fileno())) for listener in listeners]
                 accepting.cancel_scope.cancel()
             await self._last_call(queues, connections)
-            await self._context.terminated.set()  # idle connections close, others after their response
+            await self._context.terminated.set()  # connections close after their response
+            for connection in self._connections:
+                connection.retire()
             connections.cancel_scope.deadline = trio.current_time() + self._limits.grace
 
     async def _last_call(self, queues: Sequence[socket.socket], connections: trio.Nursery) -> None:
@@ -136,11 +139,12 @@ class _Door:
             await _turn_away(stream)
             return
         self._room -= 1
+        connection = Connection(self._app, self._hypercorn, self._context, self._state, self._limits, stream)
+        self._connections.add(connection)
         try:
-            await Connection(
-                self._app, self._hypercorn, self._context, self._state, self._limits, stream
-            ).run()
+            await connection.run()
         finally:
+            self._connections.discard(connection)
             self._room += 1
             self._crowds.leave(address)
 
