@@ -31,6 +31,7 @@ class Reason(StrEnum):
     INTERRUPTED = "interrupted"  # its client left, or the deadline passed
     CRASHED = "crashed"  # it died of a job, or broke the protocol
     OVERSIZED = "oversized"  # its result was over the bound
+    SPENT = "spent"  # its job used up a budget, and may have left it without memory for the next one
     DIED = "died"  # while it had no job
     SUSPECT = "suspect"  # it spoke, or closed its socket, while it had no job
     SHUTDOWN = "shutdown"
@@ -118,7 +119,12 @@ class Seat:
         reason: Reason | None = Reason.CRASHED
         try:
             outcome = await worker.process.run(job, deadline - began)
-            reason = Reason.COOKIES if job.cookies is not None else None
+            if job.cookies is not None:
+                reason = Reason.COOKIES
+            elif isinstance(outcome, Failure) and outcome.code is Code.BUDGET_EXCEEDED:
+                reason = Reason.SPENT
+            else:
+                reason = None
         except ResultTooLarge:
             outcome = Failure(Code.RESULT_TOO_LARGE, "the result is larger than this service passes on")
             reason = Reason.OVERSIZED
