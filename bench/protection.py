@@ -110,8 +110,8 @@ def table(rows: dict[str, Row]) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench protection", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--seconds", type=float, default=3, help="of each measurement")
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--seconds", type=float, default=2, help="of each measurement")
     parser.add_argument("--clients", type=int, default=WORKERS)
     given = parser.parse_args(arguments)
     print(table(compare(given.rounds, given.seconds, given.clients)))
