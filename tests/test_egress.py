@@ -203,6 +203,8 @@ def mapped(): socket.socket(socket.AF_INET6).connect(("::ffff:127.0.0.1", port))
 def unix(): socket.socket(socket.AF_UNIX).connect("/run/docker.sock")
 def udp(): socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x", ("127.0.0.1", 53))
 def udp_message(): socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendmsg([b"x"], [], 0, ("10.0.0.1", 53))
+def udp_to_anyone(): socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x", ("93.184.216.34", 443))
+def udp_connected(): socket.socket(socket.AF_INET, socket.SOCK_DGRAM).connect(("93.184.216.34", 443))
 def nonblocking(): socket.socket().connect_ex(("169.254.169.254", 80))
 def library(): urllib.request.build_opener(urllib.request.ProxyHandler({})).open(f"http://localhost:{port}/")
 def spawn(): subprocess.run(["/bin/sh", "-c", "true"])
@@ -211,7 +213,10 @@ def fork(): os.fork()
 def become(): os.execv("/bin/sh", ["sh"])
 def posix(): os.posix_spawn("/bin/sh", ["sh"], {})
 answers = {}
-for attack in (tcp, mapped, unix, udp, udp_message, nonblocking, library, spawn, shell, fork, become, posix):
+for attack in (
+    tcp, mapped, unix, udp, udp_message, udp_to_anyone, udp_connected, nonblocking, library,
+    spawn, shell, fork, become, posix,
+):
     guard.journal.denied = None
     try:
         attack()
@@ -234,7 +239,7 @@ def test_the_hook_denies_what_goes_round_the_transport() -> None:
     answers = json.loads(done.stdout)
     assert answers.pop("allowed") == 0
     assert answers.pop("reached") is False
-    assert len(answers) == 12
+    assert len(answers) == 14
     assert set(answers.values()) == {"blocked"}, answers
 
 

@@ -83,6 +83,10 @@ class AttackIE(InfoExtractor):
         socket.create_connection(("127.0.0.1", int(port)), 1)
         return "connected"
 
+    def _datagram(self, port):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            return "sent %d" % sender.sendto(b"x", ("127.0.0.1", int(port)))
+
     def _listen(self, port):
         socket.create_server(("127.0.0.1", int(port)))
         return "listening"
@@ -93,11 +97,14 @@ class AttackIE(InfoExtractor):
     def _fork(self, _):
         return "forked %d" % os.fork()
 
-    def _runtime(self, source):
+    def _runtime(self, source, *options):
         from service.worker import runtime
-        command = [runtime.find().info.path, "run", "--ext=js", "--no-prompt", "-"]
+        command = [runtime.find().info.path, "run", "--ext=js", "--no-prompt", *options, "-"]
         with runtime.Child(command, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
             return child.communicate(source)[0].strip()
+
+    def _runtime_with_udp(self, source):
+        return self._runtime(source, "--unstable-net")
 '''
 
 needs_landlock = pytest.mark.skipif(landlock.version() < 6, reason="the kernel's Landlock has no such layer")
@@ -167,6 +174,24 @@ def test_a_worker_connects_starts_and_forks_nothing(service: Service, internet: 
     for how, what in (("connect", 22), ("connect", internet.port + 1), ("spawn", "/bin/true"), ("fork", "")):
         assert attack(service, how, what) == "BLOCKED_TARGET"
     assert attack(service, "runtime", "console.log(1 + 1)") == "2"
+
+
+def test_a_worker_sends_no_datagram(service: Service, internet: Internet) -> None:
+    """Neither does its runtime; Landlock would not stop them."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.setblocking(False)
+        port = listener.getsockname()[1]
+        for target in (port, internet.port):  # the proxy's port is for TCP alone
+            assert attack(service, "datagram", target) == "BLOCKED_TARGET"
+        source = f"""try {{
+            const socket = Deno.listenDatagram({{port: 0, transport: "udp"}});
+            await socket.send(new Uint8Array(1), {{hostname: "127.0.0.1", port: {port}, transport: "udp"}});
+            console.log("sent");
+        }} catch (error) {{ console.log(error.name); }}"""
+        assert attack(service, "runtime_with_udp", source) == "NotCapable"
+        with pytest.raises(BlockingIOError):
+            listener.recv(1)
 
 
 @needs_landlock

@@ -237,11 +237,13 @@ class Guard:
         """Enforce the judgement on this process, for good: an audit hook cannot be removed (PEP 578)."""
 
         def connecting(args: tuple[Any, ...]) -> None:
+            if args[0].type != socket.SOCK_STREAM:  # nothing here speaks UDP but libc, to its name servers
+                raise self.journal.deny("a socket other than TCP")
             self.check_address(args[1])
 
         def sending(args: tuple[Any, ...]) -> None:
             if args[1] is not None:
-                self.check_address(args[1])
+                connecting(args)
 
         def starting(args: tuple[Any, ...]) -> None:
             self.check_program(args[0] if args[0] is not None else args[1][0])
