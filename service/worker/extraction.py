@@ -24,9 +24,10 @@ from yt_dlp.utils import ExtractorError, sanitize_url
 from yt_dlp.utils._jsruntime import DenoJsRuntime
 
 from ..wire import Job, WorkerSettings
-from . import runtime, shortcuts, transport
+from . import players, runtime, shortcuts, transport
 from .egress import Guard
 from .extractors import Extractors
+from .players import Players
 
 DEFAULT_ENTRIES = 25  # of a page that is nothing but a playlist, when no number was asked for
 _SOCKET_TIMEOUT = 8.0  # seconds
@@ -40,6 +41,7 @@ class Shared:
 
     extractors: Extractors
     runtime: DenoJsRuntime
+    players: Players
 
 
 @functools.cache
@@ -53,10 +55,11 @@ def shared(settings: WorkerSettings) -> Shared:
     load_all_plugins()
     transport.tls_context(settings.ca_file, False)
     runtime.install()
+    players.install()
     shortcuts.install()
     with yt_dlp.YoutubeDL({"quiet": True, "cachedir": False}, auto_init="no_verbose_header") as stock:
         extractors = dict(stock._ies)
-    return Shared(Extractors(extractors), runtime.find())
+    return Shared(Extractors(extractors), runtime.find(), Players())
 
 
 class _Silence:
@@ -82,6 +85,7 @@ class Downloader(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp is untyped
         self._choose = tables.extractors.choose
         self._ies = tables.extractors.table()
         self._js_runtimes = {"deno": tables.runtime}
+        self.cache = tables.players
 
     def extract_info(
         self, url: str, download: bool = True, ie_key: Any = None, *more: Any, **options: Any
