@@ -255,7 +255,7 @@ async def test_its_lines_are_as_documented() -> None:
     it.dispatcher.behaviour = behaviour
     document = json.loads(await (await it.get("/api/v1/openapi")).get_data())
     operation = document["paths"]["/api/v1/batch"]["post"]
-    assert set(operation["responses"]) == {"200", "400", "401", "403", "413", "415", "429", "500", "503"}
+    assert not {"422", "502", "504"} & set(operation["responses"])  # a URL's failures are lines
     schema = operation["responses"]["200"]["content"]["application/x-ndjson"]["schema"]
     validator = OAS31Validator({**schema, "components": document["components"]})
     for line in await lines_of(it, {"urls": urls(2)}):
