@@ -194,6 +194,18 @@ async def test_a_body_that_came_before_is_a_repeat_too(path: str) -> None:
     assert len(it.dispatcher.seen) == 2
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_only_a_get_is_told_that_nothing_changed(method: str) -> None:
+    it = web()
+    it.dispatcher.answer = it.dispatcher.remembered = KEPT
+    path, body = (PATH, {}) if method == "GET" else ("/api/v1/extract", posted({"url": URL}))
+    await it.request(method, path, **body)
+    headers = {**body.pop("headers", {}), "If-None-Match": 'W/"0123abcd"'}
+    response = await it.request(method, path, headers=headers, **body)
+    assert shortened(it)
+    assert response.status_code == (304 if method == "GET" else 200)
+
+
 async def test_a_result_of_cookies_is_nobody_elses() -> None:
     it = web()
     it.dispatcher.answer = it.dispatcher.remembered = KEPT
