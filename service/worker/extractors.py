@@ -7,6 +7,8 @@ is in the URL, and those that know embeds at all.
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -15,11 +17,9 @@ from yt_dlp.extractor.common import InfoExtractor
 
 from .shortcuts import digest
 
-try:
-    from re import _parser as parser  # type: ignore[attr-defined]  # what `re` itself compiles with
-except ImportError:
-    parser = None
-
+parser: Any = None
+with contextlib.suppress(ImportError):
+    parser = importlib.import_module("re._parser")  # what `re` itself compiles with
 
 EMBEDDING = ("extract_from_webpage", "_extract_from_webpage", "_extract_embed_urls")
 KNOWN = "87ed0bfa26bca0f4"  # their digest: another yt-dlp's could find something without a pattern
