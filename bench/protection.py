@@ -56,15 +56,14 @@ def compare(rounds: int, seconds: float, clients: int = WORKERS) -> dict[str, Ro
             raise RuntimeError("the layers are on in both services, or in none")
         for number in range(-1, rounds):  # the first does not count: a worker's first jobs are slower
             for page, url in PAGES.items():
-                found = {}
-                # Who comes first has the machine as the other one left it, so they take turns at that, too.
-                for server in (protected, bare) if number % 2 else (bare, protected):
-                    target = extraction(url.format(salts.take()))
-                    found[server] = _drive(server, target, seconds, clients)
+                # There and back, so that a machine that gets slower meanwhile does it to both.
+                there = protected, bare, bare, protected
+                target = [extraction(url.format(salts.take())) for _ in there]
+                driven = [_drive(*each, seconds, clients) for each in zip(there, target, strict=True)]
+                with_layers, without = _mean(driven[0], driven[3]), _mean(driven[1], driven[2])
                 if number >= 0:
-                    (fast, cheap), (bare_fast, bare_cheap) = found[protected], found[bare]
-                    rows[page].rates.append((fast, bare_fast))
-                    rows[page].cpu.append((cheap, bare_cheap))
+                    rows[page].rates.append((with_layers[0], without[0]))
+                    rows[page].cpu.append((with_layers[1], without[1]))
     return rows
 
 
@@ -75,6 +74,10 @@ def _drive(server: Server, target: str, seconds: float, clients: int) -> tuple[f
     samples = server.drive(target, seconds, clients)
     spent = cost_of(template.pid) - before
     return rate(samples), spent.cpu / max(1, samples.status.count(200))
+
+
+def _mean(one: tuple[float, float], other: tuple[float, float]) -> tuple[float, float]:
+    return (one[0] + other[0]) / 2, (one[1] + other[1]) / 2
 
 
 def _refuses(server: Server) -> bool:
@@ -110,7 +113,7 @@ def table(rows: dict[str, Row]) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench protection", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--seconds", type=float, default=2, help="of each measurement")
     parser.add_argument("--clients", type=int, default=WORKERS)
     given = parser.parse_args(arguments)
