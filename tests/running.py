@@ -113,9 +113,10 @@ class Service:
 
 
 def works(prefix: tuple[str, ...]) -> bool:
-    """Whether this machine lets a command run under `prefix`."""
+    """Whether this machine lets us run under `prefix`, and our interpreter be read there."""
     try:
-        return subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode == 0
+        command = [*prefix, sys.executable, "-S", "-c", ""]
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
     except FileNotFoundError:
         return False
 
