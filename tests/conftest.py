@@ -52,7 +52,11 @@ def _descriptors() -> dict[int, str]:
             found[int(name)] = os.readlink(f"/proc/self/fd/{name}")
         except OSError:
             continue  # the one that listed the directory
-    return found
+    return {fd: name for fd, name in found.items() if name != _UUID_CLOCK}
+
+
+# What makes a UUID of the time keeps this open from then on, for the whole process.
+_UUID_CLOCK = "/var/lib/libuuid/clock.txt"
 
 
 def _threads() -> set[threading.Thread]:

@@ -46,6 +46,7 @@ from tests.upgrades import (
 from tests.web import BODY, URL, Web, serving, web
 
 QUICK = Limits(keep_alive=0.3, write=0.5, linger=0.2, grace=0.5)
+PATIENT = Limits(keep_alive=2.0, write=2.0, linger=0.2, grace=0.5)  # where an answer has to come in time
 PATIENCE = 20  # seconds; generous, nothing waits for all of it unless it is broken
 EVENTS = "/api/v1/events"
 PLANNED = {100, 200, 204, 400, 404, 405, 413, 415, 431, 501, 505}
@@ -63,7 +64,7 @@ def connections(port: int) -> int:
 
 
 @asynccontextmanager
-async def others_untouched(it: Web) -> AsyncIterator[int]:
+async def others_untouched(it: Web, limits: Limits = QUICK) -> AsyncIterator[int]:
     """Serve while an extraction runs and /health is asked for; in the end nothing may be left, or logged."""
     begun, finish, over = trio.Event(), trio.Event(), trio.Event()
 
@@ -81,7 +82,7 @@ async def others_untouched(it: Web) -> AsyncIterator[int]:
             await trio.sleep(0.05)
 
     with structlog.testing.capture_logs() as log, trio.fail_after(3 * PATIENCE):
-        async with serving(it.app, it.lifecycle, QUICK) as port:
+        async with serving(it.app, it.lifecycle, limits) as port:
             async with client_of(port) as client, trio.open_nursery() as nursery:
                 await client.ask(f"/api/v1/extract?url={URL}")
                 await begun.wait()
@@ -181,7 +182,7 @@ async def test_an_upgrade_is_declined_by_answering_the_request(upgrade: str) -> 
             statuses.append(answer.status)
         assert statuses[0] == statuses[1], (method, target, sent)
 
-    async with others_untouched(web()) as port, trio.open_nursery() as clients:
+    async with others_untouched(web(), PATIENT) as port, trio.open_nursery() as clients:
         for method in ("GET", "POST", "OPTIONS"):
             for target in (*TARGETS, "/api/v1/batch"):
                 clients.start_soon(same, method, target, (), b"")
@@ -189,7 +190,7 @@ async def test_an_upgrade_is_declined_by_answering_the_request(upgrade: str) -> 
 
 
 async def test_settings_and_keys_without_end_are_refused() -> None:
-    async with others_untouched(web()) as port:
+    async with others_untouched(web(), PATIENT) as port:
         for name in ("HTTP2-Settings", "Sec-WebSocket-Key"):
             data = request("/health/live", "Connection: Upgrade", "Upgrade: h2c", f"{name}: " + "A" * 100_000)
             (answer,) = answers(await attack(port, Attack((data,), "waits")))
@@ -206,7 +207,7 @@ async def test_what_comes_behind_a_declined_upgrade_is_no_http(upgrade: str) -> 
         assert "upgrade" not in first.headers
         assert [answer.status for answer in rest] in ([], [400], [431], [505]), name
 
-    async with others_untouched(web()) as port, trio.open_nursery() as clients:
+    async with others_untouched(web(), PATIENT) as port, trio.open_nursery() as clients:
         for name, data in [*FRAMES.items(), *MESSAGES.items(), ("preface", PREFACE + FRAMES["get"])]:
             clients.start_soon(not_understood, name, (head + data,))
             clients.start_soon(not_understood, name, (head, data))
@@ -215,7 +216,7 @@ async def test_what_comes_behind_a_declined_upgrade_is_no_http(upgrade: str) -> 
 @pytest.mark.parametrize("upgrade", UPGRADES)
 async def test_a_stream_is_streamed_whatever_upgrade_was_asked_for(upgrade: str) -> None:
     it = web()
-    async with others_untouched(it) as port:
+    async with others_untouched(it, PATIENT) as port:
         for leaves in ("hangs up", "resets"):
             async with client_of(port) as client:
                 await client.send(request(EVENTS, *UPGRADES[upgrade]) + MESSAGES["text"])
@@ -251,7 +252,7 @@ FLOODS = {
 async def test_a_flood_is_cut(flood: str) -> None:
     """Nobody keeps a connection by sending on and on, fast or slowly."""
     opening, more = FLOODS[flood]
-    async with others_untouched(web()) as port, client_of(port) as client:
+    async with others_untouched(web(), PATIENT) as port, client_of(port) as client:
         await client.send(opening)
         with trio.fail_after(PATIENCE), pytest.raises(trio.BrokenResourceError):
             await _without_end(client, more)

@@ -75,8 +75,8 @@ def posted(content: Any) -> dict[str, Any]:
 
 
 def said(response: Any) -> dict[str, set[str]]:
-    """The headers, without the request's own name."""
-    names = {name.lower() for name, _ in response.headers}
+    """The headers, without the request's own name and what a slow machine gives back in between."""
+    names = {name.lower() for name, _ in response.headers} - {"ratelimit-remaining", "ratelimit-reset"}
     if response.headers["X-Request-ID"].startswith("req_"):
         names.remove("x-request-id")
     found = {name: ", ".join(response.headers.getlist(name)) for name in names}

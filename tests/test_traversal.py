@@ -95,6 +95,7 @@ def outcome(function: Callable[..., Any], *args: Any, **options: Any) -> tuple[A
 @example({"a": [{"b": 1}, {}, None]}, [("a", ..., "b")], {"get_all": False})
 @example({"a": [3, 2]}, [("a", ..., {_explodes}, any)], {})
 @example([], [(..., "a")], {"default": "nothing"})
+@example(None, [b"a"], {})
 @example({"a": {}}, [("a", {"b": "c"}), "a"], {})
 def test_any_json(obj: Any, paths: list[Any], options: dict[str, Any]) -> None:
     assert outcome(traverse_obj, obj, *paths, **options) == outcome(slow_traverse_obj, obj, *paths, **options)

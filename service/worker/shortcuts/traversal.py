@@ -149,7 +149,7 @@ def _branches(obj: Any, key: Any, options: _Options, last: bool) -> tuple[bool, 
         return True, itertools.chain.from_iterable(
             _walked((obj,), _keys(branch), options, last)[0] for branch in key
         )
-    if obj is None and type(key) is not slice:
+    if obj is None and (key is ... or callable(key)):
         return True, ()
     if key is ...:
         if type(obj) is dict:
