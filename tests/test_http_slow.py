@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
+import time
 from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
 from service.config import Config
 from service.request import Answer
@@ -93,6 +96,25 @@ async def test_a_connection_in_use_is_kept_alive_beyond_the_idle_time() -> None:
         for _ in range(5):
             await trio.sleep(0.2)
             assert (await client.get("/health/live")).status == 200
+
+
+async def test_a_request_that_came_in_time_is_answered_though_the_server_was_held_up() -> None:
+    it = web()
+
+    async def behaviour(job: Any) -> Answer:
+        await trio.sleep(0.1)
+        return Answer(BODY)
+
+    it.dispatcher.behaviour = behaviour
+    async with serving(it.app, it.lifecycle, QUICK) as port, client_of(port) as client:
+        assert (await client.get("/health/live")).status == 200
+        await trio.testing.wait_all_tasks_blocked()  # the server waits for the next request
+        os.write(client.stream.socket.fileno(), EXTRACT + b"Connection: close\r\n\r\n")
+        time.sleep(2 * QUICK.keep_alive)  # noqa: ASYNC251  (nobody is served meanwhile)
+        with trio.fail_after(PATIENCE):
+            answer = await client.rest()
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.endswith(BODY)
 
 
 async def test_a_long_request_is_not_idle() -> None:

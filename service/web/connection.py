@@ -191,6 +191,7 @@ class Connection(TCPServer):
         super().__init__(app, config, context, cast(Any, state), cast(Any, stream))
         self._limits = limits
         self._reading = trio.CancelScope()
+        self._waiting = trio.CancelScope()  # for the next request, a part of reading
         self._idle = True  # no request is being answered
         self._lingering = False
 
@@ -236,16 +237,17 @@ class Connection(TCPServer):
     def retire(self) -> None:
         """Close the connection if it is idle; one that is not ends with its response."""
         if self._idle and not self._lingering:
-            self._reading.cancel()
+            self._waiting.deadline = -math.inf
 
     def _updated(self, idle: bool) -> None:
         """As in Hypercorn, which starts and ends a task for each idle time, but a deadline for reading."""
         self._idle = idle
-        if idle and self.context.terminated.is_set():
-            self._reading.cancel()
-        elif not self._lingering:
-            patience = self.config.keep_alive_timeout if idle else math.inf
-            self._reading.deadline = trio.current_time() + patience
+        if not idle:
+            self._waiting.deadline = math.inf
+        elif self.context.terminated.is_set():
+            self._waiting.deadline = -math.inf
+        else:
+            self._waiting.deadline = trio.current_time() + self.config.keep_alive_timeout
 
     async def _write(self, data: bytes) -> None:
         view = memoryview(data)
@@ -273,12 +275,21 @@ class Connection(TCPServer):
     async def _read_data(self) -> None:
         with self._reading:
             try:
-                while data := await self.stream.receive_some(RECEIVE):
+                while data := await self._receive():
                     if not self._lingering:
-                        await self.protocol.handle(RawData(bytes(data)))
+                        await self.protocol.handle(RawData(data))
             except (trio.ClosedResourceError, trio.BrokenResourceError, ClientGone):
                 pass
         await self.protocol.handle(Closed())
+
+    async def _receive(self) -> bytes:
+        """What the client sends next; nothing where it is idle for too long.
+
+        What has arrived when the time is up is still taken: the delay may be the server's.
+        """
+        with trio.CancelScope(deadline=self._waiting.deadline) as self._waiting:
+            return bytes(await self.stream.receive_some(RECEIVE))
+        return b""
 
     async def _watch(self) -> None:
         """Read on while a request is being answered; returns when the client is gone."""
