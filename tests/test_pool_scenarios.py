@@ -230,6 +230,16 @@ async def test_cookies_take_an_unused_worker_where_there_is_one(tmp_path: Path) 
         assert used in stand.pids()
 
 
+async def test_cookies_whose_unused_worker_dies_are_tried_again(tmp_path: Path) -> None:
+    """The seat was given a used worker first, and changed it for the unused one."""
+    async with standing(tmp_path, min_workers=2) as stand:
+        await eventually(lambda: stand.pool.statistics().idle_workers == 2)
+        await stand.ask("ok")
+        outcome = await stand.ask("die", cookies="secret")
+        assert isinstance(outcome, Failure)
+        assert outcome.code is Code.WORKER_CRASHED
+
+
 async def test_cookies_run_while_other_used_workers_idle(tmp_path: Path) -> None:
     async with standing(tmp_path, min_workers=2) as stand:
         await eventually(lambda: stand.pool.statistics().idle_workers == 2)

@@ -168,7 +168,8 @@ class Pool:
                 self._release(worker)
                 self._hand(seat, other)
                 self._shelve(worker)
-                return other
+                await seat.turn()  # it has come; left as it is, it would be taken for that of a retry
+                return seat.held
             self.dismiss(worker, Reason.COOKIES)
         if worker is not None:
             await worker.gone.wait()
