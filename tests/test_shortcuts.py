@@ -1,8 +1,9 @@
-"""The shortcuts give what yt-dlp's own functions give. Pure; test_traversal.py has the largest of them."""
+"""The shortcuts give what yt-dlp's own functions give. Mostly pure; test_traversal.py has the largest."""
 
 from __future__ import annotations
 
 import copy
+import subprocess
 import sys
 from http.cookiejar import Cookie
 from types import ModuleType, SimpleNamespace
@@ -212,3 +213,14 @@ def test_one_that_has_changed_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     shortcuts.install()
     assert vars(module)["joined"] is urls.urljoin
     assert vars(module)["sanitize_url"] is urls.slow_sanitize_url
+
+
+def test_a_yt_dlp_without_an_original_keeps_the_other_shortcuts() -> None:
+    """In a process of its own: what is imported is imported for good."""
+    program = (
+        "import yt_dlp.utils.traversal as moved; del moved._RequiredError\n"
+        "from service.worker.shortcuts import SHORTCUTS, install\n"
+        "install(); print(*(shortcut.equivalent.__name__ for shortcut in SHORTCUTS[:2]))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["sanitize_url", "urljoin"]

@@ -113,5 +113,5 @@ def _embeds(extractor: type[InfoExtractor], stock: list[Any]) -> bool:
 
 
 def _function(owner: type[InfoExtractor], name: str) -> Any:
-    method = getattr(owner, name)
+    method = getattr(owner, name, None)
     return getattr(method, "__func__", method)

@@ -7,20 +7,23 @@ tests/test_shortcuts.py tells which ones a new yt-dlp has changed.
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from collections.abc import Iterator
+from importlib import import_module
 
-from . import cookies, sorting, traversal, urls, youtube
-from ._shortcut import digest
+from ._shortcut import Shortcut, digest
 
 __all__ = ["SHORTCUTS", "digest", "install"]
 
-SHORTCUTS = (
-    *traversal.SHORTCUTS,
-    *urls.SHORTCUTS,
-    *sorting.SHORTCUTS,
-    *cookies.SHORTCUTS,
-    *youtube.SHORTCUTS,
-)
+
+def _all() -> Iterator[Shortcut]:
+    for subject in ("traversal", "urls", "sorting", "cookies", "youtube"):
+        with contextlib.suppress(ImportError, AttributeError):  # this yt-dlp has no original of that name
+            yield from import_module(f".{subject}", __name__).SHORTCUTS
+
+
+SHORTCUTS = tuple(_all())
 
 
 def install() -> None:

@@ -32,6 +32,6 @@ def digest(*originals: Any) -> str:
     """A short digest of the source of functions or properties; empty where there is none to read."""
     try:
         sources = [inspect.getsource(getattr(original, "fget", original)) for original in originals]
-    except OSError:
+    except (OSError, TypeError):
         return ""
     return hashlib.sha256("".join(sources).encode()).hexdigest()[:16]
