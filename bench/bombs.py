@@ -18,10 +18,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.request import ProxyHandler, Request, build_opener
 
 from tests.internet import Internet
+from tests.origin import VideoSite, origin
 from tests.running import Service
 from tests.silence import black_hole
 
@@ -125,37 +125,22 @@ def behind_the_proxy(settings: dict[str, object]) -> Iterator[World]:
 @contextlib.contextmanager
 def without_names(settings: dict[str, object]) -> Iterator[World | None]:
     """Every name is a bomb; None where this machine does not let us have it."""
-    with black_hole() as hole, ThreadingHTTPServer(("127.0.0.1", 0), _Site) as site:
+    with black_hole() as hole, origin(_Site) as port:
         if hole is None:
             yield None
             return
-        address = f"127.0.0.1:{site.server_port}"
-        threading.Thread(target=site.serve_forever, args=[0.05], daemon=True).start()
-        try:
-            allowed = {**settings, "EGRESS_ALLOW": address}
-            with Service.run(settings=allowed, prefix=hole.prefix) as service:
-                yield World(
-                    service,
-                    lambda bomb, text: f"https://{bomb}-{text}.example/",
-                    lambda text: f"http://{address}/video.mp4?{text}",
-                )
-        finally:
-            site.shutdown()
+        address = f"127.0.0.1:{port}"
+        allowed = {**settings, "EGRESS_ALLOW": address}
+        with Service.run(settings=allowed, prefix=hole.prefix) as service:
+            yield World(
+                service,
+                lambda bomb, text: f"https://{bomb}-{text}.example/",
+                lambda text: f"http://{address}/video.mp4?{text}",
+            )
 
 
-class _Site(BaseHTTPRequestHandler):
-    """A video at every path, after LATENCY."""
-
-    def do_GET(self) -> None:
-        time.sleep(LATENCY)
-        self.send_response(200)
-        self.send_header("Content-Type", "video/mp4")
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    do_HEAD = do_GET
-
-    def log_message(self, *args: object) -> None: ...
+class _Site(VideoSite):
+    delay = LATENCY
 
 
 def compare(world: World, bombs: Sequence[str], seconds: float) -> None:

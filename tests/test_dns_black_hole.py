@@ -2,27 +2,11 @@
 
 from __future__ import annotations
 
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
-
 import pytest
 
+from tests.origin import VideoSite, origin
 from tests.running import Service
 from tests.silence import black_hole
-
-
-class Site(BaseHTTPRequestHandler):
-    """A video at every path."""
-
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", "video/mp4")
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    do_HEAD = do_GET
-
-    def log_message(self, *args: object) -> None: ...
 
 
 @pytest.mark.parametrize(
@@ -31,18 +15,14 @@ class Site(BaseHTTPRequestHandler):
     ids=["a lookup has its own bound", "the kill ends a lookup, too"],
 )
 def test_a_job_ends_and_the_service_goes_on(servers: int, timeout: int, status: int, code: str) -> None:
-    with black_hole(servers) as hole, ThreadingHTTPServer(("127.0.0.1", 0), Site) as site:
+    with black_hole(servers) as hole, origin(VideoSite) as port:
         if hole is None:
             pytest.skip("needs root and unshare, to have other name servers")
-        Thread(target=site.serve_forever, args=[0.05], daemon=True).start()
-        address = f"127.0.0.1:{site.server_port}"
+        address = f"127.0.0.1:{port}"
         settings = {"EGRESS_ALLOW": address, "SCALING": "fixed:1", "MIN_WORKERS": 1, "YTDLP_TIMEOUT": timeout}
-        try:
-            with Service.run(settings=settings, prefix=hole.prefix) as service:
-                answer = service.extract("https://video.example/")
-                assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
-                assert hole.heard() > 0
-                assert service.extract(f"http://{address}/video.mp4").status_code == 200
-                assert hole.heard() == 0, "an address is no name"
-        finally:
-            site.shutdown()
+        with Service.run(settings=settings, prefix=hole.prefix) as service:
+            answer = service.extract("https://video.example/")
+            assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
+            assert hole.heard() > 0
+            assert service.extract(f"http://{address}/video.mp4").status_code == 200
+            assert hole.heard() == 0, "an address is no name"

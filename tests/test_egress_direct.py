@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from service.worker.egress import WEB_PORTS
+from tests.origin import Site, origin
+from tests.plugins import install_plugin
 from tests.running import Service
 
 RESOLVER = """
@@ -64,7 +64,7 @@ PRIVATE = """
 """
 
 
-class Site(BaseHTTPRequestHandler):
+class SignpostSite(Site):
     """Leads to `host` and `port`, which its path names, in the way that its path names."""
 
     def do_GET(self) -> None:
@@ -89,8 +89,6 @@ class Site(BaseHTTPRequestHandler):
 
     do_HEAD = do_GET
 
-    def log_message(self, *args: object) -> None: ...
-
 
 @dataclass(frozen=True)
 class World:
@@ -112,29 +110,19 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    plugins = tmp_path_factory.mktemp("resolver")
-    folder = plugins / "package" / "yt_dlp_plugins" / "extractor"
-    folder.mkdir(parents=True)
-    (folder / "resolver.py").write_text(RESOLVER)
-    with (
-        ThreadingHTTPServer(("127.0.0.1", 0), Site) as site,
-        listening_where_sites_do() as private,
-    ):
-        threading.Thread(target=site.serve_forever, args=[0.05], daemon=True).start()
+    plugins = install_plugin(tmp_path_factory.mktemp("resolver"), RESOLVER)
+    with origin(SignpostSite) as site, listening_where_sites_do() as private:
         settings = {
             "PLUGIN_DIR": plugins,
-            "EGRESS_ALLOW": f"site.example:{site.server_port}",
+            "EGRESS_ALLOW": f"site.example:{site}",
             "SCALING": "fixed:1",
             "MIN_WORKERS": 1,
             "CACHE_MAX_BYTES": 0,
             "CB_FAILURE_THRESHOLD": 1000,
             "CB_VOLUME_THRESHOLD": 1000,
         }
-        try:
-            with Service.run(settings=settings) as service:
-                yield World(service, site.server_port, private)
-        finally:
-            site.shutdown()
+        with Service.run(settings=settings) as service:
+            yield World(service, site, private)
 
 
 @contextlib.contextmanager

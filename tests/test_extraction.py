@@ -26,6 +26,7 @@ from service.wire import Failure, Job, Kind, Outcome, Success, WorkerSettings
 from service.worker.journal import MAX_BYTES
 from tests.internet import Internet
 from tests.lone_worker import LoneWorker
+from tests.plugins import install_plugin
 from tests.running import eventually
 
 WATCH = "https://www.youtube.com/watch?v="
@@ -341,16 +342,15 @@ def test_without_a_proxy_the_address_really_connected_to_is_judged(internet: Int
 
 def test_plugins_come_from_the_named_directory_only(settings: WorkerSettings, tmp_path: Path) -> None:
     """As with --plugin-dirs: packages in the directory, each with a yt_dlp_plugins inside."""
-    folder = tmp_path / "package" / "yt_dlp_plugins" / "extractor"
-    folder.mkdir(parents=True)
-    (folder / "plugged.py").write_text(
+    plugins = install_plugin(
+        tmp_path,
         "from yt_dlp.extractor.common import InfoExtractor\n"
         "class PluggedIE(InfoExtractor):\n"
         "    _VALID_URL = r'https?://plugged[.]example/(?P<id>.+)'\n"
         "    def _real_extract(self, url):\n"
-        "        return {'id': self._match_id(url), 'title': 'Plugged', 'url': 'https://plugged.example/x.mp4'}\n"
+        "        return {'id': self._match_id(url), 'title': 'Plugged', 'url': 'https://plugged.example/x.mp4'}\n",
     )
-    with LoneWorker.spawn(replace(settings, plugin_dir=str(tmp_path))) as plugged:
+    with LoneWorker.spawn(replace(settings, plugin_dir=str(plugins))) as plugged:
         assert extract(plugged, "https://plugged.example/one")["extractor_key"] == "Plugged"
         assert extract(plugged, f"{SITE}/html5")["id"]
 

@@ -17,6 +17,7 @@ import pytest
 
 from service.worker import landlock
 from tests.internet import Internet
+from tests.plugins import install_plugin
 from tests.running import Service, eventually
 
 PLUGIN = '''
@@ -112,10 +113,7 @@ needs_landlock = pytest.mark.skipif(landlock.version() < 6, reason="the kernel's
 
 @pytest.fixture(scope="module")
 def service(internet: Internet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    plugins = tmp_path_factory.mktemp("plugins")
-    folder = plugins / "package" / "yt_dlp_plugins" / "extractor"
-    folder.mkdir(parents=True)
-    (folder / "hostile.py").write_text(PLUGIN)
+    plugins = install_plugin(tmp_path_factory.mktemp("plugins"), PLUGIN)
     settings = {"PLUGIN_DIR": plugins, "SCALING": "fixed:2", "YTDLP_TIMEOUT": 10_000, "CACHE_MAX_BYTES": 0}
     with Service.run(internet, settings=settings) as running:
         yield running

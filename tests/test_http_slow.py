@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -23,6 +24,16 @@ QUICK = Limits(keep_alive=0.4, write=0.4, linger=0.3, grace=0.5)
 PATIENCE = 5  # seconds; the limits above are an order of magnitude below
 LARGE = Answer(json.dumps({"title": "x" * 30_000_000}).encode())  # more than any socket's buffers hold
 EXTRACT = f"GET /api/v1/extract?url={URL} HTTP/1.1\r\nHost: a\r\n".encode()
+
+
+def after(seconds: float) -> Callable[[Any], Awaitable[Answer]]:
+    """A dispatcher's behaviour that takes so long."""
+
+    async def behaviour(job: Any) -> Answer:
+        await trio.sleep(seconds)
+        return Answer(BODY)
+
+    return behaviour
 
 
 @pytest.mark.parametrize("opening", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: a\r\nX-A: "])
@@ -100,12 +111,7 @@ async def test_a_connection_in_use_is_kept_alive_beyond_the_idle_time() -> None:
 
 async def test_a_request_that_came_in_time_is_answered_though_the_server_was_held_up() -> None:
     it = web()
-
-    async def behaviour(job: Any) -> Answer:
-        await trio.sleep(0.1)
-        return Answer(BODY)
-
-    it.dispatcher.behaviour = behaviour
+    it.dispatcher.behaviour = after(0.1)
     async with serving(it.app, it.lifecycle, QUICK) as port, client_of(port) as client:
         assert (await client.get("/health/live")).status == 200
         await trio.testing.wait_all_tasks_blocked()  # the server waits for the next request
@@ -119,12 +125,7 @@ async def test_a_request_that_came_in_time_is_answered_though_the_server_was_hel
 
 async def test_a_long_request_is_not_idle() -> None:
     it = web()
-
-    async def behaviour(job: Any) -> Answer:
-        await trio.sleep(1.0)
-        return Answer(BODY)
-
-    it.dispatcher.behaviour = behaviour
+    it.dispatcher.behaviour = after(1.0)
     async with serving(it.app, it.lifecycle, QUICK) as port, client_of(port) as client:
         assert (await client.get(f"/api/v1/extract?url={URL}")).status == 200
 

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.internet import Internet
+from tests.plugins import install_plugin
 from tests.running import Service, eventually
 
 PLUGIN = '''
@@ -61,10 +62,7 @@ WORKERS, MEMORY = 2, 256
 
 @pytest.fixture(scope="module")
 def service(internet: Internet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    plugins = tmp_path_factory.mktemp("plugins")
-    folder = plugins / "package" / "yt_dlp_plugins" / "extractor"
-    folder.mkdir(parents=True)
-    (folder / "greedy.py").write_text(PLUGIN)
+    plugins = install_plugin(tmp_path_factory.mktemp("plugins"), PLUGIN)
     settings = {"PLUGIN_DIR": plugins, "SCALING": f"fixed:{WORKERS}", "WORKER_MEMORY_MB": MEMORY}
     with Service.run(internet, settings={**settings, "CACHE_MAX_BYTES": 0}) as running:
         yield running

@@ -1,0 +1,13 @@
+"""A plugin for yt-dlp, where its user would install it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def install_plugin(plugins: Path, source: str) -> Path:
+    """Put an extractor's `source` into `plugins`, a folder for PLUGIN_DIR; returns the folder."""
+    folder = plugins / "package" / "yt_dlp_plugins" / "extractor"
+    folder.mkdir(parents=True)
+    (folder / "plugin.py").write_text(source)
+    return plugins
