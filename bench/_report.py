@@ -51,8 +51,8 @@ def _claims(results: Results) -> str:
             ratios = [one / other for one, other in zip(mine, theirs, strict=False) if other]
             if not ratios:
                 return "not measured", False
-            rate, other = median(mine), median(theirs)
-            return f"{median(ratios):.2f} ({rate:.1f}/s against {other:.1f}/s)", median(ratios) >= wanted
+            ratio = median(ratios)
+            return f"{ratio:.2f} ({median(mine):.1f}/s against {median(theirs):.1f}/s)", ratio >= wanted
 
         return figure
 

@@ -6,6 +6,7 @@ import json
 import signal
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -182,13 +183,11 @@ def spike(bench: Bench) -> Figures:
     """From 1 client to 100, with the scaler on: workers and queue over time; the middle one of the rounds."""
     rounds = [_spike(bench) for _ in range(bench.scale.rounds)]
     rounds.sort(key=lambda found: float(found["first_burst_ms"]))
-    answers = [status for found in rounds for status in found["statuses"]]
-    chosen = rounds[len(rounds) // 2]
-    return {
-        **chosen,
-        "bursts_ms": [found["first_burst_ms"] for found in rounds],
-        "statuses": {status: sum(found["statuses"].get(status, 0) for found in rounds) for status in answers},
-    }
+    answers: Counter[str] = Counter()
+    for found in rounds:
+        answers.update(found["statuses"])
+    bursts = [found["first_burst_ms"] for found in rounds]
+    return {**rounds[len(rounds) // 2], "bursts_ms": bursts, "statuses": answers}
 
 
 def _spike(bench: Bench) -> Figures:

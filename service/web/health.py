@@ -7,7 +7,6 @@ import platform
 from typing import Any, Literal
 
 import psutil
-from pydantic import BaseModel
 from quart import Blueprint, Response, request
 from quart_schema import tag
 from quart_schema.documentation import document_response
@@ -32,7 +31,7 @@ from .models import (
     RootResponse,
     UnhealthyResponse,
 )
-from .replies import reply, reply_json
+from .replies import encoded, reply, reply_json
 from .rooms import Rooms
 
 PATHS = frozenset({"/health", "/health/main", "/health/live", "/health/ready"})
@@ -96,12 +95,8 @@ def blueprint(rooms: Rooms) -> Blueprint:
     return routes
 
 
-def _json(report: BaseModel) -> bytes:
-    return report.model_dump_json(by_alias=True).encode()
-
-
-_ALIVE = _json(ProbeResponse(ok=True, status="alive"))
-_READY = _json(ProbeResponse(ok=True, status="ready"))
+_ALIVE = encoded(ProbeResponse(ok=True, status="alive"))
+_READY = encoded(ProbeResponse(ok=True, status="ready"))
 _RETRY = 5.0  # seconds that a start or a restart takes, about
 _NOT_READY = {
     Phase.STARTING: (Code.STARTING, "The service is starting; no worker is warm yet"),
@@ -120,19 +115,19 @@ def well(rooms: Rooms, path: str, presented: str | None) -> bytes | None:
     if path == "/health/ready":
         return _READY if rooms.lifecycle.phase is Phase.READY else None
     report, code = _report(rooms, presented)
-    return _json(HealthResponse(**report)) if code is None else None
+    return encoded(HealthResponse(**report)) if code is None else None
 
 
 async def _respond(rooms: Rooms) -> Response:
     report, code = _report(rooms, request.headers.get(HEADER))
     if code is None:
-        return await reply(_json(HealthResponse(**report)))
+        return await reply_json(HealthResponse(**report))
     exchange = current()
     exchange.code = code
     wait = errors.waiting(code, _RETRY)
     report |= {"error": report["reason"], "code": code, "retry_after": wait}
     report["request_id"] = exchange.request_id
-    response = await reply(_json(UnhealthyResponse(**report)), 503)
+    response = await reply_json(UnhealthyResponse(**report), 503)
     response.headers["Retry-After"] = str(wait)
     return response
 

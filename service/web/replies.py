@@ -67,7 +67,12 @@ async def reply(
     return Response(body, status, headers, content_type=content_type)
 
 
+def encoded(content: BaseModel) -> bytes:
+    """The JSON of a response."""
+    return content.model_dump_json(by_alias=True).encode()
+
+
 async def reply_json(content: dict[str, Any] | BaseModel, status: int = 200) -> Response:
     if isinstance(content, BaseModel):
-        return await reply(content.model_dump_json(by_alias=True).encode(), status)
+        return await reply(encoded(content), status)
     return await reply(json.dumps(content, ensure_ascii=False).encode(), status)

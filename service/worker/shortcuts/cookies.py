@@ -18,14 +18,11 @@ slow_has_auth_cookies = YoutubeBaseInfoExtractor._has_auth_cookies
 def get_cookies_for_url(self: Any, url: str) -> Any:
     """YoutubeDLCookieJar.get_cookies_for_url, faster where no cookie's domain ends the URL's host."""
     host = url[8:].partition("/")[0] if url.startswith("https://") else ""
-    if "." not in host or not _PLAIN.issuperset(host) or any(map(host.endswith, _domains(self))):
+    domains = tuple(domain.lstrip(".") for domain in self._cookies)
+    if "." not in host or not _PLAIN.issuperset(host) or host.endswith(domains):
         return slow_get_cookies_for_url(self, url)
     self._policy._now = self._now = int(time.time())
     return []
-
-
-def _domains(jar: Any) -> list[str]:
-    return [domain.lstrip(".") for domain in jar._cookies]
 
 
 def has_auth_cookies(self: Any) -> Any:
