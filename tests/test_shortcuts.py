@@ -27,7 +27,7 @@ from service.worker.shortcuts.urls import (
     slow_urljoin,
 )
 
-_words = st.text(alphabet="ab%+&=#;? /\u00e9\u20ac2F", max_size=8)
+_words = st.text(alphabet="ab%+&=#;? /:@\\\0\t\u00e9\u20ac2F", max_size=8)
 _urls = st.one_of(
     st.builds("https://www.youtube.com/api/timedtext?{}".format, _words),
     st.builds(
@@ -45,6 +45,10 @@ _queries = st.dictionaries(_words, st.one_of(_words, st.just([]), st.lists(_word
 @given(_urls, _queries)
 @example("https://x.example/?v=1&lang=en&v=2", {"fmt": "vtt", "xosf": [], "v": "3"})
 @example("https://x.example/?v=1&lang=en", {"v": [], "fmt": None})
+@example("https://x.example/p?2=2#", {"2": []})
+@example("https://x.example/p?=\ud800", {"": []})
+@example("https://x.example/p\0?a=b", {"a": "c"})
+@example("https://x.example/p;?a=b", {"a": "c"})
 def test_update_url_query(url: str, query: dict[str, Any]) -> None:
     assert urls.update_url_query(url, query) == slow_update_url_query(url, query)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from typing import Any
-from urllib.parse import parse_qs, unquote_plus, urlencode, urlsplit
+from urllib.parse import parse_qs, unquote_plus, urlencode, urlparse, urlsplit
 
 from yt_dlp import utils
 
@@ -19,7 +19,7 @@ slow_urljoin = utils.urljoin
 slow_update_url_query = utils.update_url_query
 slow_parse_qs = utils.parse_qs
 
-_PLACE = "\0"  # where the query goes; no URL holds it
+_PLACE = "\0"  # where the query goes; no sane URL holds it
 _ABSOLUTE = ("https://", "http://")
 
 
@@ -42,7 +42,10 @@ def update_url_query(*args: Any, **kwargs: Any) -> Any:
     if kwargs or len(args) != 2 or not isinstance(args[0], str) or not args[1]:
         return slow_update_url_query(*args, **kwargs)
     url, query = args
-    before, after, pairs = _taken_apart(url)
+    try:
+        before, after, pairs = _taken_apart(url)
+    except ValueError:  # the original may never look at what is wrong with it
+        return slow_update_url_query(url, query)
     if not pairs:
         return slow_update_url_query(url, query)
     updated = pairs.copy()
@@ -53,6 +56,8 @@ def update_url_query(*args: Any, **kwargs: Any) -> Any:
             updated[key] = pair
         else:
             updated.pop(key, None)
+    if not updated:  # then the question mark goes, too
+        return slow_update_url_query(url, query)
     return f"{before}{'&'.join(updated.values())}{after}"
 
 
@@ -79,7 +84,10 @@ def _unquoted(text: str) -> str:
 
 @functools.lru_cache(maxsize=64)
 def _taken_apart(url: str) -> tuple[str, str, dict[str, str]]:
-    parts = urlsplit(url)
+    """What is before and behind a URL's query, and its pairs by key. Raises ValueError for an odd one."""
+    if _PLACE in url:
+        raise ValueError("a URL with a NUL in it")
+    parts = urlparse(url)
     before, _, after = parts._replace(query=_PLACE).geturl().partition(_PLACE)
     return (
         before,
