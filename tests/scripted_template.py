@@ -162,6 +162,14 @@ def grandchild(server: socket.socket, argument: str) -> None:
     os._exit(0)
 
 
+def delegate(server: socket.socket, argument: str) -> None:
+    """Wait for a child that computes for ever."""
+    if (child := fork()) == 0:
+        while True:
+            pass
+    os.waitpid(child, 0)
+
+
 def big(server: socket.socket, argument: str) -> Outcome:
     return Success(body=b"x" * int(argument))
 
@@ -205,7 +213,7 @@ SCRIPTS: dict[str, Callable[[socket.socket, str], Outcome | None]] = {
     script.__name__: script
     for script in (
         *(ok, fail, sleep, stubborn, die, leave, once, partial, last_words, oversized, garbage, babble),
-        *(grandchild, big, hoard, litter, inspect),
+        *(grandchild, delegate, big, hoard, litter, inspect),
     )
 }
 

@@ -44,7 +44,7 @@ class FakeProcess:
     def healthy(self) -> bool:
         return self.fit and not self.ended
 
-    def cost(self) -> Cost:
+    def cost(self, *, below: bool = False) -> Cost:
         return Cost()
 
     def rss(self, now: float) -> int:

@@ -184,6 +184,15 @@ async def test_scenario_12_a_cancelled_job_is_killed_and_reaped_before_the_calle
         assert isinstance(await stand.ask("ok"), Success)
 
 
+async def test_what_a_child_computed_is_a_part_of_the_cost(tmp_path: Path) -> None:
+    async with standing(tmp_path) as stand:
+        async with stand.seat() as seat:
+            with trio.move_on_after(0.5):
+                await seat.run(scripted("delegate"), 60)
+        assert seat.interrupted is not None
+        assert seat.interrupted.cpu > seat.interrupted.wall / 20  # a core would be 1; this one may be shared
+
+
 async def test_scenario_13_a_cancel_that_meets_the_result_settles_once(tmp_path: Path) -> None:
     async with standing(tmp_path, max_workers=1) as stand:
         answered = interrupted = 0

@@ -16,6 +16,7 @@ import trio
 
 from service import events
 from service.config import Config
+from service.pool.accounting import Cost
 from service.pool.process import Process, WorkerDied
 from service.pool.reaper import reap, reap_orphans
 from service.pool.template import Template
@@ -219,11 +220,13 @@ async def test_a_job_for_a_dead_worker_is_refused(tmp_path: Path) -> None:
         process: Process = await template.spawn()
         await process.ready()
         assert process.healthy()
-        assert process.cost().rss > 0
+        assert process.cost().cpu > 0
+        assert process.rss(trio.current_time()) > 0
         os.kill(process.pid, signal.SIGKILL)
         await process.wait()
         assert not process.healthy()
         with pytest.raises(WorkerDied):
             await process.run(scripted("ok"), 1)
         assert await process.end(grace=0) == -signal.SIGKILL
+        assert process.cost(below=True) == Cost()
         nursery.cancel_scope.cancel()

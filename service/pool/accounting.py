@@ -33,6 +33,38 @@ class Cost:
         return Cost(self.cpu + other.cpu, self.run_delay + other.run_delay, self.rss + other.rss)
 
 
+class Meter:
+    """What one process has used by itself: a system call, to be made before and after each of its jobs.
+
+    Of its main thread, and without its children: see `cost_below`.
+    """
+
+    def __init__(self, pid: int) -> None:
+        try:
+            self._schedstat = os.open(f"/proc/{pid}/schedstat", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:  # gone, or a kernel that was built without it
+            self._schedstat = -1
+
+    def read(self) -> Cost:
+        """Without `rss`."""
+        try:
+            cpu, run_delay, _ = os.pread(self._schedstat, 100, 0).split()
+        except (OSError, ValueError):
+            return Cost()
+        return Cost(int(cpu) / 1e9, int(run_delay) / 1e9)
+
+    def close(self) -> None:
+        if self._schedstat >= 0:
+            os.close(self._schedstat)
+            self._schedstat = -1
+
+
+def cost_below(pid: int) -> Cost:
+    """The cost of the living descendants of `pid`."""
+    children = _read(Path("/proc") / str(pid) / "task" / str(pid) / "children").split()
+    return sum((cost_of(int(child)) for child in children), Cost())
+
+
 def cost_of(pid: int) -> Cost:
     """The cost of `pid` and all its living descendants."""
     process = Path("/proc") / str(pid)
@@ -43,8 +75,7 @@ def cost_of(pid: int) -> Cost:
     cpu = sum(map(int, fields[11:15])) / _TICKS  # utime, stime, cutime, cstime
     delay = _read(process / "schedstat").split()
     own = Cost(cpu, int(delay[1]) / 1e9 if delay else 0.0, int(fields[21]) * _PAGE)
-    children = _read(process / "task" / str(pid) / "children").split()
-    return sum((cost_of(int(child)) for child in children), own)
+    return own + cost_below(pid)
 
 
 def _read(path: Path) -> str:

@@ -22,7 +22,7 @@ from ..wire import (
     encode_job,
     lengths,
 )
-from .accounting import Cost, cost_of
+from .accounting import Cost, Meter, cost_below, cost_of
 
 CHUNK = 256 * 1024
 RSS_AGE = 1.0  # seconds; reading /proc for ten workers takes longer than all else that /health says
@@ -69,6 +69,7 @@ class Process:
         self._reap = reap
         self._grace = trio.CancelScope()
         self._rss, self._rss_until = 0, -math.inf
+        self._meter = Meter(pid)
         server.setblocking(False)
         self._server = server
         self._stream = trio.SocketStream(trio.socket.from_stdlib_socket(server))
@@ -112,14 +113,15 @@ class Process:
             return False
         return False  # the end of file, or bytes that nobody asked for
 
-    def cost(self) -> Cost:
-        """What it and its children have used so far."""
-        return cost_of(self.pid)
+    def cost(self, *, below: bool = False) -> Cost:
+        """What it has used so far; with what its living children have, if `below`."""
+        own = self._meter.read()
+        return own + cost_below(self.pid) if below else own
 
     def rss(self, now: float) -> int:
         """Bytes resident with its children's, as they were at most RSS_AGE seconds before `now`."""
         if now >= self._rss_until:
-            self._rss, self._rss_until = self.cost().rss, now + RSS_AGE
+            self._rss, self._rss_until = cost_of(self.pid).rss, now + RSS_AGE
         return self._rss
 
     async def wait(self) -> None:
@@ -145,6 +147,7 @@ class Process:
             await self.wait()
         status = await self._reap(self.pid)
         self._stream.socket.close()
+        self._meter.close()
         os.close(self._pidfd)
         return status
 

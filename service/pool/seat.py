@@ -135,7 +135,8 @@ class Seat:
             raise
         finally:
             seconds = trio.current_time() - began
-            cost = worker.process.cost() - before  # now: of a dead process nothing can be read
+            # Now: of a dead process nothing can be read. One that has answered has no children left.
+            cost = worker.process.cost(below=outcome is None) - before
             self._pool.learn(self, outcome.usage if outcome is not None else Usage(), cost, seconds)
             if reason is None:
                 self._pool.give_back(self)

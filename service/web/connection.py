@@ -250,14 +250,18 @@ class Connection(TCPServer):
             self._waiting.deadline = trio.current_time() + self.config.keep_alive_timeout
 
     async def _write(self, data: bytes) -> None:
+        """Write all of `data`, unless the client takes longer than `write` for one CHUNK of it."""
         view = memoryview(data)
-        try:
-            for start in range(0, len(view), CHUNK):
-                with trio.fail_after(self._limits.write):
-                    await self.stream.send_all(view[start : start + CHUNK])
-        except (trio.TooSlowError, trio.BrokenResourceError, trio.ClosedResourceError):
-            await self.protocol.handle(Closed())
-            await self.stream.aclose()
+        with contextlib.suppress(OSError, trio.ClosedResourceError), trio.CancelScope() as patience:
+            while view:
+                patience.deadline = trio.current_time() + self._limits.write
+                due = max(0, len(view) - CHUNK)
+                while len(view) > due:
+                    # As much as the kernel takes, mostly all of it: one turn of the loop, not one per chunk.
+                    view = view[await self.stream.socket.send(view) :]
+            return
+        await self.protocol.handle(Closed())
+        await self.stream.aclose()
 
     async def _finish(self) -> None:
         """End our side, and give the client until `linger` to read on and end its own.
