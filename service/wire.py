@@ -154,7 +154,7 @@ def frame(head: dict[str, Any], body: bytes = b"") -> bytes:
 
 
 def lengths(header: bytes, *, max_head: int, max_body: int) -> tuple[int, int]:
-    """The two lengths of a frame's header, checked before a byte of it is buffered.
+    """The two lengths of a frame's header, checked before what they announce is read.
 
     Raises:
         ProtocolError: a length is over its bound.

@@ -153,6 +153,11 @@ def babble(server: socket.socket, argument: str) -> Outcome:
     return success()
 
 
+def too_much(server: socket.socket, argument: str) -> None:
+    """Answer with more than an answer."""
+    server.sendall(encode_outcome(success()) + b"and another thing")
+
+
 def grandchild(server: socket.socket, argument: str) -> None:
     """End, and leave a child behind that holds the socket, and everything else, open."""
     if (child := fork()) == 0:
@@ -212,8 +217,22 @@ def inspect(server: socket.socket, argument: str) -> Outcome:
 SCRIPTS: dict[str, Callable[[socket.socket, str], Outcome | None]] = {
     script.__name__: script
     for script in (
-        *(ok, fail, sleep, stubborn, die, leave, once, partial, last_words, oversized, garbage, babble),
-        *(grandchild, delegate, big, hoard, litter, inspect),
+        *(
+            ok,
+            fail,
+            sleep,
+            stubborn,
+            die,
+            leave,
+            once,
+            partial,
+            last_words,
+            oversized,
+            garbage,
+            babble,
+            too_much,
+        ),
+        *(too_much, grandchild, delegate, big, hoard, litter, inspect),
     )
 }
 

@@ -123,6 +123,13 @@ async def test_scenario_08_a_worker_that_speaks_while_idle_is_replaced(tmp_path:
         assert stand.events(events.WorkerEnded)[0].reason == "suspect"
 
 
+async def test_an_answer_with_something_behind_it_is_none(tmp_path: Path) -> None:
+    async with standing(tmp_path) as stand:
+        outcome = await stand.ask("too_much")
+        assert isinstance(outcome, Failure)
+        assert outcome.code is Code.WORKER_CRASHED
+
+
 async def test_scenario_09_who_ignores_term_is_killed_and_holds_its_capacity_until_then(
     tmp_path: Path,
 ) -> None:

@@ -24,7 +24,8 @@ from ..wire import (
 )
 from .accounting import Cost, Meter, cost_below, cost_of
 
-CHUNK = 256 * 1024
+AHEAD = 512  # bytes to ask for at first; the header, and mostly the head, come along in one piece
+CHUNK = 1 << 20
 RSS_AGE = 1.0  # seconds; reading /proc for ten workers takes longer than all else that /health says
 KILL_PATIENCE = 5.0  # seconds that a killed process may take to end; only a hung disk makes it take any
 
@@ -162,21 +163,27 @@ class Process:
             os.killpg(self.pid, number)
 
     async def _frame(self, max_body: int) -> tuple[bytes, bytes]:
-        header = await self._exactly(HEADER.size)
-        head, body = lengths(header, max_head=MAX_HEAD, max_body=0xFFFFFFFF)
+        """Head and body of the next frame, the only one that there may be."""
+        data = await self._more(b"", HEADER.size)
+        head, body = lengths(data[: HEADER.size], max_head=MAX_HEAD, max_body=0xFFFFFFFF)
         if body > max_body:
             raise ResultTooLarge(body)
-        return await self._exactly(head), await self._exactly(body)
+        start, end = HEADER.size + head, HEADER.size + head + body
+        data = await self._more(data, end)
+        if len(data) > end:
+            raise ProtocolError("the worker says more than it was asked")
+        return data[HEADER.size : start], data[start:]
 
-    async def _exactly(self, size: int) -> bytes:
-        chunks = []
-        while size:
+    async def _more(self, data: bytes, size: int) -> bytes:
+        """`data` and what follows, until there are `size` bytes; at most AHEAD where these are fewer."""
+        chunks, missing = [data], size - len(data)
+        while missing > 0:
             try:
-                chunk = await self._stream.receive_some(min(size, CHUNK))
+                chunk = await self._stream.receive_some(min(max(missing, AHEAD), CHUNK))
             except (trio.BrokenResourceError, trio.ClosedResourceError):
                 raise WorkerDied from None
             if not chunk:
                 raise WorkerDied
             chunks.append(chunk)
-            size -= len(chunk)
+            missing -= len(chunk)
         return b"".join(chunks)
