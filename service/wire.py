@@ -148,9 +148,9 @@ class Warm:
 
 
 def frame(head: dict[str, Any], body: bytes = b"") -> bytes:
-    """One frame's bytes."""
+    """One frame's bytes but for its body, which follows: it may be long, and need not be copied."""
     encoded = json.dumps(head, separators=(",", ":")).encode()
-    return HEADER.pack(len(encoded), len(body)) + encoded + body
+    return HEADER.pack(len(encoded), len(body)) + encoded
 
 
 def lengths(header: bytes, *, max_head: int, max_body: int) -> tuple[int, int]:
@@ -174,11 +174,13 @@ def encode_job(job: Job, timeout: float) -> bytes:
     return frame({"job": asdict(job), "timeout": timeout})
 
 
-def encode_outcome(outcome: Outcome) -> bytes:
+def encode_outcome(outcome: Outcome) -> tuple[bytes, bytes]:
+    """A frame, and the body to send behind it."""
     if isinstance(outcome, Success):
         head = {"extractor": outcome.extractor, "usage": asdict(outcome.usage)}
-        return frame({"success": {**head, "lifetime": outcome.lifetime, "etag": outcome.etag}}, outcome.body)
-    return frame({"failure": asdict(outcome)})
+        success = {**head, "lifetime": outcome.lifetime, "etag": outcome.etag}
+        return frame({"success": success}, outcome.body), outcome.body
+    return frame({"failure": asdict(outcome)}), b""
 
 
 def decode_ready(head: bytes) -> Ready:

@@ -81,7 +81,7 @@ def work(server: socket.socket, settings: WorkerSettings) -> None:
         name, _, argument = job.url.removeprefix("https://scripted.test/").partition("/")
         outcome = SCRIPTS[name](server, argument)
         if outcome is not None:
-            server.sendall(encode_outcome(outcome))
+            server.sendall(b"".join(encode_outcome(outcome)))
 
 
 def success(**values: object) -> Success:
@@ -130,7 +130,7 @@ def partial(server: socket.socket, argument: str) -> None:
 
 
 def last_words(server: socket.socket, argument: str) -> None:
-    server.sendall(encode_outcome(success(filler="x" * int(argument))))
+    server.sendall(b"".join(encode_outcome(success(filler="x" * int(argument)))))
     os._exit(1)
 
 
@@ -155,7 +155,7 @@ def babble(server: socket.socket, argument: str) -> Outcome:
 
 def too_much(server: socket.socket, argument: str) -> None:
     """Answer with more than an answer."""
-    server.sendall(encode_outcome(success()) + b"and another thing")
+    server.sendall(b"".join(encode_outcome(success())) + b"and another thing")
 
 
 def grandchild(server: socket.socket, argument: str) -> None:

@@ -64,7 +64,7 @@ def test_a_job_arrives_as_it_was_sent(job: Job, timeout: float) -> None:
 
 @given(outcomes)
 def test_an_outcome_arrives_as_it_was_sent(outcome: wire.Outcome) -> None:
-    assert wire.decode_outcome(*split(wire.encode_outcome(outcome))) == outcome
+    assert wire.decode_outcome(*split(b"".join(wire.encode_outcome(outcome)))) == outcome
 
 
 def test_ready_arrives_as_it_was_sent() -> None:

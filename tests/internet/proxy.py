@@ -272,8 +272,8 @@ class _Connection:
         for _ in range(reply.times):
             for start in range(0, len(body), _CHUNK):
                 piece = self._http.send(h11.Data(data=body[start : start + _CHUNK])) or b""
+                state.bytes_sent += len(piece)  # before: the client may leave in the middle of it
                 await self._stream.send_all(piece)
-                state.bytes_sent += len(piece)
         self._http.send(h11.EndOfMessage())
 
     def _is_head(self) -> bool:
