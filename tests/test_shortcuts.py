@@ -18,7 +18,7 @@ from yt_dlp.extractor.youtube._base import INNERTUBE_CLIENTS, YoutubeBaseInfoExt
 from yt_dlp.utils import FormatSorter
 
 from service.worker import shortcuts
-from service.worker.shortcuts import cookies, sorting, urls, youtube
+from service.worker.shortcuts import cookies, iterables, sorting, urls, youtube
 from service.worker.shortcuts._shortcut import Shortcut
 from service.worker.shortcuts.urls import (
     slow_parse_qs,
@@ -88,6 +88,43 @@ def test_other_uses_go_to_the_originals() -> None:
     assert urls.url_parse_qs("https://x.example/?a=", keep_blank_values=True) == {"a": [""]}
     assert urls.update_url_query(query={"a": "b"})("https://x.example/") == "https://x.example/?a=b"
     assert urls.sanitize_url(None) is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [],
+        (1,),
+        {1},
+        frozenset(),
+        "text",
+        b"b",
+        {},
+        1,
+        1.5,
+        True,
+        None,
+        len,
+        str,
+        int,
+        range(3),
+        iter([]),
+        ...,
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_one_thing_or_several(value: Any) -> None:
+    def function() -> None: ...
+
+    for thing in (value, function, Cookie):
+        for types in ((), ((str, dict),), (list,)):
+            theirs = iterables.slow_is_iterable_like(thing, *types)
+            assert iterables.is_iterable_like(thing, *types) == theirs
+        assert iterables.is_iterable_like(thing, blocked_types=int) == iterables.slow_is_iterable_like(
+            thing, blocked_types=int
+        )
+        for allowed in ((), ((list, str),)):
+            assert iterables.variadic(thing, *allowed) == iterables.slow_variadic(thing, *allowed)
 
 
 _numbers = st.one_of(st.none(), st.integers(-1, 4000), st.floats(0, 4000))

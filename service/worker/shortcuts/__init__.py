@@ -18,7 +18,7 @@ __all__ = ["SHORTCUTS", "digest", "install"]
 
 
 def _all() -> Iterator[Shortcut]:
-    for subject in ("traversal", "urls", "sorting", "cookies", "youtube"):
+    for subject in ("traversal", "urls", "sorting", "cookies", "youtube", "iterables"):
         with contextlib.suppress(ImportError, AttributeError):  # this yt-dlp has no original of that name
             yield from import_module(f".{subject}", __name__).SHORTCUTS
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import pickle
 from typing import Any
 
 from yt_dlp.extractor.youtube import _base
@@ -14,13 +12,12 @@ _Extractor = _base.YoutubeBaseInfoExtractor
 
 
 def default_ytcfg(self: object, client: str = "web") -> Any:
-    """YoutubeBaseInfoExtractor._get_default_ytcfg, which copies a whole configuration more slowly."""
-    return pickle.loads(_pickled(client))  # noqa: S301  # made here, a line below
+    """YoutubeBaseInfoExtractor._get_default_ytcfg, which copies what nobody changes, too."""
+    return _copied(_base.INNERTUBE_CLIENTS[client])
 
 
-@functools.cache
-def _pickled(client: str) -> bytes:
-    return pickle.dumps(_base.INNERTUBE_CLIENTS[client])
+def _copied(values: dict[Any, Any]) -> dict[Any, Any]:
+    return {key: _copied(value) if type(value) is dict else value for key, value in values.items()}
 
 
 SHORTCUTS = (Shortcut(_Extractor._get_default_ytcfg, default_ytcfg, "1a73dd648b941b41", holder=_Extractor),)
