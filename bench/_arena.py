@@ -28,7 +28,8 @@ WORKERS = 10
 PAGE = "https://www.youtube.com/watch?v="
 METRICS = get("/api/v1/metrics", X_API_Key=ADMIN_KEY)
 FIXED = {"MIN_WORKERS": 2, "MAX_WORKERS": WORKERS, "SCALING": f"fixed:{WORKERS}"}
-OTHERS = {"spawn": "yt-dlp -J per request", "threads": "threads, one YoutubeDL"}
+OTHERS = ("spawn", "threads")
+CEILINGS = ("stock", "workers")
 
 
 class Salts:
@@ -113,9 +114,9 @@ def other(name: str, internet: Internet | None = None, *arguments: str) -> Itera
             process.kill()
 
 
-def ceiling(internet: Internet, seconds: float, salt: str) -> float:
-    """Extractions per second of warm processes without any HTTP."""
-    command = _other("loop", internet, "--seconds", str(seconds), "--salt", salt, "--workers", str(WORKERS))
+def ceiling(name: str, internet: Internet, seconds: float, salt: str) -> float:
+    """Extractions per second of one of CEILINGS: warm processes without any HTTP."""
+    command = _other(name, internet, "--seconds", str(seconds), "--salt", salt, "--workers", str(WORKERS))
     done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
     return float(done.stdout)
 

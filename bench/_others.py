@@ -7,20 +7,23 @@ and prints that port:
     threads  ten threads that share one YoutubeDL, behind the same
     bare     no yt-dlp at all: a bare ASGI app that returns one body, on this service's own HTTP server
 
-`python -m bench._others loop …` serves nothing: ten warm worker processes extract for some seconds without
-any HTTP, as fast as they can, and it prints how many extractions that made per second.
+`python -m bench._others stock …` and `… workers …` serve nothing: ten warm processes extract for some seconds
+without any HTTP, as fast as they can, and it prints how many extractions that made per second. The first have
+a YoutubeDL each, as yt-dlp ships it; the second do what this service's own workers do.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import functools
 import itertools
 import json
 import os
 import socket
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -52,13 +55,11 @@ def spawned(proxy: str) -> Any:
 
 def threaded(proxy: str) -> Any:
     """An app whose threads share one YoutubeDL."""
-    import yt_dlp
     from quart import Quart, Response, request
 
     app = Quart("threads")
     pool = ThreadPoolExecutor(WORKERS)
-    options = {"quiet": True, "no_warnings": True, "proxy": proxy, "compat_opts": {"no-certifi"}}
-    downloader = yt_dlp.YoutubeDL(options)
+    downloader = _downloader(proxy)
 
     def work(url: str) -> bytes:
         info = downloader.extract_info(url, download=False)
@@ -70,6 +71,13 @@ def threaded(proxy: str) -> Any:
         return Response(body, content_type="application/json")
 
     return app
+
+
+def _downloader(proxy: str) -> Any:
+    import yt_dlp
+
+    options = {"quiet": True, "no_warnings": True, "proxy": proxy, "compat_opts": {"no-certifi"}}
+    return yt_dlp.YoutubeDL(options)
 
 
 def serve_asyncio(app: Any) -> None:
@@ -117,38 +125,61 @@ def serve_bare(length: int) -> None:
     trio.run(run)
 
 
-def loop(proxy: str, ca_file: str, seconds: float, workers: int, salt: str) -> float:
-    """Extractions per second of warm processes that do nothing else for `seconds`."""
+def stock(proxy: str) -> Callable[[str], bool]:
+    """A warm YoutubeDL's extraction, up to its JSON."""
+    downloader = _downloader(proxy)
+
+    def extract(url: str) -> bool:
+        info = downloader.extract_info(url, download=False)
+        return bool(json.dumps(downloader.sanitize_info(info)))
+
+    return extract
+
+
+def workers(proxy: str, ca_file: str) -> Callable[[str], bool]:
+    """A worker's extraction, up to its JSON; the guard is installed where it is first called."""
     from service.wire import Job, Kind, Success, WorkerSettings
     from service.worker import runner, warming
     from service.worker.egress import Guard
 
     settings = WorkerSettings(proxy=proxy, ca_file=ca_file)
     tables = warming.prepare(settings)
-    start = time.monotonic() + 1.5
 
-    def work(worker: int) -> tuple[int, float]:
-        """How many succeeded, and when the last one had."""
+    @functools.cache
+    def guard() -> Guard:
         guard = Guard(settings, programs=(tables.runtime.info.path,))
         guard.install()
+        return guard
+
+    def extract(url: str) -> bool:
+        return isinstance(runner.run(Job(Kind.EXTRACT, url), 30, settings, tables, guard()), Success)
+
+    return extract
+
+
+def loop(extract: Callable[[str], bool], seconds: float, processes: int, salt: str) -> float:
+    """Extractions per second of processes that do nothing else for `seconds`."""
+    start = time.monotonic() + 1.5
+
+    def work(process: int) -> tuple[int, float]:
+        """How many succeeded, and when the last one had."""
         done = 0
         for number in itertools.count():
-            url = f"{PAGE}{salt}{worker:02d}{number:05d}"
-            outcome = runner.run(Job(Kind.EXTRACT, url), 30, settings, tables, guard)
+            succeeded = extract(f"{PAGE}{salt}{process:02d}{number:05d}")
             if number == 0:  # a process's first is slower
                 time.sleep(max(0.0, start - time.monotonic()))
                 continue
-            done += isinstance(outcome, Success)
+            done += succeeded
             if time.monotonic() > start + seconds:
                 break
         return done, time.monotonic() - start
 
     readers = []
-    for worker in range(workers):
+    for process in range(processes):
         reader, writer = os.pipe()
         if os.fork() == 0:
             try:
-                os.write(writer, json.dumps(work(worker)).encode())
+                os.write(writer, json.dumps(work(process)).encode())
             finally:
                 os._exit(0)
         os.close(writer)
@@ -162,7 +193,7 @@ def loop(proxy: str, ca_file: str, seconds: float, workers: int, salt: str) -> f
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench._others", description=__doc__)
-    parser.add_argument("name", choices=("spawn", "threads", "bare", "loop"))
+    parser.add_argument("name", choices=("spawn", "threads", "bare", "stock", "workers"))
     parser.add_argument("--proxy", default="")
     parser.add_argument("--ca-file", type=Path, default=Path())
     parser.add_argument("--length", type=int, default=100, help="bytes of the bare app's body")
@@ -173,8 +204,9 @@ def main() -> None:
     os.environ["SSL_CERT_FILE"] = str(given.ca_file)
     if given.name == "bare":
         serve_bare(given.length)
-    elif given.name == "loop":
-        print(loop(given.proxy, str(given.ca_file), given.seconds, given.workers, given.salt))
+    elif given.name in ("stock", "workers"):
+        extract = stock(given.proxy) if given.name == "stock" else workers(given.proxy, str(given.ca_file))
+        print(loop(extract, given.seconds, given.workers, given.salt))
     else:
         serve_asyncio((spawned if given.name == "spawn" else threaded)(given.proxy))
 

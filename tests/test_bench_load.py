@@ -120,7 +120,7 @@ def row(who: str, latency: float, rate: float) -> dict[str, Any]:
 
 
 def test_the_report_says_which_claims_hold() -> None:
-    rows = [row("ytdlpd", 0.0, 30.0), row("spawn", 0.0, 1.5), row("ceiling", 0.0, 40.0)]
+    rows = [row("ytdlpd", 0.0, 30.0), row("spawn", 0.0, 1.5), row("workers", 0.0, 40.0)]
     results = {
         "machine": MACHINE,
         "date": "2026-01-01",
