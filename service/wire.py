@@ -147,10 +147,10 @@ class Warm:
     layers: tuple[str, ...] = ()
 
 
-def frame(head: dict[str, Any], body: bytes = b"") -> bytes:
-    """One frame's bytes but for its body, which follows: it may be long, and need not be copied."""
+def frame(head: dict[str, Any], body: int = 0) -> bytes:
+    """A frame up to its body of so many bytes, which follows: it may be long, and need not be copied."""
     encoded = json.dumps(head, separators=(",", ":")).encode()
-    return HEADER.pack(len(encoded), len(body)) + encoded
+    return HEADER.pack(len(encoded), body) + encoded
 
 
 def lengths(header: bytes, *, max_head: int, max_body: int) -> tuple[int, int]:
@@ -179,7 +179,7 @@ def encode_outcome(outcome: Outcome) -> tuple[bytes, bytes]:
     if isinstance(outcome, Success):
         head = {"extractor": outcome.extractor, "usage": asdict(outcome.usage)}
         success = {**head, "lifetime": outcome.lifetime, "etag": outcome.etag}
-        return frame({"success": success}, outcome.body), outcome.body
+        return frame({"success": success}, len(outcome.body)), outcome.body
     return frame({"failure": asdict(outcome)}), b""
 
 

@@ -37,7 +37,7 @@ WARMING = 60.0  # seconds
 ANSWER = 5.0  # seconds for a fork or a reap, which take milliseconds
 LAST_WORKERS = 10.0  # seconds at the end in which the pool ends its workers; more than TERM, grace and KILL
 ENDING = 3.0  # seconds to end by itself once its socket is closed
-BUFFER = 1 << 20  # bytes, where the kernel allows so many; a usual answer has 400 KB
+BUFFER = 1 << 20  # bytes of an answer in its socket, where the kernel allows so many; many have 400 KB
 STABLE = 10.0  # seconds of life after which an end is no sign that it cannot live
 
 
@@ -194,10 +194,10 @@ class _Running:
         """Raises ForkFailed or _Gone."""
         born = trio.current_time()
         ours, theirs = socket.socketpair()
-        # Its answer then fits, and neither side has to wait in the middle of it for the other to wake up.
-        theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
         try:
             with theirs:
+                # Its answer then fits: neither side waits in the middle of it for the other to wake up.
+                theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
                 answer, fds = await self._ask({"spawn": True}, [theirs.fileno()])
             if "error" in answer:
                 raise ForkFailed(answer["error"])
