@@ -23,8 +23,8 @@ from ..wire import Outcome, Success, Usage
 from .accounting import Cost
 from .admission import Ticket, WaitingRoom
 from .booting import Boots
-from .resources import available_cores, memory_limit
-from .scaling import Arrived, Booted, Finished, Load, Scaler, memory_cap
+from .resources import scaler_for
+from .scaling import Arrived, Booted, Finished, Load, Scaler
 from .seat import Reason, Seat, Worker
 from .statistics import PoolStatistics, WorkerStatistics
 from .template import Template
@@ -33,8 +33,6 @@ __all__ = ["Pool", "PoolStatistics", "Seat", "WorkerStatistics"]
 
 BOOT = 10.0  # seconds in which a worker has to say READY
 GRACE = 2.0  # seconds between TERM and KILL
-FOOTPRINT = 64 << 20  # bytes that one more worker takes after some work, its share of the template included
-RESERVED = 256 << 20  # bytes for the server, the template and the runtime's bursts
 
 
 class Pool:
@@ -64,7 +62,7 @@ class Pool:
         self._grace = grace
         self._closed = False
         self._room = WaitingRoom(config.queue_max)
-        self._scaler = scaler or _scaler(config)
+        self._scaler = scaler or scaler_for(config)
         self._limiter = trio.CapacityLimiter(0)
         self._boots = Boots(template, bus, tasks=config.max_tasks_per_worker, patience=boot, draw=draw)
         self._floor = trio.Event()
@@ -398,15 +396,3 @@ class Pool:
             site = worker.site if worker.ticket else None
             lines.append(WorkerStatistics(process.pid, state, worker.tasks, now - process.born, rss, site))
         return lines
-
-
-def _scaler(config: Config) -> Scaler:
-    memory = memory_limit()
-    return Scaler(
-        config.min_workers,
-        config.max_workers,
-        cores=available_cores(),
-        memory=memory_cap(memory, FOOTPRINT, RESERVED) if memory is not None else None,
-        sites=config.site_caps.get("youtube.com") if config.sites == "youtube" else None,
-        fixed=config.fixed_workers,
-    )

@@ -1,4 +1,4 @@
-"""What the machine allows, read from the kernel: cores and memory.
+"""What the machine allows, read from the kernel: cores and memory; and the scaler that keeps within it.
 
 Knows control groups of both versions. A limit anywhere between this process's group and the root counts,
 so the tightest is taken. Whatever cannot be read sets no limit.
@@ -10,8 +10,27 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from ..config import Config
+from .scaling import Scaler, memory_cap
+
+FOOTPRINT = 64 << 20  # bytes that one more worker takes after some work, its share of the template included
+RESERVED = 256 << 20  # bytes for the server, the template and the runtime's bursts
+
 ROOT = Path("/")
 _UNLIMITED = 1 << 60  # control groups v1 write "no limit" as a number of about this size
+
+
+def scaler_for(config: Config) -> Scaler:
+    """A scaler for these settings on this machine."""
+    memory = memory_limit()
+    return Scaler(
+        config.min_workers,
+        config.max_workers,
+        cores=available_cores(),
+        memory=memory_cap(memory, FOOTPRINT, RESERVED) if memory is not None else None,
+        sites=config.site_caps.get("youtube.com") if config.sites == "youtube" else None,
+        fixed=config.fixed_workers,
+    )
 
 
 def available_cores(root: Path = ROOT) -> float:
