@@ -10,7 +10,8 @@ from __future__ import annotations
 import contextlib
 import importlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections import ChainMap
+from collections.abc import Iterator
 from typing import Any
 
 from yt_dlp.extractor.common import InfoExtractor
@@ -25,15 +26,18 @@ EMBEDDING = ("extract_from_webpage", "_extract_from_webpage", "_extract_embed_ur
 KNOWN = "87ed0bfa26bca0f4"  # their digest: another yt-dlp's could find something without a pattern
 
 
-class Table(dict[str, type[InfoExtractor]]):
-    """A YoutubeDL's own, whose values serve its one walk over all of them: which is embedded in a page?"""
+class Table(ChainMap[str, type[InfoExtractor]]):
+    """A YoutubeDL's own, over everybody's classes: a copy would touch each, and so 3 MB of shared memory.
 
-    def __init__(self, classes: Mapping[str, type[InfoExtractor]], embedding: Iterable[str]) -> None:
-        super().__init__(classes)
-        self._embedding = {key: classes[key] for key in embedding}
+    Its values serve yt-dlp's one walk over all of them: which is embedded in a page?
+    """
+
+    def __init__(self, classes: dict[str, type[InfoExtractor]], embedding: Any) -> None:
+        super().__init__({}, classes)
+        self._embedding = embedding
 
     def values(self) -> Any:
-        return self._embedding.values()
+        return self._embedding
 
 
 class Extractors:
@@ -43,14 +47,15 @@ class Extractors:
         classes: by their key; most are lazy stand-ins for the real ones.
     """
 
-    def __init__(self, classes: Mapping[str, type[InfoExtractor]]) -> None:
+    def __init__(self, classes: dict[str, type[InfoExtractor]]) -> None:
         self.classes = classes
-        self._literals = [(_required(extractor), key, extractor) for key, extractor in classes.items()]
+        self._keys = [*classes]
+        self._literals = [_required(extractor) for extractor in classes.values()]  # in the same order
         stock = [_function(InfoExtractor, name) for name in EMBEDDING]
         known = digest(*stock) == KNOWN
-        self._embedding = [
-            key for key, extractor in classes.items() if not known or _embeds(extractor, stock)
-        ]
+        self._embedding = tuple(
+            extractor for extractor in classes.values() if not known or _embeds(extractor, stock)
+        )
 
     def table(self) -> Table:
         """A table of its own for a YoutubeDL, which may add to it."""
@@ -61,10 +66,11 @@ class Extractors:
         if not url.isascii():  # whose case could fold in surprising ways
             return next((key for key, extractor in self.classes.items() if extractor.suitable(url)), None)
         folded = url.lower()
-        for literals, key, extractor in self._literals:
+        for index, literals in enumerate(self._literals):
             for literal in literals:
                 if literal in folded:
-                    if extractor.suitable(url):
+                    key = self._keys[index]
+                    if self.classes[key].suitable(url):
                         return key
                     break
         return None

@@ -68,7 +68,7 @@ def url_parse_qs(*args: Any, **kwargs: Any) -> Any:
     return {key: [*values] for key, values in _parsed(args[0]).items()}
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=64)
 def _parsed(url: str) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for pair in urlsplit(url).query.split("&"):
