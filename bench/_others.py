@@ -59,11 +59,7 @@ def threaded(proxy: str) -> Any:
 
     app = Quart("threads")
     pool = ThreadPoolExecutor(WORKERS)
-    downloader = _downloader(proxy)
-
-    def work(url: str) -> bytes:
-        info = downloader.extract_info(url, download=False)
-        return json.dumps(downloader.sanitize_info(info)).encode()
+    work = stock(proxy)
 
     @app.get("/api/v1/extract")
     async def extract() -> Response:
@@ -71,13 +67,6 @@ def threaded(proxy: str) -> Any:
         return Response(body, content_type="application/json")
 
     return app
-
-
-def _downloader(proxy: str) -> Any:
-    import yt_dlp
-
-    options = {"quiet": True, "no_warnings": True, "proxy": proxy, "compat_opts": {"no-certifi"}}
-    return yt_dlp.YoutubeDL(options)
 
 
 def serve_asyncio(app: Any) -> None:
@@ -125,19 +114,22 @@ def serve_bare(length: int) -> None:
     trio.run(run)
 
 
-def stock(proxy: str) -> Callable[[str], bool]:
-    """A warm YoutubeDL's extraction, up to its JSON."""
-    downloader = _downloader(proxy)
+def stock(proxy: str) -> Callable[[str], bytes]:
+    """The JSON of what a warm YoutubeDL extracts."""
+    import yt_dlp
 
-    def extract(url: str) -> bool:
+    options = {"quiet": True, "no_warnings": True, "proxy": proxy, "compat_opts": {"no-certifi"}}
+    downloader = yt_dlp.YoutubeDL(options)
+
+    def extract(url: str) -> bytes:
         info = downloader.extract_info(url, download=False)
-        return bool(json.dumps(downloader.sanitize_info(info)))
+        return json.dumps(downloader.sanitize_info(info)).encode()
 
     return extract
 
 
 def workers(proxy: str, ca_file: str) -> Callable[[str], bool]:
-    """A worker's extraction, up to its JSON; the guard is installed where it is first called."""
+    """Whether what a worker does succeeds; it is guarded from the first call on."""
     from service.wire import Job, Kind, Success, WorkerSettings
     from service.worker import runner, warming
     from service.worker.egress import Guard
@@ -157,7 +149,7 @@ def workers(proxy: str, ca_file: str) -> Callable[[str], bool]:
     return extract
 
 
-def loop(extract: Callable[[str], bool], seconds: float, processes: int, salt: str) -> float:
+def loop(extract: Callable[[str], object], seconds: float, processes: int, salt: str) -> float:
     """Extractions per second of processes that do nothing else for `seconds`."""
     start = time.monotonic() + 1.5
 
@@ -169,7 +161,7 @@ def loop(extract: Callable[[str], bool], seconds: float, processes: int, salt: s
             if number == 0:  # a process's first is slower
                 time.sleep(max(0.0, start - time.monotonic()))
                 continue
-            done += succeeded
+            done += bool(succeeded)
             if time.monotonic() > start + seconds:
                 break
         return done, time.monotonic() - start
@@ -205,7 +197,8 @@ def main() -> None:
     if given.name == "bare":
         serve_bare(given.length)
     elif given.name in ("stock", "workers"):
-        extract = stock(given.proxy) if given.name == "stock" else workers(given.proxy, str(given.ca_file))
+        ours = functools.partial(workers, ca_file=str(given.ca_file))
+        extract = (stock if given.name == "stock" else ours)(given.proxy)
         print(loop(extract, given.seconds, given.workers, given.salt))
     else:
         serve_asyncio((spawned if given.name == "spawn" else threaded)(given.proxy))

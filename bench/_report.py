@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import median
@@ -105,7 +106,7 @@ def _claims(results: Results) -> str:
         "≤ 350 MB, ≤ 5 %",
         lambda found: (
             f"{found['pss_late'] / 1e6:.0f} MB, {_growth(found):+.1%}",
-            found["pss_late"] <= 350e6 and _growth(found) <= 0.05,
+            0 < found["pss_late"] <= 350e6 and _growth(found) <= 0.05,
         ),
     )
     claim(
@@ -118,7 +119,7 @@ def _claims(results: Results) -> str:
 
 
 def _growth(found: Any) -> float:
-    return float(found["pss_late"] / found["pss_early"] - 1) if found["pss_early"] else 0.0
+    return float(found["pss_late"] / found["pss_early"] - 1) if found["pss_early"] else math.inf
 
 
 def _counts(statuses: Mapping[str, int]) -> str:

@@ -127,10 +127,19 @@ def test_the_report_says_which_claims_hold() -> None:
         "seconds": 1,
         "quick": True,
         "throughput": {"rows": rows},
+        "soak": {
+            "jobs": 1,
+            "pss_early": 0,
+            "pss_late": 0,
+            "server_rss_end": 0,
+            "cache_bytes": 0,
+            "statuses": {},
+        },
         "sigterm": {"error": "RuntimeError: no"},
     }
     report = _report.markdown(results)
     assert "| 20.00 (30.0/s against 1.5/s) | yes |" in report
     assert "| 0.75 (30.0/s against 40.0/s) | **no** |" in report
+    assert "| 0 MB, +inf% | **no** |" in report, "what was not measured does not hold"
     assert "Failed: RuntimeError: no" in report
     assert "too short to be quoted" in report
