@@ -50,7 +50,10 @@ def _claims(results: Results) -> str:
     def against(who: str, latency: float, wanted: float) -> Callable[[Any], tuple[str, bool]]:
         def figure(found: Any) -> tuple[str, bool]:
             mine, theirs = rates(found, "ytdlpd", latency), rates(found, who, latency)
-            ratio = median(one / other for one, other in zip(mine, theirs, strict=True))
+            ratios = [one / other for one, other in zip(mine, theirs, strict=False) if other]
+            if not ratios:
+                return "not measured", False
+            ratio = median(ratios)
             return f"{ratio:.2f} ({median(mine):.1f}/s against {median(theirs):.1f}/s)", ratio >= wanted
 
         return figure

@@ -120,7 +120,12 @@ def row(who: str, latency: float, rate: float) -> dict[str, Any]:
 
 
 def test_the_report_says_which_claims_hold() -> None:
-    rows = [row("ytdlpd", 0.0, 30.0), row("spawn", 0.0, 1.5), row("workers", 0.0, 40.0)]
+    rows = [
+        row("ytdlpd", 0.0, 30.0),
+        row("spawn", 0.0, 1.5),
+        row("workers", 0.0, 40.0),
+        row("stock", 0.0, 0.0),
+    ]
     results = {
         "machine": MACHINE,
         "date": "2026-01-01",
@@ -140,6 +145,7 @@ def test_the_report_says_which_claims_hold() -> None:
     report = _report.markdown(results)
     assert "| 20.00 (30.0/s against 1.5/s) | yes |" in report
     assert "| 0.75 (30.0/s against 40.0/s) | **no** |" in report
+    assert "| not measured | **no** |" in report, "a rival that answers nothing is no rival"
     assert "| 0 MB, +inf% | **no** |" in report, "what was not measured does not hold"
     assert "Failed: RuntimeError: no" in report
     assert "too short to be quoted" in report

@@ -32,7 +32,9 @@ class Table(ChainMap[str, type[InfoExtractor]]):
     Its values serve yt-dlp's one walk over all of them: which is embedded in a page?
     """
 
-    def __init__(self, classes: dict[str, type[InfoExtractor]], embedding: Any) -> None:
+    def __init__(
+        self, classes: dict[str, type[InfoExtractor]], embedding: tuple[type[InfoExtractor], ...]
+    ) -> None:
         super().__init__({}, classes)
         self._embedding = embedding
 
