@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: serve demo test check bench clean
+.PHONY: serve demo test test-quick check bench clean
 
 serve: .venv/ready
 	$(BIN)/ytdlpd serve
@@ -12,6 +12,9 @@ demo: .venv/ready-dev
 
 test: .venv/ready-dev
 	$(BIN)/pytest -n 3 --dist loadfile --cov=service --cov-branch --cov-report=term:skip-covered --cov-fail-under=90
+
+test-quick: .venv/ready-dev
+	$(BIN)/pytest -n 2 --dist loadfile tests/unit
 
 check: .venv/ready-dev
 	$(BIN)/ruff check .

@@ -17,9 +17,9 @@ from service.pool.scaling import Event, Scaler
 from service.pool.template import Template
 from service.wire import Job, Kind
 from tests.internet import Internet
-from tests.simulation import Pattern, Policy, bursts, requests
+from tests.support.simulation import Pattern, Policy, bursts, requests
 
-from ._measures import percentile
+from ._statistics import percentile
 
 SITE = "direct.example"
 LATENCY = 0.5  # seconds for each of the two requests of an extraction
@@ -88,9 +88,9 @@ async def _run(name: str, rule: Policy, seconds: float, internet: Internet) -> R
     async def ask(number: int) -> None:
         job = Job(Kind.EXTRACT, f"https://{SITE}/video.mp4?{number}")
         try:
-            async with pool.seat(Ticket("somebody")) as seat:
-                waits.append(seat.waited)
-                await seat.run(job, config.job_timeout)
+            async with pool.acquire(Ticket("somebody")) as lease:
+                waits.append(lease.waited)
+                await lease.run(job, config.job_timeout)
         except ServiceError:
             waits.append(config.job_timeout)
 
@@ -103,7 +103,7 @@ async def _run(name: str, rule: Policy, seconds: float, internet: Internet) -> R
     async with trio.open_nursery() as house:
         await house.start(template.run)
         for index in pool.slots:
-            house.start_soon(pool.tend, index)
+            house.start_soon(pool.run_slot, index)
         await pool.warm_floor()
         began = trio.current_time()
         house.start_soon(watch, began)

@@ -136,7 +136,7 @@ def _ms(found: Mapping[str, float]) -> list[object]:
 _HEAD = ["p50 ms", "p95 ms", "p99 ms"]
 
 
-# Who is compared, in words: bench/_others.py has each of them.
+# Who is compared, in words: bench/_baselines.py has each of them.
 _WHO = {
     "spawn": "`yt-dlp -J` per request",
     "threads": "threads, one YoutubeDL",

@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.internet import Internet
 
-from ._arena import (
+from ._contenders import (
     CEILINGS,
     FIXED,
     METRICS,
@@ -32,7 +32,7 @@ from ._arena import (
     statuses,
 )
 from ._load import running
-from ._measures import probe
+from ._statistics import probe
 
 Figures = dict[str, Any]
 

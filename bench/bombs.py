@@ -21,9 +21,9 @@ from dataclasses import dataclass, field
 from urllib.request import ProxyHandler, Request, build_opener
 
 from tests.internet import Internet
-from tests.origin import VideoSite, origin
-from tests.running import Service
-from tests.silence import black_hole
+from tests.support.dns_black_hole import black_hole
+from tests.support.origin import VideoSite, origin
+from tests.support.running_service import Service
 
 WORKERS = 10
 LATENCY = 0.5  # seconds in which a site answers: the others wait for their sites, as they do in life

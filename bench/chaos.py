@@ -25,10 +25,10 @@ from urllib.parse import urlsplit
 import psutil
 
 from tests.internet import Internet
-from tests.running import Service, eventually
+from tests.support.running_service import Service, eventually
 
-from ._saboteur import Saboteur
-from ._surroundings import Surroundings
+from ._fault_environment import Surroundings
+from ._fault_injector import Saboteur
 
 WORKERS = 4
 DEADLINE = 4.0  # seconds for one request

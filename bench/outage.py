@@ -18,11 +18,11 @@ from tempfile import TemporaryDirectory
 from urllib.parse import quote, urlsplit
 
 from tests.internet import Internet
-from tests.running import Service
+from tests.support.running_service import Service
 
 from ._generator import Load, Samples
 from ._load import running
-from ._measures import percentile
+from ._statistics import percentile
 
 COOLDOWN = 5.0  # seconds
 PROBES = 2

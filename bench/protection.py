@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from service.pool.accounting import cost_of
 from tests.internet import Internet
 
-from ._arena import FIXED, PAGE, WORKERS, Salts, Server, extraction, ours, rate
+from ._contenders import FIXED, PAGE, WORKERS, Salts, Server, extraction, ours, rate
 
 PAGES = {"YouTube": PAGE + "{}{{n}}", "html5": "https://video.example/html5?{}{{n}}"}
 PRIVATE = "http://10.0.0.1/"

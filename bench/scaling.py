@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import fmean
 
 from service.pool.scaling import Scaler
-from tests.simulation import (
+from tests.support.simulation import (
     Machine,
     Pattern,
     Policy,

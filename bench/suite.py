@@ -19,7 +19,7 @@ from pathlib import Path
 from tests.internet import Internet
 
 from . import _report
-from ._arena import here
+from ._contenders import here
 from ._scenarios import FULL, QUICK, SCENARIOS, Bench, raise_file_limit
 
 OUT = Path(__file__).parent / "report"

@@ -27,11 +27,11 @@ from service.pool.process import Process
 from service.pool.template import Template
 from service.wire import Job, Kind, Success
 from tests.internet import Internet
-from tests.running import ADMIN_KEY, Service, eventually
+from tests.support.running_service import ADMIN_KEY, Service, eventually
 
 from ._generator import Load
 from ._load import running
-from ._measures import cpu_of, get, percentile, probe, pss_of
+from ._statistics import cpu_of, get, percentile, probe, pss_of
 
 WORKERS = 10
 PAGE = "https://www.youtube.com/watch?v="

@@ -14,16 +14,16 @@ import trio
 from . import events
 from .breaker.registry import Breakers, cooldowns
 from .config import Config
-from .dispatch import Dispatcher
+from .dispatch.dispatcher import Dispatcher
+from .dispatch.request import Caller
 from .lifecycle import Lifecycle
 from .pool.pool import Pool
 from .pool.reaper import reap_orphans
 from .pool.template import StartError, Template
-from .request import Caller
 from .telemetry.sinks import log_sink, sentry_sink
 from .telemetry.telemetry import Telemetry
 from .web.app import create_app
-from .web.server import serve
+from .web.http.listener import serve
 from .wire import Job
 
 __all__ = ["StartError", "main", "once"]
@@ -58,7 +58,7 @@ class Rooms:
         await nursery.start(cooldowns, self.breakers)
         await nursery.start(self.template.run)
         for index in range(config.max_workers):
-            nursery.start_soon(self.pool.tend, index)
+            nursery.start_soon(self.pool.run_slot, index)
         await self.pool.warm_floor()
 
 
@@ -124,7 +124,7 @@ async def _drain(
 
                 async def second_signal() -> None:
                     await anext(signals)
-                    rooms.pool.hurry()
+                    rooms.pool.skip_grace()
                     grace.cancel()
 
                 nursery.start_soon(second_signal)

@@ -32,7 +32,7 @@ class State(StrEnum):
     HALF_OPEN = "HALF_OPEN"
 
 
-class Verdict(StrEnum):
+class CallResult(StrEnum):
     """What a call's end says about the site.
 
     IGNORED and UNDECIDED count nowhere and differ in a probe's permit. IGNORED, for a call that never got to
@@ -211,7 +211,7 @@ class Breaker:
         self.totals.rejected += 1
 
     def settle(
-        self, permit: Permit, verdict: Verdict, now: float, *, retry_after: float | None = None
+        self, permit: Permit, call_result: CallResult, now: float, *, retry_after: float | None = None
     ) -> None:
         """The call of `permit` ended with `verdict`; the site asked for `retry_after` seconds of rest.
 
@@ -224,7 +224,7 @@ class Breaker:
         now = self._advance(now)
         if permit not in self._running and permit not in self._stale:
             raise RuntimeError("a permit is settled once, by the breaker that granted it")
-        if retry_after is not None and verdict is Verdict.FAILURE:
+        if retry_after is not None and call_result is CallResult.FAILURE:
             self._embargo = max(self._embargo, now + min(retry_after, self.settings.retry_after_cap))
             if self._state is State.OPEN:
                 self._open_until = max(self._open_until, self._embargo)
@@ -233,11 +233,11 @@ class Breaker:
             self.totals.ignored += 1
             return
         del self._running[permit]
-        if verdict is Verdict.SUCCESS or verdict is Verdict.FAILURE:
-            self._count(permit, verdict is Verdict.FAILURE, now)
+        if call_result is CallResult.SUCCESS or call_result is CallResult.FAILURE:
+            self._count(permit, call_result is CallResult.FAILURE, now)
             return
         self.totals.ignored += 1
-        if permit.is_probe and verdict is Verdict.UNDECIDED:
+        if permit.is_probe and call_result is CallResult.UNDECIDED:
             comes_back = permit.admitted_at + self.settings.cooldown
             if comes_back > now:
                 self._held.append(comes_back)

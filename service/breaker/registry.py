@@ -21,7 +21,7 @@ import trio
 
 from ..errors import CircuitOpen, UnknownSite
 from ..events import BreakerChanged, Event, Events, WorkerBootFailed, WorkerEnded, WorkerStarted
-from .machine import Breaker, Permit, State, Verdict
+from .machine import Breaker, CallResult, Permit, State
 from .settings import BreakerSettings, Mode
 from .statistics import BreakersStatistics, BreakerStatistics, Totals
 
@@ -159,11 +159,13 @@ class Breakers:
         permit = entry.breaker.admit(now)
         self._publish(entry)
         if permit is None:
-            self._settle(self._service, service_permit, Verdict.IGNORED)
+            self._settle(self._service, service_permit, CallResult.IGNORED)
             raise self._refusal(entry)
         return Admission(entry, permit, service_permit)
 
-    def settle(self, admission: Admission, verdict: Verdict, *, retry_after: float | None = None) -> None:
+    def settle(
+        self, admission: Admission, call_result: CallResult, *, retry_after: float | None = None
+    ) -> None:
         """The call ended with `verdict`; the site asked for `retry_after` seconds of rest, or None.
 
         Only a success says something about the service too. What is the service's own fault settles as
@@ -172,18 +174,18 @@ class Breakers:
         Raises:
             RuntimeError: the admission was settled before.
         """
-        self._settle(admission.entry, admission.permit, verdict, retry_after)
-        heard = verdict if verdict is Verdict.SUCCESS else Verdict.IGNORED
+        self._settle(admission.entry, admission.permit, call_result, retry_after)
+        heard = call_result if call_result is CallResult.SUCCESS else CallResult.IGNORED
         self._settle(self._service, admission.service_permit, heard)
 
     def service_failed(self) -> None:
         """Trouble that is no site's: no worker boots, or the egress proxy is dead."""
-        self._feed(Verdict.FAILURE)
+        self._feed(CallResult.FAILURE)
 
     def service_succeeded(self) -> None:
         """The service can work. It closes nothing: whether calls succeed, only the probes can tell."""
         if self._service.breaker.state is State.CLOSED:
-            self._feed(Verdict.SUCCESS)
+            self._feed(CallResult.SUCCESS)
 
     def on_event(self, event: Event) -> None:
         """A sink: a boot that fails is the service's trouble while no other worker serves on."""
@@ -310,16 +312,16 @@ class Breakers:
         return CircuitOpen(entry.site, entry.breaker.retry_after(self._clock()))
 
     def _settle(
-        self, entry: _Entry, permit: Permit, verdict: Verdict, retry_after: float | None = None
+        self, entry: _Entry, permit: Permit, call_result: CallResult, retry_after: float | None = None
     ) -> None:
-        entry.breaker.settle(permit, verdict, self._clock(), retry_after=retry_after)
+        entry.breaker.settle(permit, call_result, self._clock(), retry_after=retry_after)
         self._publish(entry)
 
-    def _feed(self, verdict: Verdict) -> None:
+    def _feed(self, call_result: CallResult) -> None:
         """Count an observation of the service as a call that took no time."""
         breaker, now = self._service.breaker, self._clock()
         if breaker.admits(now) and (permit := breaker.admit(now)):
-            breaker.settle(permit, verdict, now)
+            breaker.settle(permit, call_result, now)
         self._publish(self._service)
 
     def _publish(self, entry: _Entry) -> None:

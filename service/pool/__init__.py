@@ -1,1 +1,1 @@
-"""The pool: waiting room, seats, slots, worker processes, their template, and how many there are."""
+"""The pool: admission, leases, slots, worker processes, their template, and how many workers there are."""

@@ -19,7 +19,7 @@ from statistics import fmean, median
 from ..errors import QueueFull, ServiceError
 from .fairness import FairQueue, Ticket
 
-__all__ = ["RoomStatistics", "Ticket", "WaitingRoom"]
+__all__ = ["AdmissionQueue", "AdmissionStatistics", "Ticket"]
 
 MAX_WAIT = 10.0  # seconds that anybody may have to wait, however late his deadline
 AGEING = 10.0  # seconds without a turn after which a lower tier gets one
@@ -28,7 +28,7 @@ WINDOW = 64  # service times that the estimate looks back on
 
 
 @dataclass(frozen=True, slots=True)
-class RoomStatistics:
+class AdmissionStatistics:
     """What the room has seen; times in seconds, None where nothing is known yet.
 
     Attributes:
@@ -61,10 +61,10 @@ class RoomStatistics:
 @dataclass(slots=True)
 class _Tier:
     queue: FairQueue = field(default_factory=FairQueue)
-    turn: float = -math.inf  # when it last had one
+    granted: float = -math.inf  # when it last had one
 
 
-class WaitingRoom:
+class AdmissionQueue:
     """Tickets on their way to a worker.
 
     Worst case: `places` tickets wait beside those for whom a worker is free or on its way.
@@ -138,7 +138,7 @@ class WaitingRoom:
                 self._shed += 1
                 continue
             tier.queue.pop()
-            tier.turn = now
+            tier.granted = now
             self._inside.remove(ticket)
             self._called += 1
             return ticket
@@ -174,8 +174,8 @@ class WaitingRoom:
             return 0.0
         return max(0, ahead + 1 - self._free()) * self._mean / self._workers
 
-    def statistics(self, now: float) -> RoomStatistics:
-        return RoomStatistics(
+    def statistics(self, now: float) -> AdmissionStatistics:
+        return AdmissionStatistics(
             waiting=len(self),
             tiers=tuple((tier, len(self._tiers[tier].queue)) for tier in sorted(self._tiers)),
             places=self._places,
@@ -213,7 +213,7 @@ class WaitingRoom:
         if not crowded and self._ahead(ticket.tier) - free <= in_time:
             return True
         victim = self._worst_below(ticket.tier) if crowded else None
-        victim = victim or self._tiers[ticket.tier].queue.yielding(ticket)
+        victim = victim or self._tiers[ticket.tier].queue.victim_for(ticket)
         if victim is None:
             return False
         self._send_away(victim)
@@ -228,7 +228,7 @@ class WaitingRoom:
     def _next_tier(self, now: float) -> _Tier:
         """The best tier that waits, unless one had no turn for too long: then the one longest without."""
         waiting = [self._tiers[number] for number in sorted(self._tiers) if len(self._tiers[number].queue)]
-        since = [(max(tier.turn, tier.queue.oldest().entered), tier) for tier in waiting]
+        since = [(max(tier.granted, tier.queue.oldest().entered), tier) for tier in waiting]
         passed_over, tier = min(since, key=lambda pair: pair[0])
         return tier if now - passed_over >= AGEING else waiting[0]
 

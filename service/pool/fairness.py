@@ -24,6 +24,7 @@ class Ticket:
         client: who asks: a key's name or an address.
         tier: 0 is served first.
         deadline: the latest moment, on the room's clock, at which an answer is of use.
+        site: which its job asks; for people to see.
         share: the client's weight against others of its tier; 2.0 gets twice the turns of 1.0.
         entered: when it entered; set by the room.
         queued: whether every worker was taken when it entered; set by the room.
@@ -35,6 +36,7 @@ class Ticket:
     tier: int = 0
     deadline: float = float("inf")
     share: float = 1.0
+    site: str | None = None
     entered: float = field(default=0.0, init=False)
     queued: bool = field(default=False, init=False)
     number: int = field(default=0, init=False)
@@ -56,7 +58,8 @@ class _Client:
         """How many of its tickets go before one with `tag` and `number`."""
         step = self.cost / self.share
         return sum(
-            (self.tag + turn * step, mine.number) < (tag, number) for turn, mine in enumerate(self.tickets)
+            (self.tag + granted * step, mine.number) < (tag, number)
+            for granted, mine in enumerate(self.tickets)
         )
 
 
@@ -118,10 +121,10 @@ class FairQueue:
         Raises ValueError where it does not wait here.
         """
         mine = self._clients[ticket.client]
-        turn = mine.tickets.index(ticket)
-        tag = mine.tag + turn * mine.cost / mine.share
+        granted = mine.tickets.index(ticket)
+        tag = mine.tag + granted * mine.cost / mine.share
         others = (client for client in self._waiting() if client is not mine)
-        return turn + sum(client.before(tag, ticket.number) for client in others)
+        return granted + sum(client.before(tag, ticket.number) for client in others)
 
     def oldest(self) -> Ticket:
         """The one who waits longest. Raises ValueError where nobody waits."""
@@ -131,7 +134,7 @@ class FairQueue:
         """The latest to arrive. Raises ValueError where nobody waits."""
         return max((client.tickets[-1] for client in self._waiting()), key=lambda ticket: ticket.number)
 
-    def yielding(self, newcomer: Ticket) -> Ticket | None:
+    def victim_for(self, newcomer: Ticket) -> Ticket | None:
         """The ticket that should give way to `newcomer`, who just came in; None where none should.
 
         It is the newest of the client that takes most places per share, if that is more than what the

@@ -21,15 +21,16 @@ from ..config import Config
 from ..errors import ShuttingDown
 from ..wire import Outcome, Success, Usage
 from .accounting import Cost
-from .admission import Ticket, WaitingRoom
-from .booting import Boots
+from .admission import AdmissionQueue, Ticket
+from .lease import Lease
 from .resources import scaler_for
 from .scaling import Arrived, Booted, Finished, Load, Scaler
-from .seat import Reason, Seat, Worker
+from .spawning import Spawner
 from .statistics import PoolStatistics, WorkerStatistics
 from .template import Template
+from .worker import Reason, Worker
 
-__all__ = ["Pool", "PoolStatistics", "Seat", "WorkerStatistics"]
+__all__ = ["Lease", "Pool", "PoolStatistics", "WorkerStatistics"]
 
 BOOT = 10.0  # seconds in which a worker has to say READY
 GRACE = 2.0  # seconds between TERM and KILL
@@ -61,19 +62,19 @@ class Pool:
         self._events = bus
         self._grace = grace
         self._closed = False
-        self._room = WaitingRoom(config.queue_max)
+        self._admission = AdmissionQueue(config.queue_max)
         self._scaler = scaler or scaler_for(config)
         self._limiter = trio.CapacityLimiter(0)
-        self._boots = Boots(template, bus, tasks=config.max_tasks_per_worker, patience=boot, draw=draw)
+        self._spawner = Spawner(template, bus, tasks=config.max_tasks_per_worker, patience=boot, draw=draw)
         self._floor = trio.Event()
 
-        self._waiting: dict[Ticket, Seat] = {}  # bounded by the room
-        self._renewing: deque[Seat] = (
+        self._waiting: dict[Ticket, Lease] = {}  # bounded by the room
+        self._replacing: deque[Lease] = (
             deque()
         )  # wait for a fresh worker, before all others; at most MAX_WORKERS
         self._workers: list[Worker] = []  # from READY until reaped
         self._idle: list[Worker] = []  # the warmest last
-        self._vacant: deque[trio.Event] = deque()  # slots without a worker, parked
+        self._vacant_slots: deque[trio.Event] = deque()  # slots without a worker, parked
         self._booting = 0  # slots that were told to boot and have not done so yet
 
         self._total = self._completed = self._failed = self._retried = 0
@@ -82,8 +83,10 @@ class Pool:
     # What requests use.
 
     @asynccontextmanager
-    async def seat(self, ticket: Ticket, waits: Callable[[Seat], None] | None = None) -> AsyncIterator[Seat]:
-        """A seat, once it is `ticket`'s turn; `waits` is told where that is not at once.
+    async def acquire(
+        self, ticket: Ticket, waits: Callable[[Lease], None] | None = None
+    ) -> AsyncIterator[Lease]:
+        """A lease, once it is `ticket`'s turn; `waits` is told where that is not at once.
 
         Raises:
             QueueFull: there is no room to wait, or it would be in vain.
@@ -93,32 +96,32 @@ class Pool:
             raise ShuttingDown
         now = trio.current_time()
         self._scaler.step(now, Arrived())
-        self._room.enter(ticket, now, workers=self._scaler.limit, busy=self._busy())
-        seat = self._waiting[ticket] = Seat(self, ticket)
-        seat.position = self._room.position(ticket)
-        seat.expected_wait = self._room.expected_wait(ticket, now)
+        self._admission.enter(ticket, now, workers=self._scaler.limit, busy=self._busy())
+        lease = self._waiting[ticket] = Lease(self, ticket)
+        lease.position = self._admission.position(ticket)
+        lease.expected_wait = self._admission.expected_wait(ticket, now)
         self._total += 1
         try:
             self._advance()
             if waits is not None and ticket in self._waiting:
-                waits(seat)
-            await seat.turn()
-            seat.waited = trio.current_time() - now
-            yield seat
+                waits(lease)
+            await lease.granted()
+            lease.waited = trio.current_time() - now
+            yield lease
         finally:
-            self._leave(seat)
+            self._end(lease)
 
     def close(self) -> None:
         """Take no more work: who waits is refused at once, who runs goes on, who dies is not replaced."""
         self._closed = True
-        for seat in [*self._waiting.values(), *self._renewing]:
-            seat.refuse(ShuttingDown())
+        for lease in [*self._waiting.values(), *self._replacing]:
+            lease.refuse(ShuttingDown())
 
-    def hurry(self) -> None:
+    def skip_grace(self) -> None:
         """From now on kill at once: no grace for anybody, those included who are being ended already."""
         self._grace = 0.0
         for worker in self._workers:
-            worker.process.hurry()
+            worker.process.skip_grace()
 
     async def warm_floor(self) -> None:
         """Return when MIN_WORKERS workers are ready, for the first time."""
@@ -134,68 +137,68 @@ class Pool:
             failed_tasks=self._failed,
             retried_tasks=self._retried,
             active_tasks=self._busy(),
-            queue_length=len(self._room),
+            queue_length=len(self._admission),
             active_workers=self._in_service(),
             idle_workers=len(self._idle),
             peak_workers=self._peak,
             workers_created=self._created,
             workers_destroyed=self._destroyed,
-            boot_failures=self._boots.failures,
-            degraded=self._boots.backoff.degraded(now),
+            boot_failures=self._spawner.failures,
+            degraded=self._spawner.backoff.degraded(now),
             target=self._scaler.target,
             workers=tuple(self._describe(now)),
-            room=self._room.statistics(now),
+            room=self._admission.statistics(now),
             scaling=self._scaler.statistics(now),
             ytdlp=warm.ytdlp if warm else None,
             runtime=warm.runtime if warm else None,
         )
 
-    # What seats use.
+    # What leases use.
 
-    async def worker_for(self, seat: Seat, *, fresh: bool) -> Worker:
-        """The worker that `seat` holds, or another: where that is gone, or is used and has to be `fresh`.
+    async def exchange_worker(self, lease: Lease, *, fresh: bool) -> Worker:
+        """The worker that `lease` holds, or another: where that is gone, or is used and has to be `fresh`.
 
         Raises:
             ShuttingDown: another is needed, and the pool is closed.
         """
-        worker = seat.worker
+        worker = lease.worker
         if worker is not None and worker.reason is None:
             if worker.fresh or not fresh:
                 return worker
-            if (other := self._find(fresh=True)) is not None:
+            if (other := self._find_idle(fresh=True)) is not None:
                 self._release(worker)
-                self._hand(seat, other)
-                self._shelve(worker)
-                await seat.turn()  # it has come; left as it is, it would be taken for that of a retry
-                return seat.held
-            self.dismiss(worker, Reason.COOKIES)
+                self._grant(lease, other)
+                self._make_idle(worker)
+                await lease.granted()  # it has come; left as it is, it would be taken for that of a retry
+                return lease.held
+            self.retire(worker, Reason.COOKIES)
         if worker is not None:
             await worker.gone.wait()
-            seat.worker = None
+            lease.worker = None
         if self._closed:
             raise ShuttingDown
-        self._renewing.append(seat)
+        self._replacing.append(lease)
         self._advance()
-        await seat.turn()
-        return seat.held
+        await lease.granted()
+        return lease.held
 
-    def give_back(self, seat: Seat) -> None:
-        """`seat` needs its worker no more, and it is as good as before."""
-        worker = seat.held
-        seat.worker = None
+    def release(self, lease: Lease) -> None:
+        """`lease` needs its worker no more, and it is as good as before."""
+        worker = lease.held
+        lease.worker = None
         self._release(worker)
-        due = worker.tasks >= worker.due and not self._closed and self._boots.allowed()
+        due = worker.tasks >= worker.due and not self._closed and self._spawner.allowed()
         if worker.process.ended:
-            self.dismiss(worker, Reason.DIED)
+            self.retire(worker, Reason.DIED)
         elif self._in_service() > self._scaler.limit:
-            self.dismiss(worker, Reason.SURPLUS)
+            self.retire(worker, Reason.SURPLUS)
         elif due:
-            self.dismiss(worker, Reason.RECYCLED)
+            self.retire(worker, Reason.RECYCLED)
         else:
-            self._shelve(worker)
+            self._make_idle(worker)
         self._advance()
 
-    def dismiss(self, worker: Worker, reason: Reason) -> None:
+    def retire(self, worker: Worker, reason: Reason) -> None:
         """Take `worker` out of service; its slot ends it. The capacity it holds is free once it is reaped."""
         worker.reason = reason
         if worker in self._idle:
@@ -216,16 +219,16 @@ class Pool:
         else:
             self._failed += 1
 
-    def learn(self, seat: Seat, usage: Usage, cost: Cost, seconds: float) -> None:
+    def learn(self, lease: Lease, usage: Usage, cost: Cost, seconds: float) -> None:
         """What a job that took up a worker for so long, however it ended, says about those to come."""
         now = trio.current_time()
         cpu = max(usage.cpu, cost.cpu)
-        self._room.finished(seat.ticket, now, service_time=seconds, cost=cpu)
+        self._admission.finished(lease.ticket, now, service_time=seconds, cost=cpu)
         self._scaler.step(now, Finished(cpu, usage.wall or seconds, cost.run_delay, seconds))
 
     # The slots.
 
-    async def tend(self, index: int) -> None:
+    async def run_slot(self, index: int) -> None:
         """Slot `index`, for ever: boot a worker when one is wanted, watch it, end it, reap it.
 
         Cancelled, it leaves no process behind.
@@ -233,7 +236,7 @@ class Pool:
         assert index in self.slots
         while True:
             called = trio.Event()
-            self._vacant.append(called)
+            self._vacant_slots.append(called)
             self._advance()
             await called.wait()
             worker = await self._boot()
@@ -244,11 +247,11 @@ class Pool:
         """A worker in service, or None where it is no longer wanted."""
         worker = None
         while worker is None and self._in_service() + self._booting <= self._wanted():
-            await self._boots.pause()
-            worker = await self._boots.attempt()
+            await self._spawner.pause()
+            worker = await self._spawner.attempt()
         self._booting -= 1
         if worker is not None:
-            self._enlist(worker)
+            self._add(worker)
         return worker
 
     async def _keep(self, worker: Worker) -> Worker | None:
@@ -257,21 +260,21 @@ class Pool:
         try:
             await self._watch(worker)
             while worker.reason is Reason.RECYCLED and replacement is None:
-                replacement = await self._boots.attempt()
+                replacement = await self._spawner.attempt()
                 self._booting -= 1
                 if replacement is None:  # then it serves on; after its next job this is tried again
                     worker.reason = None
-                    self._shelve(worker)
+                    self._make_idle(worker)
                     self._advance()
                     await self._watch(worker)
                 else:
-                    self._enlist(replacement)
+                    self._add(replacement)
         finally:
             worker.reason = worker.reason or Reason.SHUTDOWN
             # Bounded by the grace, a kill and the template's answer: see Process.end.
             with trio.CancelScope(shield=True):
                 worker.status = await worker.process.end(self._grace)
-            self._gone(worker)
+            self._remove(worker)
         return replacement
 
     async def _watch(self, worker: Worker) -> None:
@@ -282,38 +285,38 @@ class Pool:
             with worker.watch:
                 await worker.process.wait()
                 if worker.ticket is not None:
-                    await trio.sleep_forever()  # until its seat has read what it left, and dismisses it
-                self.dismiss(worker, Reason.DIED)
-            # Where a seat took it in the very tick in which its rest was over, the seat wins.
+                    await trio.sleep_forever()  # until its lease has read what it left, and retires it
+                self.retire(worker, Reason.DIED)
+            # Where a lease took it in the very tick in which its idle time ended, the lease wins.
             if worker.reason is None and worker.ticket is None and self._in_service() > self._wanted():
-                self.dismiss(worker, Reason.IDLE)
+                self.retire(worker, Reason.IDLE)
 
     # The bookkeeping, all of it synchronous.
 
     def _advance(self) -> None:
         """Give idle workers to those whose turn it is; then see to it that there are enough workers."""
         now = trio.current_time()
-        while self._renewing and (worker := self._find(fresh=True)):
-            self._hand(self._renewing.popleft(), worker)
-        while len(self._room) and (worker := self._find()):
-            if ticket := self._room.call(now):
-                self._hand(self._waiting.pop(ticket), worker)
-        for ticket, error in self._room.shed(now):
+        while self._replacing and (worker := self._find_idle(fresh=True)):
+            self._grant(self._replacing.popleft(), worker)
+        while len(self._admission) and (worker := self._find_idle()):
+            if ticket := self._admission.call(now):
+                self._grant(self._waiting.pop(ticket), worker)
+        for ticket, error in self._admission.shed(now):
             self._waiting.pop(ticket).refuse(error)
         missing = self._wanted() - self._in_service() - self._booting
-        while missing > 0 and self._vacant:
-            self._vacant.popleft().set()
+        while missing > 0 and self._vacant_slots:
+            self._vacant_slots.popleft().set()
             self._booting += 1
             missing -= 1
 
-    def _find(self, *, fresh: bool = False) -> Worker | None:
+    def _find_idle(self, *, fresh: bool = False) -> Worker | None:
         """The warmest idle worker, an unused one if `fresh`. Those that are not fit any more have to go."""
         for worker in reversed(self._idle.copy()):
             if fresh and not worker.fresh:
                 continue
             if worker.process.healthy():
                 return worker
-            self.dismiss(worker, Reason.SUSPECT)
+            self.retire(worker, Reason.SUSPECT)
         return None
 
     def _wanted(self) -> int:
@@ -321,17 +324,17 @@ class Pool:
         if self._closed:
             return 0
         busy = self._busy()
-        target = self._scaler.step(trio.current_time(), Load(queued=len(self._room), busy=busy))
-        # Used workers that idle are of no help to a seat that needs a fresh one.
-        return max(target, busy + len(self._idle)) if self._renewing else target
+        target = self._scaler.step(trio.current_time(), Load(queued=len(self._admission), busy=busy))
+        # Used workers that idle are of no help to a lease that needs a fresh one.
+        return max(target, busy + len(self._idle)) if self._replacing else target
 
     def _in_service(self) -> int:
         return sum(worker.reason is None for worker in self._workers)
 
     def _busy(self) -> int:
-        return self._limiter.borrowed_tokens + len(self._renewing)
+        return self._limiter.borrowed_tokens + len(self._replacing)
 
-    def _enlist(self, worker: Worker) -> None:
+    def _add(self, worker: Worker) -> None:
         """A new worker is ready."""
         self._workers.append(worker)
         self._limiter.total_tokens = len(self._workers)
@@ -340,14 +343,14 @@ class Pool:
         self._peak = max(self._peak, self._in_service())
         if self._in_service() >= self._config.min_workers:
             self._floor.set()
-        self._shelve(worker)
+        self._make_idle(worker)
         self._advance()
 
-    def _hand(self, seat: Seat, worker: Worker) -> None:
-        """It is `seat`'s turn, on `worker`, which idles."""
+    def _grant(self, lease: Lease, worker: Worker) -> None:
+        """It is `lease`'s turn, on `worker`, which idles."""
         self._idle.remove(worker)
-        self._limiter.acquire_on_behalf_of_nowait(seat.ticket)
-        seat.hand(worker)
+        self._limiter.acquire_on_behalf_of_nowait(lease.ticket)
+        lease.grant(worker)
 
     def _release(self, worker: Worker) -> None:
         """Free the capacity that `worker` holds."""
@@ -355,23 +358,23 @@ class Pool:
             self._limiter.release_on_behalf_of(worker.ticket)
             worker.ticket = None
 
-    def _shelve(self, worker: Worker) -> None:
+    def _make_idle(self, worker: Worker) -> None:
         """`worker` idles."""
         worker.watch.deadline = trio.current_time() + self._config.worker_idle
         self._idle.append(worker)
 
-    def _leave(self, seat: Seat) -> None:
-        """The request behind `seat` has ended, whatever it was doing."""
-        if self._waiting.pop(seat.ticket, None):
-            self._room.leave(seat.ticket)
-        if seat in self._renewing:
-            self._renewing.remove(seat)
-        if seat.worker is not None and seat.worker.reason is None:
-            self.give_back(seat)
+    def _end(self, lease: Lease) -> None:
+        """The request behind `lease` has ended, whatever it was doing."""
+        if self._waiting.pop(lease.ticket, None):
+            self._admission.leave(lease.ticket)
+        if lease in self._replacing:
+            self._replacing.remove(lease)
+        if lease.worker is not None and lease.worker.reason is None:
+            self.release(lease)
         else:
             self._advance()
 
-    def _gone(self, worker: Worker) -> None:
+    def _remove(self, worker: Worker) -> None:
         """`worker` is reaped."""
         assert worker.reason is not None
         if worker in self._idle:
@@ -387,7 +390,7 @@ class Pool:
         """A line for each process."""
         lines = [
             WorkerStatistics(process.pid, "booting", 0, now - process.born, process.rss(now))
-            for process in self._boots.newborn
+            for process in self._spawner.starting
         ]
         for worker in self._workers:
             state = "ending" if worker.reason else "busy" if worker.ticket else "idle"

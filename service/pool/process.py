@@ -152,7 +152,7 @@ class Process:
         os.close(self._pidfd)
         return status
 
-    def hurry(self) -> None:
+    def skip_grace(self) -> None:
         """Give it no more grace, now or later."""
         self._grace.cancel()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .admission import RoomStatistics
+from .admission import AdmissionStatistics
 from .scaling import ScalerStatistics
 
 
@@ -48,7 +48,7 @@ class PoolStatistics:
     degraded: bool
     target: int
     workers: tuple[WorkerStatistics, ...]
-    room: RoomStatistics
+    room: AdmissionStatistics
     scaling: ScalerStatistics
     ytdlp: str | None
     runtime: str | None

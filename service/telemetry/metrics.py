@@ -23,7 +23,7 @@ from prometheus_client.registry import Collector
 
 from .. import __version__, events
 from ..breaker.statistics import BreakersStatistics
-from ..cache import CacheStatistics
+from ..dispatch.cache import CacheStatistics
 from ..errors import Blame, Code, traits
 from ..lifecycle import Lifecycle, Phase
 from ..pool.statistics import PoolStatistics

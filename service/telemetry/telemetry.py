@@ -9,7 +9,7 @@ import trio
 from .. import events
 from ..config import Config
 from . import statsd
-from .feed import Feed
+from .event_log import EventLog
 from .history import History
 from .measurements import JobEnded
 from .metrics import Metrics
@@ -27,7 +27,7 @@ class Telemetry:
 
     measured: events.Events = field(default_factory=events.Events)
     metrics: Metrics = field(default_factory=Metrics)
-    feed: Feed = field(default_factory=Feed)
+    event_log: EventLog = field(default_factory=EventLog)
     history: History = field(default_factory=History)
     tracer: Tracer | None = None
     webhook: Webhook | None = None
@@ -40,7 +40,7 @@ class Telemetry:
             ConfigError: a setting needs an extra that is not installed.
         """
         watchers = cls(tracer=tracer_of(config), webhook=webhook_of(config))
-        for sink in (watchers.metrics.on_event, watchers.feed.on_event, watchers.remember):
+        for sink in (watchers.metrics.on_event, watchers.event_log.on_event, watchers.remember):
             bus.subscribe(sink)
         if watchers.webhook is not None:
             bus.subscribe(watchers.webhook.on_event)

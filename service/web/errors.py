@@ -19,7 +19,7 @@ from werkzeug.exceptions import (
 from werkzeug.routing import Map
 
 from ..errors import Code, QueueFull, ServiceError
-from . import exchange
+from .http import request_context
 from .statuses import STATUSES
 
 log = structlog.get_logger(__name__)
@@ -83,7 +83,7 @@ def unexpected() -> ServiceError:
 
 def respond(error: ServiceError, *, status: int | None = None) -> Response:
     """The response that tells `error`; `status` overrides the one of its code."""
-    at_hand = exchange.current()
+    at_hand = request_context.current()
     at_hand.code = error.code
     wait = waiting(error.code, error.retry_after)
     response = Response(

@@ -20,7 +20,7 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from ..wire import WorkerSettings
-from .journal import Journal
+from .job_record import JobRecord
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -187,7 +187,7 @@ class Guard:
     """
 
     def __init__(self, settings: WorkerSettings, programs: Iterable[str] = ()) -> None:
-        self.journal = Journal()
+        self.job_record = JobRecord()
         self._rules = rules(settings.egress_allow)
         self._programs = frozenset(programs)
         self._vouched: set[tuple[Address, int]] = set()  # addresses of names that the operator allows
@@ -200,7 +200,7 @@ class Guard:
         """Raises Blocked where `url` may not be asked for."""
         reason = refusal(url, self._rules)
         if reason is not None:
-            raise self.journal.deny(reason)
+            raise self.job_record.deny(reason)
         if self._proxy is None and self._rules:
             parts = urlsplit(url)
             host, port = _plain(parts.hostname or ""), _port(parts)
@@ -210,35 +210,35 @@ class Guard:
     def check_address(self, address: object) -> None:
         """Raises Blocked where a socket may not be connected to `address`, as the socket module takes it."""
         if not isinstance(address, tuple) or len(address) < 2 or not isinstance(address[0], str):
-            raise self.journal.deny("a socket other than TCP")
+            raise self.job_record.deny("a socket other than TCP")
         try:
             host, port = ipaddress.ip_address(address[0]), int(address[1])
         except ValueError:
-            raise self.journal.deny("an address that is not one") from None
+            raise self.job_record.deny("an address that is not one") from None
         if self._proxy is not None:
             # Asked again where it is not among the known: the proxy's name may have moved.
             if (host, port) not in self._vouched and port == self._proxy[1]:
                 self._vouched = _addresses(*self._proxy)
             if (host, port) not in self._vouched:
-                raise self.journal.deny("an address other than the proxy's")
+                raise self.job_record.deny("an address other than the proxy's")
         elif not (
             is_public(host)
             or (host, port) in self._vouched
             or any(rule.allows(host, port) for rule in self._rules)
         ):
-            raise self.journal.deny("an address inside a private network")
+            raise self.job_record.deny("an address inside a private network")
 
     def check_program(self, program: object) -> None:
         """Raises Blocked where `program` may not be started."""
         if str(program) not in self._programs:
-            raise self.journal.deny("starting a program")
+            raise self.job_record.deny("starting a program")
 
     def install(self) -> None:
         """Enforce the judgement on this process, for good: an audit hook cannot be removed (PEP 578)."""
 
         def connecting(args: tuple[Any, ...]) -> None:
             if args[0].type != socket.SOCK_STREAM:  # nothing here speaks UDP but libc, to its name servers
-                raise self.journal.deny("a socket other than TCP")
+                raise self.job_record.deny("a socket other than TCP")
             self.check_address(args[1])
 
         def sending(args: tuple[Any, ...]) -> None:
@@ -249,7 +249,7 @@ class Guard:
             self.check_program(args[0] if args[0] is not None else args[1][0])
 
         def forking(_: tuple[Any, ...]) -> None:
-            raise self.journal.deny("starting a process")
+            raise self.job_record.deny("starting a process")
 
         judges = {
             "socket.connect": connecting,

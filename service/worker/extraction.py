@@ -2,7 +2,7 @@
 
 A fresh one leaks no state between jobs and costs almost nothing, because what makes YoutubeDL expensive is
 shared: the extractor classes (50 ms), the TLS context (19 ms), the runtime's version (a process). The result
-equals `yt-dlp -J`; tests/test_extraction.py proves it for every kind of page.
+equals `yt-dlp -J`; tests/integration/worker/test_extraction.py proves it for every kind of page.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from yt_dlp.utils import ExtractorError, sanitize_url
 from yt_dlp.utils._jsruntime import DenoJsRuntime
 
 from ..wire import Job, WorkerSettings
-from . import players, runtime, shortcuts, transport
+from . import patches, player_cache, runtime, transport
 from .egress import Guard
 from .extractors import Extractors
-from .players import Players
+from .player_cache import PlayerCache
 
 DEFAULT_ENTRIES = 25  # of a page that is nothing but a playlist, when no number was asked for
 _SOCKET_TIMEOUT = 8.0  # seconds
@@ -41,7 +41,7 @@ class Shared:
 
     extractors: Extractors
     runtime: DenoJsRuntime
-    players: Players
+    player_cache: PlayerCache
 
 
 @functools.cache
@@ -55,11 +55,11 @@ def shared(settings: WorkerSettings) -> Shared:
     load_all_plugins()
     transport.tls_context(settings.ca_file, False)
     runtime.install()
-    players.install()
-    shortcuts.install()
+    player_cache.install()
+    patches.install()
     with yt_dlp.YoutubeDL({"quiet": True, "cachedir": False}, auto_init="no_verbose_header") as stock:
         extractors = dict(stock._ies)
-    return Shared(Extractors(extractors), runtime.find(), Players())
+    return Shared(Extractors(extractors), runtime.find(), PlayerCache())
 
 
 class _Silence:
@@ -85,12 +85,12 @@ class Downloader(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp is untyped
         self._choose = tables.extractors.choose
         self._ies = tables.extractors.table()
         self._js_runtimes = {"deno": tables.runtime}
-        self.cache = tables.players
+        self.cache = tables.player_cache
 
     def extract_info(
         self, url: str, download: bool = True, ie_key: Any = None, *more: Any, **options: Any
     ) -> Any:
-        self._guard.journal.following()
+        self._guard.job_record.following()
         self.extractor = (
             ""  # the first one that is now asked for is the one chosen; others only look for embeds
         )

@@ -16,7 +16,7 @@ from typing import Any
 
 from yt_dlp.extractor.common import InfoExtractor
 
-from .shortcuts import digest
+from .patches import digest
 
 parser: Any = None
 with contextlib.suppress(ImportError):

@@ -27,7 +27,7 @@ from yt_dlp.networking.exceptions import (
 from yt_dlp.utils import ExtractorError, GeoRestrictedError, UnsupportedError, UserNotLive
 
 from ..errors import Code
-from .journal import Blocked, Journal, OverBudget
+from .job_record import Blocked, JobRecord, OverBudget
 
 _MAX_LINKS = 40  # of a cause chain; real ones have under ten
 _MAX_REASON = 200  # characters of the site's own words
@@ -135,7 +135,7 @@ _QUOTING = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class CallResult:
     """What became of a failed job, in terms a client may see; `retry_after` in seconds."""
 
     code: Code
@@ -149,14 +149,14 @@ def sentence(code: Code, reason: str | None = None) -> str:
     return f'{text} (the site says: "{reason}")' if reason else text
 
 
-def classify(error: BaseException, journal: Journal) -> Verdict:
+def classify(error: BaseException, job_record: JobRecord) -> CallResult:
     """The code of `error`, given what the job's requests met."""
     chain = tuple(causes(error))
     statement = _statement(chain)
-    code = _code(chain, statement, journal)
+    code = _code(chain, statement, job_record)
     reason = _clean(statement.orig_msg) if statement is not None and code in _QUOTING else None
     waits = code in (Code.RATE_LIMITED, Code.BOT_CHECK, Code.UPSTREAM_ERROR)
-    return Verdict(code, sentence(code, reason), journal.retry_after if waits else None)
+    return CallResult(code, sentence(code, reason), job_record.retry_after if waits else None)
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
@@ -185,10 +185,10 @@ def causes(error: BaseException) -> Iterator[BaseException]:
         pending += [candidate for candidate in candidates if isinstance(candidate, BaseException)]
 
 
-def _code(chain: tuple[BaseException, ...], statement: ExtractorError | None, journal: Journal) -> Code:
-    if journal.denied is not None or _first(chain, Blocked):
+def _code(chain: tuple[BaseException, ...], statement: ExtractorError | None, job_record: JobRecord) -> Code:
+    if job_record.denied is not None or _first(chain, Blocked):
         return Code.BLOCKED_TARGET
-    if journal.spent is not None or _first(chain, OverBudget) or _first(chain, MemoryError):
+    if job_record.spent is not None or _first(chain, OverBudget) or _first(chain, MemoryError):
         return Code.BUDGET_EXCEEDED
     if _first(chain, http.cookiejar.LoadError):
         return Code.INVALID_REQUEST
@@ -201,8 +201,8 @@ def _code(chain: tuple[BaseException, ...], statement: ExtractorError | None, jo
     if _first(chain, RecursionError):
         return Code.UNSUPPORTED_URL
     return (
-        _network(chain, journal)
-        or _hidden(journal)
+        _network(chain, job_record)
+        or _hidden(job_record)
         or (Code.UNSUPPORTED_URL if _first(chain, UnsupportedError) else None)
         or (Code.NO_MEDIA if statement is not None else None)
         or (Code.INVALID_URL if _first(chain, RequestError) else None)
@@ -210,10 +210,10 @@ def _code(chain: tuple[BaseException, ...], statement: ExtractorError | None, jo
     )
 
 
-def _network(chain: tuple[BaseException, ...], journal: Journal) -> Code | None:
+def _network(chain: tuple[BaseException, ...], job_record: JobRecord) -> Code | None:
     """The code where the chain says that a request failed; None where it does not."""
     if (answer := _first(chain, HTTPError)) is not None:
-        if journal.challenged and answer.status in (403, 429, 503):
+        if job_record.challenged and answer.status in (403, 429, 503):
             return Code.BOT_CHECK
         return _of_status(answer.status)
     if (proxy := _first(chain, ProxyError)) is not None:
@@ -243,13 +243,13 @@ def _of_proxy(error: ProxyError, chain: tuple[BaseException, ...]) -> Code:
     return _TUNNEL_STATUSES.get(int(tunnel[1]), Code.PROXY)
 
 
-def _hidden(journal: Journal) -> Code | None:
+def _hidden(job_record: JobRecord) -> Code | None:
     """The code of a status that yt-dlp swallowed on its way to giving up."""
-    if journal.challenged:
+    if job_record.challenged:
         return Code.BOT_CHECK
-    if 429 in journal.statuses:
+    if 429 in job_record.statuses:
         return Code.RATE_LIMITED
-    last = journal.statuses[-1] if journal.statuses else 0
+    last = job_record.statuses[-1] if job_record.statuses else 0
     return _of_status(last) if last in (403, 407) or last >= 500 else None
 
 

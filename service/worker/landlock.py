@@ -33,7 +33,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Fence:
+class Policy:
     """What stays possible.
 
     Attributes:
@@ -63,7 +63,7 @@ def layers(ports: Iterable[int] | None) -> tuple[str, ...]:
     )
 
 
-def restrict(fence: Fence) -> None:
+def restrict(policy: Policy) -> None:
     """Put `fence` round this process and all that it starts, for good, as far as the kernel can.
 
     Raises:
@@ -73,17 +73,17 @@ def restrict(fence: Fence) -> None:
     if not found:
         return
     files = (1 << max(bits for since, bits in _RIGHTS if since <= found)) - 1
-    net = 0 if found < 4 else _NET if fence.ports is not None else _NET & ~_CONNECT
+    net = 0 if found < 4 else _NET if policy.ports is not None else _NET & ~_CONNECT
     size = 8 if found < 4 else 16 if found < 6 else 24
     attributes = struct.pack("=QQQ", files, net, _SCOPES)[:size]
     ruleset = _call(_CREATE_RULESET, attributes, ctypes.c_size_t(size), 0)
     try:
-        for path in fence.read:
+        for path in policy.read:
             _allow(ruleset, path, _READ)
-        for path in fence.write:
+        for path in policy.write:
             _allow(ruleset, path, files & ~_IOCTL_DEV)
         if net & _CONNECT:
-            for port in fence.ports or ():
+            for port in policy.ports or ():
                 _call(_ADD_RULE, ruleset, _NET_PORT, struct.pack("=QQ", _CONNECT, port), 0)
         if _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
             raise OSError(ctypes.get_errno(), "prctl(PR_SET_NO_NEW_PRIVS)")

@@ -41,10 +41,10 @@ from ..wire import (
     encode_ready,
     lengths,
 )
-from . import confinement, expiry, failures, publish, warming
+from . import expiry, failures, publish, sandbox, scratch, warmup
 from .egress import Guard
 from .extraction import Downloader, Shared, extract, origins, parameters, shared
-from .journal import MAX_CPU, Journal
+from .job_record import MAX_CPU, JobRecord
 
 _SELDOM = (50_000, 20, 100)  # within a job, collecting as often as usual was a sixth of its CPU
 _WHOLE = 20  # jobs after which all garbage is looked for; what one job leaves is young
@@ -56,10 +56,8 @@ def warm(settings: WorkerSettings) -> Warm:
     Raises:
         ColdTemplate, MissingRuntime: something is missing; the text says what.
     """
-    info = warming.prepare(settings).runtime.info
-    return Warm(
-        ytdlp=ytdlp_version, runtime=f"{info.name} {info.version}", layers=confinement.layers(settings)
-    )
+    info = warmup.prepare(settings).runtime.info
+    return Warm(ytdlp=ytdlp_version, runtime=f"{info.name} {info.version}", layers=sandbox.layers(settings))
 
 
 def work(sock: socket.socket, settings: WorkerSettings) -> None:
@@ -68,10 +66,10 @@ def work(sock: socket.socket, settings: WorkerSettings) -> None:
     Raises:
         ProtocolError: the server broke the framing; this process is then to end.
     """
-    warming.environment(settings)
+    warmup.environment(settings)
     tables = shared(settings)
     guard = Guard(settings, programs=(tables.runtime.info.path,))
-    confinement.confine(settings, tables.runtime.info.path)
+    sandbox.enter_sandbox(settings, tables.runtime.info.path)
     guard.install()
     gc.set_threshold(*_SELDOM)
     sock.sendall(encode_ready(Ready(os.getpid())))
@@ -83,7 +81,7 @@ def work(sock: socket.socket, settings: WorkerSettings) -> None:
         _answer(sock, run(job, timeout, settings, tables, guard))
         # Once the answer is out; without it ten workers take 40 MB more.
         gc.collect(0 if number % _WHOLE else 2)
-        confinement.sweep()
+        scratch.clean_scratch()
 
 
 def run(job: Job, timeout: float, settings: WorkerSettings, tables: Shared, guard: Guard) -> Outcome:
@@ -92,28 +90,28 @@ def run(job: Job, timeout: float, settings: WorkerSettings, tables: Shared, guar
     Args:
         timeout: seconds the job has, for the sockets' own timeouts.
     """
-    journal = guard.journal = Journal()
-    usage = _meter(journal)
+    job_record = guard.job_record = JobRecord()
+    usage = _meter(job_record)
     downloader = None
     try:
         _check(job, guard)
         params = parameters(settings, job.playlist, timeout)
         downloader = Downloader(params, tables, guard, settings.ca_file)
-        with contextlib.closing(downloader), _cpu_budget(journal):
+        with contextlib.closing(downloader), _cpu_budget(job_record):
             info = extract(downloader, job)
         for origin in origins(info):
             guard.check_url(origin)
-        if journal.denied is not None:  # yt-dlp made do without what was refused
-            raise journal.deny(journal.denied)
+        if job_record.denied is not None:  # yt-dlp made do without what was refused
+            raise job_record.deny(job_record.denied)
     except _Refused as refused:
         return Failure(refused.code, failures.sentence(refused.code), usage=usage())
     except BaseException as error:
-        verdict = failures.classify(error, journal)
+        call_result = failures.classify(error, job_record)
         extractor = downloader.extractor if downloader is not None else ""
         return Failure(
-            verdict.code,
-            verdict.message,
-            retry_after=verdict.retry_after,
+            call_result.code,
+            call_result.message,
+            retry_after=call_result.retry_after,
             generic=extractor == "Generic",
             extractor=extractor,
             usage=usage(),
@@ -122,7 +120,7 @@ def run(job: Job, timeout: float, settings: WorkerSettings, tables: Shared, guar
 
 
 @contextlib.contextmanager
-def _cpu_budget(journal: Journal) -> Iterator[None]:
+def _cpu_budget(job_record: JobRecord) -> Iterator[None]:
     """Raises OverBudget inside it once MAX_CPU is used up: a pattern that backtracks heeds signals, too.
 
     What does not (a C library at work) is left to the server's kill.
@@ -131,7 +129,7 @@ def _cpu_budget(journal: Journal) -> Iterator[None]:
 
     def spent(*_: object) -> None:
         if armed:
-            raise journal.computing_too_long()
+            raise job_record.computing_too_long()
 
     signal.signal(signal.SIGPROF, spent)
     signal.setitimer(signal.ITIMER_PROF, MAX_CPU, 1.0)  # and again, should the first be swallowed somewhere
@@ -210,10 +208,12 @@ def _answer(sock: socket.socket, outcome: Outcome) -> None:
         sent = max(0, sent - len(part))
 
 
-def _meter(journal: Journal) -> Callable[[], Usage]:
+def _meter(job_record: JobRecord) -> Callable[[], Usage]:
     """A function that tells what was spent since now, the runtime's children included."""
     wall, cpu = time.monotonic(), _cpu()
-    return lambda: Usage(_cpu() - cpu, time.monotonic() - wall, journal.requests, tuple(journal.statuses))
+    return lambda: Usage(
+        _cpu() - cpu, time.monotonic() - wall, job_record.requests, tuple(job_record.statuses)
+    )
 
 
 def _cpu() -> float:

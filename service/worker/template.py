@@ -33,6 +33,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ..wire import Warm, WorkerSettings
+from .scratch import RUNTIME_CACHE
 
 Warmer = Callable[[WorkerSettings], Warm]
 Work = Callable[[socket.socket, WorkerSettings], None]
@@ -43,7 +44,6 @@ GROUP_NICENESS = 10  # ten workers together weigh about as much as the server
 OOM_SCORE = 500  # and ahead of it when the kernel has to kill somebody
 OPEN_FILES = 1024
 FILE_SIZE = 256 << 20
-RUNTIME_CACHE = "deno"  # in a worker's scratch folder: all that outlives a job there
 
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -96,7 +96,7 @@ def serve(control: socket.socket, warm: Warmer, work: Work) -> None:
     send(control, {"warm": asdict(report)})
     # The end of file ends it from here on, with time to end the workers' own children too.
     _libc.prctl(_PR_SET_PDEATHSIG, 0)
-    _Nest(control, settings, Path(first["scratch"]), work).tend()
+    _Nest(control, settings, Path(first["scratch"]), work).run_slot()
 
 
 class _Nest:
@@ -109,7 +109,7 @@ class _Nest:
         self._work = work
         self._workers: set[int] = set()
 
-    def tend(self) -> None:
+    def run_slot(self) -> None:
         """Do what the server says until it is gone; then leave nothing behind."""
         try:
             while True:

@@ -20,7 +20,7 @@ from yt_dlp.networking._requests import RequestsHTTPAdapter, RequestsRH
 from yt_dlp.networking.exceptions import HTTPError
 
 from .egress import Guard
-from .journal import Journal
+from .job_record import JobRecord
 
 MAX_REDIRECTS = 20  # as browsers have it
 _CHUNK = 1 << 20
@@ -50,9 +50,9 @@ class GuardedAdapter(RequestsHTTPAdapter):  # type: ignore[misc]  # yt-dlp is un
 
     def send(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         self._guard.check_url(request.url)
-        self._guard.journal.asking()
+        self._guard.job_record.asking()
         response = super().send(request, *args, **kwargs)
-        self._guard.journal.answered(response.status_code, response.headers)
+        self._guard.job_record.answered(response.status_code, response.headers)
         return response
 
 
@@ -83,19 +83,19 @@ class GuardedRH(RequestsRH):  # type: ignore[misc]
         try:
             response = super()._send(request)
         except HTTPError as error:
-            _meter(error.response, self._guard.journal)
+            _meter(error.response, self._guard.job_record)
             raise
-        _meter(response, self._guard.journal)
+        _meter(response, self._guard.job_record)
         return response
 
 
-def _meter(response: Any, journal: Journal) -> None:
+def _meter(response: Any, job_record: JobRecord) -> None:
     """Count what is read of a body, in pieces, so that a bomb stops at the budget, not at memory's end."""
     read: Callable[[int], bytes] = response._real_read
 
     def metered(amount: int | None = None) -> bytes:
         if amount is not None:
-            return journal.read(read(amount))
-        return b"".join(iter(lambda: journal.read(read(_CHUNK)), b""))
+            return job_record.read(read(amount))
+        return b"".join(iter(lambda: job_record.read(read(_CHUNK)), b""))
 
     response._real_read = metered

@@ -1,0 +1,1 @@
+"""From a job to its answer: kept results, single flight, attempts, progress, quarantine."""

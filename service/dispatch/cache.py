@@ -1,0 +1,162 @@
+"""Results that are still good, by job: bounded in bytes, each for as long as it is of use. Pure.
+
+What a site said "no" to for good is kept too, briefly. A result with cookies is somebody's own and never
+comes here. Past its time a result is kept while there is room: it is still better than nothing while the
+site's breaker is open, as long as its media URLs hold.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+
+from ..errors import Code, ExtractionError
+from ..wire import Job
+from .request import Answer
+
+GONE = frozenset(
+    {
+        Code.NOT_FOUND,
+        Code.REMOVED,
+        Code.PRIVATE,
+        Code.AGE_RESTRICTED,
+        Code.PAID,
+        Code.DRM,
+        Code.UNSUPPORTED_URL,
+    }
+)
+GONE_TTL = 60.0  # seconds; a video may be made public again
+MARGIN = 60.0  # seconds that a result's media URLs must still hold, for the client to begin with them
+STALE_FOR = 6 * 3600.0  # seconds for which a result past its time may stand in
+OVERHEAD = 1024  # bytes that an entry takes besides its body and URL, about
+
+
+@dataclass(frozen=True, slots=True)
+class CacheStatistics:
+    """How the cache does.
+
+    Attributes:
+        hits, misses: of fresh results; `refusals` are the hits of a kept "no".
+        stale: results past their time that stood in while a breaker was open.
+        evictions: entries that had to make room.
+        bytes, max_bytes: what the entries take, and may take.
+    """
+
+    hits: int
+    misses: int
+    refusals: int
+    stale: int
+    evictions: int
+    entries: int
+    bytes: int
+    max_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    kept: Answer | ExtractionError
+    since: float
+    fresh_until: float
+    usable_until: float
+    bytes: int
+
+
+class Cache:
+    """The results. `now` is on one clock that never jumps, in seconds.
+
+    Args:
+        max_bytes: of all entries; 0 keeps nothing.
+        ttl: seconds for which a result is fresh, at most.
+    """
+
+    def __init__(self, max_bytes: int, ttl: float) -> None:
+        self._max_bytes = max_bytes
+        self._ttl = ttl
+        self._entries: OrderedDict[Job, _Entry] = OrderedDict()  # the longest unused first
+        self._bytes = 0
+        self._hits = self._misses = self._refusals = self._stale = self._evictions = 0
+
+    def find(self, job: Job, now: float) -> Answer | None:
+        """A fresh result, with its age.
+
+        Raises:
+            ExtractionError: the site said "no" for good a moment ago.
+        """
+        entry = self._entries.get(job)
+        if entry is None or now >= entry.fresh_until:
+            self._misses += 1
+            return None
+        self._entries.move_to_end(job)
+        if isinstance(entry.kept, ExtractionError):
+            self._refusals += 1
+            raise ExtractionError(entry.kept.code, str(entry.kept))  # one of its own for each caller
+        self._hits += 1
+        return replace(entry.kept, age=now - entry.since)
+
+    def fresh(self, job: Job, now: float) -> Answer | None:
+        """A fresh result, as `find` gives it; anything else is neither raised nor counted."""
+        entry = self._entries.get(job)
+        if entry is None or now >= entry.fresh_until or isinstance(entry.kept, ExtractionError):
+            return None
+        return self.find(job, now)
+
+    def stand_in(self, job: Job, now: float) -> Answer | None:
+        """A result that may be past its time, marked so, where its media URLs still hold."""
+        entry = self._entries.get(job)
+        if entry is None or now >= entry.usable_until or isinstance(entry.kept, ExtractionError):
+            return None
+        self._entries.move_to_end(job)
+        self._stale += 1
+        body, etag = _marked(entry.kept.body), f"{entry.kept.etag}-stale"
+        return replace(entry.kept, body=body, etag=etag, age=now - entry.since, stale=True)
+
+    def keep(self, job: Job, answer: Answer, now: float, *, lifetime: float | None) -> None:
+        """Keep a result.
+
+        Args:
+            lifetime: seconds until its first media URL expires; None where none says so.
+        """
+        useful = math.inf if lifetime is None else lifetime - MARGIN
+        kept = replace(answer, queued=0.0, extracted=0.0, position=0, expected_wait=0.0)
+        self._put(job, kept, now, min(self._ttl, useful), min(STALE_FOR, useful), len(answer.body))
+
+    def keep_refusal(self, job: Job, error: ExtractionError, now: float) -> None:
+        """Keep a "no", if it is one for good."""
+        if error.code in GONE:
+            ttl = min(GONE_TTL, self._ttl)
+            self._put(job, ExtractionError(error.code, str(error)), now, ttl, ttl, 0)
+
+    def statistics(self) -> CacheStatistics:
+        return CacheStatistics(
+            hits=self._hits,
+            misses=self._misses,
+            refusals=self._refusals,
+            stale=self._stale,
+            evictions=self._evictions,
+            entries=len(self._entries),
+            bytes=self._bytes,
+            max_bytes=self._max_bytes,
+        )
+
+    def _put(
+        self, job: Job, kept: Answer | ExtractionError, now: float, fresh: float, usable: float, size: int
+    ) -> None:
+        if job.cookies is not None:
+            raise ValueError("a result with cookies is never kept")
+        if (old := self._entries.pop(job, None)) is not None:
+            self._bytes -= old.bytes
+        size += len(job.url) + OVERHEAD
+        if usable <= 0 or size > self._max_bytes:
+            return
+        self._entries[job] = _Entry(kept, now, now + fresh, now + usable, size)
+        self._bytes += size
+        while self._bytes > self._max_bytes:
+            _, evicted = self._entries.popitem(last=False)
+            self._bytes -= evicted.bytes
+            self._evictions += 1
+
+
+def _marked(body: bytes) -> bytes:
+    """The JSON object `body` with `stale: true` in it."""
+    return b'{"stale":true' + (b"" if body[1:2] == b"}" else b",") + body[1:]

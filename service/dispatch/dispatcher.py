@@ -1,0 +1,147 @@
+"""Where every extraction begins: what is kept, what is shared, and the one deadline of the rest.
+
+a result that was kept → an equal job in flight → an execution (`execution.py`) under the deadline set here.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+import trio
+
+from ..breaker.pacing import PaceStatistics
+from ..breaker.registry import BreakerKey, Breakers
+from ..breaker.sites import site_of
+from ..config import Config
+from ..errors import CircuitOpen, DeadlineExceeded, ExtractionError, ShuttingDown
+from ..events import Events
+from ..pool.pool import Pool
+from ..telemetry.measurements import job_measured
+from ..wire import Job
+from .cache import Cache, CacheStatistics
+from .execution import Collaborators, Execution, JobContext
+from .progress import ProgressListener
+from .quarantine import Quarantine
+from .request import Answer, Caller
+from .single_flight import SingleFlight
+
+
+class Dispatcher:
+    """Takes jobs to the pool, and knows which are under way.
+
+    Args:
+        jitter: a number from 0 to 1, drawn for each pause between attempts.
+        measured: is told how long each job and each of its attempts took.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        pool: Pool,
+        breakers: Breakers,
+        bus: Events,
+        *,
+        jitter: Callable[[], float] = random.random,
+        measured: Events | None = None,
+    ) -> None:
+        self._timeout = config.job_timeout
+        caps = {site: trio.CapacityLimiter(places) for site, places in config.site_caps.items()}
+        self._with = Collaborators(pool, breakers, bus, measured or Events(), jitter, caps)
+        self._flights: SingleFlight[Answer] = SingleFlight()
+        self._cache = Cache(config.cache_max_bytes, config.cache_ttl)
+        self._running: set[trio.CancelScope] = set()
+        self._emptied = trio.Event()
+        self._interrupted = False
+
+    @property
+    def quarantine(self) -> Quarantine:
+        """The URLs that kill workers."""
+        return self._with.quarantine
+
+    def cache(self) -> CacheStatistics:
+        """How the kept results do."""
+        return self._cache.statistics()
+
+    def kept(self, job: Job) -> Answer | None:
+        """A fresh result that was kept, if there is one."""
+        return self._cache.fresh(job, trio.current_time())
+
+    def paces(self) -> tuple[PaceStatistics, ...]:
+        """The pace of each site that was asked lately."""
+        return self._with.paces.statistics(trio.current_time())
+
+    def interrupt(self) -> int:
+        """Stop every extraction, now and from now on, with ShuttingDown; tells how many ran."""
+        self._interrupted = True
+        for scope in self._running:
+            scope.cancel()
+        return len(self._running)
+
+    async def idle(self) -> None:
+        """Return as soon as nothing is under way."""
+        while self._running:
+            self._emptied = trio.Event()
+            await self._emptied.wait()
+
+    async def submit(self, job: Job, caller: Caller, *, progress: ProgressListener | None = None) -> Answer:
+        """The answer to `job`; `progress` is told how far it has come, and must not raise.
+
+        Cancelled, it stops the extraction, unless another caller waits for an equal one.
+
+        Raises:
+            ServiceError: as typed: the failure of the extraction, CircuitOpen, QueueFull, ShuttingDown or
+                DeadlineExceeded.
+        """
+        timeout = min(self._timeout, caller.timeout)
+        key = BreakerKey(site_of(job.url))
+        context = JobContext(job, caller, key, trio.current_time() + timeout, timeout)
+        with job_measured(self._with.measured, key.site):
+            return await self._answer(context, progress)
+
+    async def _answer(self, context: JobContext, progress: ProgressListener | None) -> Answer:
+        job, now = context.job, trio.current_time()
+        private = job.cookies is not None  # somebody's own view of the site: never kept, never shared
+        if not private and not context.caller.fresh and (kept := self._cache.find(job, now)):
+            return kept
+        with self._with.progress.subscribe(job, progress):
+            if private:
+                return replace(await self._run(context), etag="")
+            run = partial(self._run_and_keep, context)
+            try:
+                return await self._flights.do(job, run, deadline=context.deadline, timeout=context.timeout)
+            except CircuitOpen:
+                if stale := self._cache.stand_in(job, trio.current_time()):
+                    return stale
+                raise
+
+    async def _run_and_keep(self, context: JobContext) -> Answer:
+        """The answer, kept for those who ask next; also a refusal that is final."""
+        job = context.job
+        try:
+            answer = await self._run(context)
+        except ExtractionError as error:
+            self._cache.keep_refusal(job, error, trio.current_time())
+            raise
+        self._cache.keep(job, answer, trio.current_time(), lifetime=answer.lifetime)
+        return answer
+
+    async def _run(self, context: JobContext) -> Answer:
+        """One execution, under its deadline."""
+        if self._interrupted:
+            raise ShuttingDown
+        execution = Execution(self._with, context)
+        with trio.CancelScope(deadline=context.deadline) as scope:
+            self._running.add(scope)
+            try:
+                return await execution.run()
+            finally:
+                self._running.discard(scope)
+                self._with.progress.ended(context.job)
+                if not self._running:
+                    self._emptied.set()
+        if self._interrupted:
+            raise ShuttingDown
+        raise DeadlineExceeded(context.timeout, running=execution.running)

@@ -1,0 +1,233 @@
+"""The execution of one job: the straight line that every extraction takes, attempt by attempt.
+
+the quarantine → the breaker's early refusal → the site's pace → a lease on a worker (waiting for it) → the
+breaker's permit, settled exactly once → the worker → another attempt after a pause, where that may help.
+
+However often a job is tried, it counts once in its site's breaker, with its last word: or one bad URL would
+close the way to all others of its site. A probe is never tried again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass, field
+
+import trio
+
+from .. import events
+from ..breaker.classification import call_result_of, call_result_of_exception
+from ..breaker.machine import CallResult
+from ..breaker.pacing import Paces
+from ..breaker.registry import BreakerKey, Breakers
+from ..errors import Blame, Code, ExtractionError, QueueFull, Retry, traits
+from ..pool.admission import Ticket
+from ..pool.pool import Lease, Pool
+from ..telemetry.measurements import CANCELLED, OK, AttemptEnded
+from ..wire import Failure, Job, Outcome, Success
+from .progress import ProgressHub, Queued, Retrying, Started
+from .quarantine import Quarantine
+from .request import Answer, Caller
+
+MAX_ATTEMPTS = 3
+BACKOFF = 0.5  # seconds before the second attempt; doubled for each further one, spread by ±25 %
+MAX_WAITING = 100  # requests for one of a limited site's places
+LEAST_TIME = 1.0  # seconds that must be left for another attempt to be worth it
+
+
+@dataclass(frozen=True, slots=True)
+class Collaborators:
+    """What all executions use.
+
+    Attributes:
+        jitter: a number from 0 to 1, drawn for each pause.
+        caps: of the sites that only so many extractions may ask at a time.
+        measured: is told how long each attempt took.
+    """
+
+    pool: Pool
+    breakers: Breakers
+    bus: events.Events
+    measured: events.Events
+    jitter: Callable[[], float]
+    caps: Mapping[str, trio.CapacityLimiter]
+    paces: Paces = field(default_factory=Paces)
+    quarantine: Quarantine = field(default_factory=Quarantine)
+    progress: ProgressHub = field(default_factory=ProgressHub)
+
+
+@dataclass(frozen=True, slots=True)
+class JobContext:
+    """What a job knows of itself, learned once when it is submitted.
+
+    Attributes:
+        key: its site, as breakers, paces and measurements are keyed.
+        deadline: on trio's clock; `timeout` is the same in seconds from the submission.
+    """
+
+    job: Job
+    caller: Caller
+    key: BreakerKey
+    deadline: float
+    timeout: float
+
+
+class Execution:
+    """One job's way through the collaborators; the dispatcher cancels it at its deadline.
+
+    Attributes:
+        running: it has got as far as a worker.
+    """
+
+    def __init__(self, collaborators: Collaborators, context: JobContext) -> None:
+        self.running = False
+        self._with = collaborators
+        self._job = context.job
+        self._caller = context.caller
+        self._deadline = context.deadline
+        self._key = context.key
+        self._queued = 0.0
+
+    async def run(self) -> Answer:
+        """The answer.
+
+        Raises:
+            ServiceError: as typed: the extraction's own failure, CircuitOpen, QueueFull or ShuttingDown.
+        """
+        collaborators = self._with
+        collaborators.quarantine.check(self._job.url, trio.current_time())
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            await collaborators.breakers.ready(self._key)
+            await self._keep_pace()
+            ticket = Ticket(
+                self._caller.client,
+                tier=self._caller.tier,
+                deadline=self._deadline,
+                share=self._caller.share,
+                site=self._key.site,
+            )
+            async with self._cap(), collaborators.pool.acquire(ticket, self._waits) as lease:
+                self.running = True
+                self._queued += lease.waited
+                collaborators.progress.publish(self._job, Started(attempt))
+                outcome, pause = await self._permitted(lease, attempt)
+            self._set_pace(outcome)
+            if isinstance(outcome, Success):
+                return self._answer(outcome, lease)
+            failure = ExtractionError(outcome.code, outcome.message, retry_after=outcome.retry_after)
+            if pause is None:
+                self._report(outcome)
+                raise failure
+            collaborators.progress.publish(
+                self._job, Retrying(attempt + 1, pause, outcome.code, outcome.message)
+            )
+            await trio.sleep(pause)
+            if not collaborators.breakers.admits(self._key):  # others have met the same in the meantime
+                raise failure
+        raise AssertionError("the last attempt has no pause")
+
+    async def _permitted(self, lease: Lease, attempt: int) -> tuple[Outcome, float | None]:
+        """One attempt, under the breakers' permit, and the pause before the next, if there is to be one."""
+        permit = await self._with.breakers.admit(self._key, wait=False)  # a leased worker is not for waiting
+        call_result, retry_after = CallResult.IGNORED, None
+        began, ended = trio.current_time(), CANCELLED
+        try:
+            outcome = await lease.run(self._job, self._deadline - began)
+            if isinstance(outcome, Success):
+                call_result, ended = CallResult.SUCCESS, OK
+                return outcome, None
+            ended, retry_after = outcome.code.value, outcome.retry_after
+            pause = None if permit.is_probe else self._pause(outcome, attempt)
+            call_result = call_result_of(outcome) if pause is None else CallResult.IGNORED
+            return outcome, pause
+        except BaseException as error:
+            call_result = call_result_of_exception(error)
+            cost = lease.interrupted
+            if cost is not None and trio.current_time() >= self._deadline:
+                # The deadline, not a client that left; it blames the site only if the site was waited for.
+                ended = Code.DEADLINE.value
+                call_result = call_result_of(Failure(Code.DEADLINE, "", waiting=cost.cpu < cost.wall / 2))
+            raise
+        finally:
+            self._with.breakers.settle(permit, call_result, retry_after=retry_after)
+            self._note_deaths(lease)
+            seconds = trio.current_time() - began
+            self._with.measured.emit(
+                AttemptEnded(self._key.site, ended, self._caller.tier, lease.waited, seconds)
+            )
+
+    def _pause(self, failure: Failure, attempt: int) -> float | None:
+        """Seconds until the next attempt, or None where this failure is the last word."""
+        retry = traits(failure.code).retry
+        if retry is Retry.NEVER or attempt == MAX_ATTEMPTS or (retry is Retry.ONCE and attempt > 1):
+            return None
+        backoff = BACKOFF * 2 ** (attempt - 1) * (0.75 + 0.5 * self._with.jitter())
+        pause: float = max(backoff, failure.retry_after or 0.0)
+        return pause if trio.current_time() + pause + LEAST_TIME <= self._deadline else None
+
+    def _cap(self) -> AbstractAsyncContextManager[object]:
+        """One of the site's places, where they are limited; waited for before the pool's queue, not in it.
+
+        Raises:
+            QueueFull: as many wait for the site as may.
+        """
+        cap = self._with.caps.get(self._key.site)
+        if cap is None:
+            return nullcontext()
+        waiting = cap.statistics().tasks_waiting
+        if waiting >= MAX_WAITING:
+            raise QueueFull(waiting, retry_after=LEAST_TIME)
+        return cap
+
+    async def _keep_pace(self) -> None:
+        """Wait for the site's pace. Raises ExtractionError (RATE_LIMITED) where that would take too long."""
+        now, site = trio.current_time(), self._key.site
+        pace = self._with.paces.pace(site, now)
+        wait = pace.wait(now)
+        if now + wait + LEAST_TIME > self._deadline:
+            message = f"{site} asks to be left in peace for a while; try again later"
+            raise ExtractionError(Code.RATE_LIMITED, message, retry_after=wait)
+        pace.reserve(now)
+        try:
+            await trio.sleep(wait)
+        except trio.Cancelled:
+            pace.refund(trio.current_time())
+            raise
+
+    def _set_pace(self, outcome: Outcome) -> None:
+        now = trio.current_time()
+        pace = self._with.paces.pace(self._key.site, now)
+        if isinstance(outcome, Failure) and outcome.code is Code.RATE_LIMITED:
+            pace.slow_down(now, retry_after=outcome.retry_after)
+        elif call_result_of(outcome) is CallResult.SUCCESS:
+            pace.speed_up(now)
+
+    def _waits(self, lease: Lease) -> None:
+        self._with.progress.publish(self._job, Queued(lease.position, lease.expected_wait))
+
+    def _note_deaths(self, lease: Lease) -> None:
+        quarantine, now = self._with.quarantine, trio.current_time()
+        if lease.deaths and quarantine.killed(self._job.url, now, lease.deaths):
+            self._with.bus.emit(events.UrlQuarantined(site=self._key.site, deaths=lease.deaths))
+
+    def _report(self, failure: Failure) -> None:
+        """Tell of a failure that concerns more than its caller."""
+        site = self._key.site
+        if traits(failure.code).blame is Blame.SERVICE:
+            self._with.breakers.service_failed()
+        if failure.code is Code.EXTRACTOR_BROKEN:
+            self._with.bus.emit(events.ExtractorBroken(site=site, extractor=failure.extractor))
+        elif failure.code is Code.BLOCKED_TARGET:
+            self._with.bus.emit(events.EgressDenied(site=site))
+
+    def _answer(self, success: Success, lease: Lease) -> Answer:
+        return Answer(
+            success.body,
+            success.extractor,
+            queued=self._queued,
+            extracted=success.usage.wall,
+            position=lease.position,
+            expected_wait=lease.expected_wait,
+            etag=success.etag,
+            lifetime=success.lifetime,
+        )

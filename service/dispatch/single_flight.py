@@ -1,0 +1,96 @@
+"""Equal jobs in flight share one extraction; the last caller to leave cancels it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Generic, TypeVar
+
+import trio
+
+from ..errors import DeadlineExceeded
+
+Result = TypeVar("Result")
+
+
+class _Flight(Generic[Result]):
+    """One extraction under way, and how many callers wait for it."""
+
+    def __init__(self) -> None:
+        self._callers = 0
+        self._done = trio.Event()
+        self._scope = trio.CancelScope(shield=True)
+        self._result: Result | None = None
+        self._error: Exception | None = None
+
+    @property
+    def cancelled(self) -> bool:
+        return self._scope.cancel_called
+
+    async def run(self, run: Callable[[], Awaitable[Result]]) -> None:
+        # Shielded, so that it outlives the caller who began it while others wait. Bounded: `run` keeps its
+        # own deadline, and the last caller to leave cancels the scope.
+        with self._scope:
+            try:
+                self._result = await run()
+            except Exception as error:
+                self._error = error
+        self._done.set()
+
+    async def join(self) -> None:
+        """Wait for the landing as one of the callers."""
+        self._callers += 1
+        try:
+            await self._done.wait()
+        finally:
+            self._callers -= 1
+            if not self._callers:
+                self._scope.cancel()
+
+    def outcome(self) -> Result:
+        """What the landed flight brought, the same for every caller; raises what `run` raised."""
+        if self._error is not None:
+            raise self._error.with_traceback(None)  # or each caller's raise would lengthen the traceback
+        assert self._result is not None  # only a flight that everyone left lands with neither
+        return self._result
+
+
+class SingleFlight(Generic[Result]):
+    """The flights under way, by key."""
+
+    def __init__(self) -> None:
+        self._flights: dict[Hashable, _Flight[Result]] = {}
+
+    def __len__(self) -> int:
+        return len(self._flights)
+
+    async def do(
+        self, key: Hashable, run: Callable[[], Awaitable[Result]], *, deadline: float, timeout: float
+    ) -> Result:
+        """The result of `run`, or of an equal call that is already under way.
+
+        Args:
+            key: what makes two calls equal.
+            run: does the work within its own deadline; what it raises, every caller gets.
+            deadline: on trio's clock, when a caller who joined another's flight stops waiting.
+            timeout: the same in seconds, for the error's sentence.
+
+        Raises:
+            DeadlineExceeded: the flight of another caller did not land in time.
+        """
+        flight = self._flights.get(key)
+        if flight is not None and not flight.cancelled:
+            with trio.move_on_at(deadline):
+                await flight.join()
+                return flight.outcome()
+            raise DeadlineExceeded(timeout, running=True)
+
+        flight = self._flights[key] = _Flight()
+        try:
+            # The caller who begins a flight lends it a place in its own task: the nursery closes on landing.
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(flight.run, run)
+                await flight.join()
+        finally:
+            if self._flights.get(key) is flight:
+                del self._flights[key]
+        return flight.outcome()

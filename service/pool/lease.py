@@ -1,0 +1,142 @@
+"""A lease: the right of one request to run its job on a worker of the pool."""
+
+from __future__ import annotations
+
+import math
+from typing import Protocol
+
+import trio
+
+from ..errors import Code, ServiceError
+from ..wire import Failure, Job, Outcome, ProtocolError, Usage
+from .accounting import Cost
+from .admission import Ticket
+from .process import ResultTooLarge, WorkerDied
+from .worker import Reason, Worker
+
+DEATHS = 2  # workers that a job may cost
+
+
+class Lessor(Protocol):
+    """What a lease asks of the pool that granted it."""
+
+    async def exchange_worker(self, lease: Lease, *, fresh: bool) -> Worker: ...
+
+    def release(self, lease: Lease) -> None: ...
+
+    def retire(self, worker: Worker, reason: Reason) -> None: ...
+
+    def retries(self) -> bool: ...
+
+    def count(self, outcome: Outcome) -> None: ...
+
+    def learn(self, lease: Lease, usage: Usage, cost: Cost, seconds: float) -> None: ...
+
+
+class Lease:
+    """The right to run a job on a worker of the pool, for as long as the request needs it.
+
+    Attributes:
+        position: how many were to go before it when it entered the queue.
+        expected_wait: seconds, as estimated then.
+        waited: seconds in the queue.
+        interrupted: what the running job had cost when it was cancelled; None where none was.
+        deaths: workers that died of its job.
+    """
+
+    def __init__(self, pool: Lessor, ticket: Ticket) -> None:
+        self.ticket = ticket
+        self.position = 0
+        self.expected_wait = 0.0
+        self.waited = 0.0
+        self.interrupted: Usage | None = None
+        self.deaths = 0
+        self.worker: Worker | None = None
+        self._pool = pool
+        self._granted = trio.Event()
+        self._refusal: ServiceError | None = None
+
+    async def run(self, job: Job, timeout: float) -> Outcome:
+        """What became of `job` within `timeout` seconds; the caller sets the real deadline.
+
+        A job whose worker dies is tried once more, on a fresh one; where it died with its template, that is
+        no fault of the job's and does not count. Cancelled, it returns when the worker is killed and reaped.
+
+        Raises:
+            ShuttingDown: a fresh worker is needed, and the pool is closed.
+        """
+        deadline = trio.current_time() + timeout
+        outcome = await self._attempt(job, deadline)
+        while outcome is None and self.deaths < DEATHS and self._pool.retries():
+            outcome = await self._attempt(job, deadline)
+        if outcome is None:
+            outcome = Failure(Code.WORKER_CRASHED, "the extraction crashed, and a second attempt as well")
+        self._pool.count(outcome)
+        return outcome
+
+    async def _attempt(self, job: Job, deadline: float) -> Outcome | None:
+        """One try; None where the worker died of it."""
+        worker = await self._pool.exchange_worker(self, fresh=job.cookies is not None)
+        began, before = trio.current_time(), worker.process.cost()
+        worker.tasks += 1
+        worker.site = self.ticket.site
+        outcome: Outcome | None = None
+        reason: Reason | None = Reason.CRASHED
+        try:
+            outcome = await worker.process.run(job, deadline - began)
+            if job.cookies is not None:
+                reason = Reason.COOKIES
+            elif isinstance(outcome, Failure) and outcome.code is Code.BUDGET_EXCEEDED:
+                reason = Reason.SPENT
+            else:
+                reason = None
+        except ResultTooLarge:
+            outcome = Failure(Code.RESULT_TOO_LARGE, "the result is larger than this service passes on")
+            reason = Reason.OVERSIZED
+        except (WorkerDied, ProtocolError):
+            pass
+        except trio.Cancelled:
+            reason = Reason.INTERRUPTED
+            raise
+        finally:
+            seconds = trio.current_time() - began
+            # Now: of a dead process nothing can be read. One that has answered has no children left.
+            cost = worker.process.cost(below=outcome is None) - before
+            self._pool.learn(self, outcome.usage if outcome is not None else Usage(), cost, seconds)
+            if reason is None:
+                self._pool.release(self)
+            else:
+                self._pool.retire(worker, reason)
+            if reason is Reason.INTERRUPTED:
+                self.interrupted = Usage(cpu=cost.cpu, wall=seconds)
+            if outcome is None:
+                # Bounded by the slot's kill and reap: see Process.end.
+                with trio.CancelScope(shield=True):
+                    await worker.gone.wait()
+        self.deaths += outcome is None and worker.status is not None
+        return outcome
+
+    @property
+    def held(self) -> Worker:
+        """The worker, which has to be there."""
+        assert self.worker is not None
+        return self.worker
+
+    async def granted(self) -> None:
+        """Return when a worker is granted. Raises the ServiceError with which the lease was refused."""
+        await self._granted.wait()
+        self._granted = trio.Event()
+        if self._refusal is not None:
+            raise self._refusal
+
+    def grant(self, worker: Worker) -> None:
+        """Hold `worker` from now on."""
+        worker.ticket = self.ticket
+        worker.watch.deadline = math.inf
+        self.worker = worker
+        self._granted.set()
+
+    def refuse(self, error: ServiceError) -> None:
+        """No worker will be granted."""
+        self._refusal = error
+        self._granted.set()

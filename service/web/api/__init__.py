@@ -1,0 +1,1 @@
+"""The API: its routes, the schemas of requests and responses, the OpenAPI document."""

@@ -1,0 +1,57 @@
+"""What an admin may do: take circuit breakers into his own hands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from quart import Blueprint, Response, request
+from quart_schema import operation_id, security_scheme, tag
+from quart_schema.documentation import document_request, document_response
+
+from ..http.responses import respond_with_json
+from ..services import Services
+from .extract import read_body
+from .models import ResetResponse
+from .openapi import SECURITY, fails
+from .requests import ResetRequest
+
+Operation = Callable[[str | None], tuple[str, str]]
+
+
+def blueprint(services: Services) -> Blueprint:
+    routes = Blueprint("admin", __name__)
+    breakers = services.breakers
+    for action, operation, summary, done in (
+        ("reset", breakers.reset, "Make circuit breakers as new.", "reset"),
+        ("close", breakers.close, "Close circuit breakers, and let traffic back in gradually.", "closed"),
+        ("open", breakers.force_open, "Keep circuit breakers open until told otherwise.", "opened"),
+        ("disable", breakers.disable, "Let every call through until told otherwise.", "disabled"),
+    ):
+        view = _view(services, action, operation, summary, done)
+        routes.add_url_rule(
+            f"/api/v1/admin/circuit-breaker/{action}", action, view_func=view, methods=["POST"]
+        )
+    return routes
+
+
+def _view(
+    services: Services, action: str, operation: Operation, summary: str, done: str
+) -> Callable[[], Any]:
+    @operation_id(f"circuit_breaker_{action}")
+    @tag(["operation"])
+    @security_scheme(SECURITY)
+    @document_request(ResetRequest)
+    @document_response(ResetResponse)
+    @fails(400, 401, 403, 413, 415)
+    async def operate() -> Response:
+        services.keys.require_admin(request.headers)
+        asked = await read_body(ResetRequest) if await request.get_data() else ResetRequest(site=None)
+        previous, current = operation(asked.site)
+        whose = f"The circuit breaker of {asked.site} was" if asked.site else "All circuit breakers were"
+        return await respond_with_json(
+            ResetResponse(ok=True, message=f"{whose} {done}", previous_state=previous, current_state=current)
+        )
+
+    operate.__doc__ = f"{summary}\n\nThe site's, or all of them; the body may be left out."
+    return operate

@@ -1,0 +1,108 @@
+"""Many URLs in one request: a line of JSON for each, in the order in which they are done.
+
+A batch has a few lanes. Each takes the next URL, submits it as any other request of the same client, and
+waits until its line was taken. So a batch never holds more places in the queue than it has lanes, a client
+that does not read stops it, and one that leaves cancels what runs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, Iterator
+from typing import Any
+
+import trio
+from quart import Blueprint, Response
+from quart_schema import security_scheme, tag
+from quart_schema.documentation import document_request
+
+from ...dispatch.request import Answer, Caller
+from ...errors import Code, ServiceError, ShuttingDown
+from ...lifecycle import Phase
+from ...wire import Job, Kind
+from .. import errors
+from ..services import Services
+from . import urls
+from .extract import MAX_BODY, admit, charge, read_body
+from .models import BatchLine
+from .openapi import EXTRACTION_STATUSES, SECURITY, fails, streams
+from .requests import BatchRequest
+from .streaming import LINES, outcome, stream
+
+LANES = 4  # URLs of one batch that wait or run at a time
+
+
+def blueprint(services: Services) -> Blueprint:
+    routes = Blueprint("batch", __name__)
+
+    @routes.post("/api/v1/batch")
+    @tag(["extraction"])
+    @security_scheme(SECURITY)
+    @document_request(BatchRequest)
+    @streams(LINES, BatchLine, "A line for each URL, in the order in which they are done.")
+    @fails(*(status for status in EXTRACTION_STATUSES if status not in (422, 502, 504)))
+    async def batch() -> Response:
+        """Metadata or sizes of many URLs, line by line, in the order in which they are done.
+
+        Each line tells the URL and its place in the request, and what a request of its own would have been
+        answered. A batch counts as many requests as it has URLs. X-Deadline-Ms holds for each URL.
+        """
+        caller = admit(services)
+        asked = await read_body(BatchRequest, most=MAX_BODY)
+        charge(services, asked.urls)
+        return stream(lines(services, asked, caller), LINES)
+
+    return routes
+
+
+@trio.as_safe_channel
+async def lines(services: Services, asked: BatchRequest, caller: Caller) -> AsyncGenerator[bytes, None]:
+    """The lines that answer `asked`. At worst it holds a result for each lane, and the one being written."""
+    done, taken = trio.open_memory_channel[bytes](0)
+    numbered = iter(enumerate(asked.urls))
+    async with trio.open_nursery() as nursery:
+        async with done:
+            for _ in range(LANES):
+                nursery.start_soon(_lane, services, asked, caller, numbered, done.clone())
+        async for line in taken:
+            yield line
+
+
+async def _lane(
+    services: Services,
+    asked: BatchRequest,
+    caller: Caller,
+    numbered: Iterator[tuple[int, str]],
+    done: trio.MemorySendChannel[bytes],
+) -> None:
+    """Take one URL after the other until none is left."""
+    async with done:
+        for index, url in numbered:
+            found = await _one(services, asked, caller, url)
+            place: dict[str, Any] = {"index": index, "url": url}
+            if isinstance(found, Answer):
+                head = json.dumps({**place, "ok": True}).encode()
+                await done.send(b'%s, "result": %s}\n' % (head[:-1], found.body))
+            else:
+                await done.send(json.dumps({**place, **found}).encode() + b"\n")
+
+
+async def _one(services: Services, asked: BatchRequest, caller: Caller, url: str) -> Answer | dict[str, Any]:
+    """The answer for `url`, or the JSON of the error. Where the queue is full it tries again in its time."""
+    try:
+        schemes = ("https",) if asked.kind == "size" else ("https", "http")
+        urls.check(url, schemes=schemes, sites=services.config.sites)
+    except ServiceError as error:
+        return errors.describe(error, caller.request_id)
+    job = Job(Kind(asked.kind), url, fields=tuple(asked.fields))
+    patience = trio.current_time() + min(services.config.job_timeout, caller.timeout)
+    while services.lifecycle.phase is not Phase.DRAINING:
+        found = await outcome(services, job, caller)
+        if isinstance(found, Answer) or found["code"] != Code.QUEUE_FULL:
+            return found
+        pause = found["retryAfter"]
+        if trio.current_time() + pause > patience:
+            return found
+        with trio.move_on_after(pause):
+            await services.lifecycle.draining.wait()
+    return errors.describe(ShuttingDown(), caller.request_id)

@@ -1,0 +1,83 @@
+"""GET /api/v1/events: what happens in the service, as server-sent events for admins."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator
+
+import trio
+from quart import Blueprint, Response, request
+from quart_schema import security_scheme, tag
+
+from ...errors import Code
+from ...lifecycle import Lifecycle
+from ...telemetry.event_log import EventLog, Record, TooManySubscribers
+from ..errors import Refused
+from ..services import Services
+from .models import Notice
+from .openapi import SECURITY, fails, streams
+from .streaming import EVENTS, HEARTBEAT, event, stream
+
+SILENCE = 10.0  # seconds without an event after which a sign of life is sent
+LAST = "DrainEnded"  # the event after which there is none
+
+
+def blueprint(services: Services) -> Blueprint:
+    routes = Blueprint("notices", __name__)
+
+    @routes.get("/api/v1/events")
+    @tag(["operation"])
+    @security_scheme(SECURITY)
+    @streams(EVENTS, Notice, "Events as they happen, with comments as signs of life.")
+    @fails(401, 403, 503)
+    async def notices() -> Response:
+        """Transitions of breakers, workers and the service, as server-sent events; for admins.
+
+        Who comes back with Last-Event-ID gets what was missed, as far as it is still known.
+        """
+        services.keys.require_admin(request.headers)
+        event_log = services.telemetry.event_log
+        if event_log.full:
+            raise too_many()
+        return stream(_follow(event_log, services.lifecycle, _last_seen()), EVENTS)
+
+    return routes
+
+
+def too_many() -> Refused:
+    return Refused(Code.QUEUE_FULL, "Too many clients follow the events already", retry_after=30)
+
+
+def _last_seen() -> int | None:
+    text = request.headers.get("Last-Event-ID", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
+
+
+@trio.as_safe_channel
+async def _follow(
+    event_log: EventLog, lifecycle: Lifecycle, after: int | None
+) -> AsyncGenerator[bytes, None]:
+    try:
+        with event_log.subscribe(after=after) as subscription:
+            yield HEARTBEAT  # so that the head is sent at once
+            while True:
+                over = lifecycle.closing.is_set()  # then the last event was told already
+                record = subscription.take() if over else await subscription.next(SILENCE)
+                if lost := subscription.take_lost():
+                    yield event("lost", b'{"events": %d}' % lost)
+                if record is not None:
+                    yield told(record)
+                    if record.event == LAST:
+                        return
+                elif over:
+                    return
+                else:
+                    yield HEARTBEAT
+    except TooManySubscribers:
+        return  # the last place was taken between the look and the step
+
+
+def told(record: Record) -> bytes:
+    """The record as a server-sent event with its number as id."""
+    data = {"at": record.at, "level": record.level, **record.fields}
+    return b"id: %d\n" % record.number + event(record.event, json.dumps(data, ensure_ascii=False).encode())

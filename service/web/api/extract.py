@@ -1,0 +1,201 @@
+"""Metadata and sizes: from a request to a job, and from its answer to a response."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TypeVar
+
+import trio
+from pydantic import BaseModel, ValidationError
+from quart import Blueprint, Response, request
+from quart_schema import security_scheme, tag
+from quart_schema.documentation import document_querystring, document_request, document_response
+
+from ...dispatch.request import Caller
+from ...errors import Code
+from ...wire import Job, Kind
+from ..errors import Refused, too_large
+from ..http.access_control import authorize
+from ..http.authentication import HEADER
+from ..http.limits import client_of
+from ..http.request_context import current
+from ..services import Services
+from . import urls
+from .answers import respond
+from .models import ExtractResponse, Progress, SizeResponse
+from .openapi import EXTRACTION_STATUSES, SECURITY, fails, streams
+from .progress_stream import follow
+from .requests import ExtractQuery, ExtractRequest, SizeRequest, refusal
+from .streaming import EVENTS, JSON, LINES, accepted, stream
+
+DEADLINE = "X-Deadline-Ms"
+MAX_BODY = 256 * 1024
+MAX_BODY_WITHOUT_COOKIES = 10 * 1024
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def blueprint(services: Services) -> Blueprint:
+    routes = Blueprint("extract", __name__)
+    sites = services.config.sites
+
+    async def answer(job: Job, caller: Caller) -> Response:
+        result = await services.dispatcher.submit(job, caller)
+        if not job.lines:
+            body = await request.data if request.method == "POST" else b""
+            services.memo.learn(request.scope, body, job)
+        return await respond(result, LINES if job.lines else JSON, services.memo)
+
+    async def extract(asked: ExtractQuery, cookies: str | None, caller: Caller) -> Response:
+        url = urls.check(asked.url, schemes=("https", "http"), sites=sites)
+        liked = accepted(JSON, LINES, *((EVENTS,) if request.method == "GET" else ()))
+        job = Job(
+            Kind.EXTRACT,
+            url,
+            fields=tuple(asked.fields),
+            playlist=asked.playlist,
+            lines=liked == LINES,
+            cookies=cookies,
+        )
+        response = (
+            stream(follow(services, job, caller), EVENTS) if liked == EVENTS else await answer(job, caller)
+        )
+        response.headers.add("Vary", "Accept")
+        return response
+
+    @routes.post("/api/v1/size")
+    @tag(["extraction"])
+    @security_scheme(SECURITY)
+    @document_request(SizeRequest)
+    @document_response(SizeResponse)
+    @fails(*EXTRACTION_STATUSES)
+    async def size() -> Response:
+        """Sizes of a video per resolution, in bytes and as text."""
+        caller = admit(services)
+        asked = await read_body(SizeRequest)
+        url = urls.check(asked.url, schemes=("https",), sites=sites)
+        job = Job(Kind.SIZE, url, duration_hint=asked.duration_hint, cookies=asked.cookies)
+        return await answer(job, caller)
+
+    @routes.get("/api/v1/extract")
+    @tag(["extraction"])
+    @security_scheme(SECURITY)
+    @document_querystring(ExtractQuery)
+    @document_response(ExtractResponse)
+    @streams(EVENTS, Progress, "Progress: queued, started, retrying; done has the result or the error.")
+    @streams(LINES, ExtractResponse, "A playlist without its entries, then a line for each of them.")
+    @fails(*(status for status in EXTRACTION_STATUSES if status not in (413, 415)))
+    async def extract_by_query() -> Response:
+        """A video's metadata, as yt-dlp gives it.
+
+        `fields` may be repeated or separated by commas. Cookies are accepted by POST alone: a query ends up
+        in logs. Accept: application/x-ndjson asks for a playlist line by line, and text/event-stream for the
+        extraction's progress: events queued (position, expectedWait), started (attempt), retrying (attempt,
+        delay, code, error), and last of all done, whose data are the result or the error.
+        """
+        caller = admit(services)
+        return await extract(_read_query(), None, caller)
+
+    @routes.post("/api/v1/extract")
+    @tag(["extraction"])
+    @security_scheme(SECURITY)
+    @document_request(ExtractRequest)
+    @document_response(ExtractResponse)
+    @streams(LINES, ExtractResponse, "A playlist without its entries, then a line for each of them.")
+    @fails(*EXTRACTION_STATUSES)
+    async def extract_by_body() -> Response:
+        """A video's metadata, as yt-dlp gives it; with cookies if need be.
+
+        Accept: application/x-ndjson asks for a playlist line by line: first what is known of the whole, then
+        each entry.
+        """
+        caller = admit(services)
+        asked = await read_body(ExtractRequest)
+        return await extract(asked, asked.cookies, caller)
+
+    return routes
+
+
+def admit(services: Services) -> Caller:
+    """Let a request for work in, and say whose it is.
+
+    Raises:
+        ShuttingDown: the service drains.
+        Refused: TOO_MANY_REQUESTS, or UNAUTHORIZED.
+    """
+    context = current()
+    known, identity = authorize(services, context, request.headers.get(HEADER))
+    return Caller(
+        client=client_of(known, context.client),
+        tier=identity.tier,
+        share=identity.share,
+        timeout=_patience(request.headers.get(DEADLINE)),
+        request_id=context.request_id,
+        admin=identity.admin,
+        fresh="no-cache" in request.headers.get("Cache-Control", ""),
+    )
+
+
+def charge(services: Services, urls: Sequence[str]) -> None:
+    """Count a batch of `urls` as that many requests; one of them was counted by `admit`.
+
+    Raises:
+        Refused: TOO_MANY_REQUESTS, or INVALID_REQUEST for a batch that no waiting would let in.
+    """
+    context = current()
+    known = services.keys.identify(request.headers.get(HEADER))
+    limit = services.limits.of(known)
+    if limit is not None and len(urls) > limit.limit:
+        message = f"The field urls may have at most {limit.limit} entries: each counts as a request"
+        raise Refused(Code.INVALID_REQUEST, message, field="urls")
+    allowance = services.limits.take(known, context.client, trio.current_time(), len(urls) - 1)
+    if allowance is not None:
+        context.headers.update(allowance.headers)
+
+
+def _patience(header: str | None) -> float:
+    """Seconds that the client gives; no limit of its own where it says nothing.
+
+    Raises:
+        Refused: INVALID_REQUEST, where the header is not a whole number of milliseconds.
+    """
+    if header is None:
+        return math.inf
+    if not (header.isascii() and header.isdigit() and int(header[:10]) > 0 and len(header) <= 10):
+        raise Refused(Code.INVALID_REQUEST, f"The header {DEADLINE} must be a number of milliseconds above 0")
+    return int(header) / 1000
+
+
+async def read_body(model: type[M], *, most: int = MAX_BODY_WITHOUT_COOKIES) -> M:
+    """The request's JSON body, checked; only cookies make it longer than `most` bytes.
+
+    Raises:
+        Refused: UNSUPPORTED_MEDIA_TYPE, PAYLOAD_TOO_LARGE or INVALID_REQUEST, which names the field.
+    """
+    if not request.is_json:
+        raise Refused(
+            Code.UNSUPPORTED_MEDIA_TYPE, "Send the body as JSON, with Content-Type: application/json"
+        )
+    data = await request.get_data()  # at most MAX_CONTENT_LENGTH; more is refused while it arrives
+    try:
+        # Strict: "5" is no number. What is not JSON at all is found in the same pass.
+        found = model.model_validate_json(data, strict=True)
+    except ValidationError as error:
+        raise refusal(error) from None
+    if len(data) > most and getattr(found, "cookies", None) is None:
+        raise too_large()
+    return found
+
+
+def _read_query() -> ExtractQuery:
+    if "cookies" in request.args:
+        raise Refused(
+            Code.INVALID_REQUEST, "The field cookies is accepted in the body of a POST alone", field="cookies"
+        )
+    values = {name: ",".join(request.args.getlist(name)) for name in ("fields",) if name in request.args}
+    values |= {name: request.args[name] for name in ("url", "playlist") if name in request.args}
+    try:
+        return ExtractQuery.model_validate(values)
+    except ValidationError as error:
+        raise refusal(error) from None

@@ -1,0 +1,210 @@
+"""How the service is: for people and old clients, and as an orchestrator's probes. Asks no site anything."""
+
+from __future__ import annotations
+
+import os
+import platform
+from typing import Any, Literal
+
+import psutil
+from quart import Blueprint, Response, request
+from quart_schema import tag
+from quart_schema.documentation import document_response
+
+from ... import __version__
+from ...breaker.statistics import BreakersStatistics
+from ...config import Config
+from ...errors import Code
+from ...lifecycle import Phase
+from ...logs import timestamp
+from ...pool.statistics import PoolStatistics
+from .. import errors
+from ..http.authentication import HEADER
+from ..http.request_context import current
+from ..http.responses import encoded, respond_with, respond_with_json
+from ..services import Services
+from .metrics import circuit_breaker, circuit_breakers, uptime, worker_pool
+from .models import (
+    Cache,
+    Dependency,
+    ErrorResponse,
+    HealthResponse,
+    ProbeResponse,
+    RootResponse,
+    UnhealthyResponse,
+)
+
+PATHS = frozenset({"/health", "/health/main", "/health/live", "/health/ready"})
+
+Status = Literal["healthy", "degraded", "unhealthy"]
+
+
+def blueprint(services: Services) -> Blueprint:
+    routes = Blueprint("health", __name__)
+
+    @routes.get("/")
+    @tag(["operation"])
+    @document_response(RootResponse)
+    async def root() -> Response:
+        """Who is here."""
+        return await respond_with_json(
+            RootResponse(
+                ok=True,
+                service="ytdlpd",
+                version=__version__,
+                status="running",
+                documentation="/api/v1/docs",
+            )
+        )
+
+    @routes.get("/health")
+    @tag(["operation"])
+    @document_response(HealthResponse)
+    @document_response(UnhealthyResponse, 503)
+    async def health() -> Response:
+        """How the service is, with its counters; pids, paths and memory only with an admin's key."""
+        return await _respond(services)
+
+    @routes.get("/health/main")
+    @tag(["operation"])
+    @document_response(HealthResponse)
+    @document_response(UnhealthyResponse, 503)
+    async def health_main() -> Response:
+        """The same as /health, where old clients look for it."""
+        return await _respond(services)
+
+    @routes.get("/health/live")
+    @tag(["operation"])
+    @document_response(ProbeResponse)
+    async def live() -> Response:
+        """Whether the process answers at all; an orchestrator restarts it when not."""
+        return await respond_with(_ALIVE)
+
+    @routes.get("/health/ready")
+    @tag(["operation"])
+    @document_response(ProbeResponse)
+    @document_response(ErrorResponse, 503)
+    async def ready() -> Response:
+        """Whether to send requests here; 503 until the floor is warm, and from the moment a drain begins."""
+        phase = services.lifecycle.phase
+        if phase is not Phase.READY:
+            code, why = _NOT_READY[phase]
+            raise errors.Refused(code, why, retry_after=_RETRY, status=phase.value)
+        return await respond_with(_READY)
+
+    return routes
+
+
+_ALIVE = encoded(ProbeResponse(ok=True, status="alive"))
+_READY = encoded(ProbeResponse(ok=True, status="ready"))
+_RETRY = 5.0  # seconds that a start or a restart takes, about
+_NOT_READY = {
+    Phase.STARTING: (Code.STARTING, "The service is starting; no worker is warm yet"),
+    Phase.DRAINING: (Code.SHUTTING_DOWN, "The service is shutting down"),
+}
+
+
+def well(services: Services, path: str, presented: str | None) -> bytes | None:
+    """The JSON of a GET of `path`, one of PATHS; None where it is to be answered with an error.
+
+    Args:
+        presented: the client's key.
+    """
+    if path == "/health/live":
+        return _ALIVE
+    if path == "/health/ready":
+        return _READY if services.lifecycle.phase is Phase.READY else None
+    report, code = _report(services, presented)
+    return encoded(HealthResponse(**report)) if code is None else None
+
+
+async def _respond(services: Services) -> Response:
+    report, code = _report(services, request.headers.get(HEADER))
+    if code is None:
+        return await respond_with_json(HealthResponse(**report))
+    context = current()
+    context.code = code
+    wait = errors.waiting(code, _RETRY)
+    report |= {"error": report["reason"], "code": code, "retry_after": wait}
+    report["request_id"] = context.request_id
+    response = await respond_with_json(UnhealthyResponse(**report), 503)
+    response.headers["Retry-After"] = str(wait)
+    return response
+
+
+def _report(services: Services, presented: str | None) -> tuple[dict[str, Any], Code | None]:
+    """The fields of the report, and the code of the error where the service cannot serve."""
+    admin = services.keys.is_admin(presented)
+    pool, breakers = services.pool.statistics(), services.breakers.statistics()
+    status, code, reason = _judge(pool, breakers, services.lifecycle.phase, services.config)
+    report = {
+        "ok": status != "unhealthy",
+        "status": status,
+        "reason": reason,
+        "timestamp": timestamp(),
+        "version": __version__,
+        "uptime": uptime(services.lifecycle.uptime),
+        "system": _system() if admin else {"platform": platform.system()},
+        "process": _process() if admin else {},
+        "dependencies": {
+            "ytdlp": Dependency(available=pool.ytdlp is not None, version=pool.ytdlp),
+            "javascript": Dependency(available=pool.runtime is not None, version=pool.runtime),
+        },
+        "worker_pool": worker_pool(pool, services.config, details=admin),
+        "circuit_breaker": circuit_breaker(breakers, services.config),
+        "circuit_breakers": circuit_breakers(breakers) if admin else None,
+        "cache": Cache.model_validate(services.dispatcher.cache()),
+        "config": {
+            "requireAuth": services.config.require_auth,
+            "sites": services.config.sites,
+            "rateLimitWindowMs": services.config.rate_limit_window_ms,
+            "rateLimitMaxRequests": services.config.rate_limit_max_requests,
+        },
+    }
+    return report, code
+
+
+def _judge(
+    pool: PoolStatistics, breakers: BreakersStatistics, phase: Phase, config: Config
+) -> tuple[Status, Code | None, str | None]:
+    """The status, the code of the error where it cannot serve, and a sentence that says why."""
+    if phase is not Phase.READY:
+        return "unhealthy", *_NOT_READY[phase]
+    booting = any(worker.state == "booting" for worker in pool.workers)
+    if pool.active_workers == 0 and (pool.degraded or not booting):
+        return "unhealthy", Code.INTERNAL, "No worker is ready and none can be started"
+    if breakers.service.state == "OPEN":
+        return "unhealthy", Code.CIRCUIT_OPEN, "The service's own circuit breaker is open"
+    if pool.active_workers == 0:
+        return "degraded", None, "No worker is ready yet; requests wait"
+    if pool.degraded:
+        return "degraded", None, "New workers fail to start; those that are ready go on"
+    if pool.queue_length and pool.queue_length >= config.queue_max:
+        return "degraded", None, "The queue is full"
+    if breakers.state != "CLOSED":
+        return "degraded", None, "The circuit breaker of at least one site is not closed"
+    return "healthy", None, None
+
+
+def _system() -> dict[str, Any]:
+    memory = psutil.virtual_memory()
+    return {
+        "platform": platform.system(),
+        "release": platform.release(),
+        "python": platform.python_version(),
+        "cpus": os.cpu_count(),
+        "loadAverage": list(os.getloadavg()),
+        "memory": {"total": memory.total, "available": memory.available},
+    }
+
+
+def _process() -> dict[str, Any]:
+    process = psutil.Process()
+    memory = process.memory_info()
+    return {
+        "pid": process.pid,
+        "memory": {"rss": memory.rss, "vms": memory.vms},
+        "threads": process.num_threads(),
+        "fileDescriptors": process.num_fds(),
+        "workingDirectory": os.getcwd(),
+    }

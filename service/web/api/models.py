@@ -1,0 +1,307 @@
+"""What clients are answered, as pydantic models: what is sent, and what the API document says of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, Json, RootModel
+from pydantic.alias_generators import to_camel
+
+from ...errors import Code
+
+
+class Model(BaseModel):
+    """Base of responses: snake_case here, camelCase in JSON."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, from_attributes=True)
+
+
+class ErrorResponse(Model):
+    """An error; branch on `code`, show `error`."""
+
+    ok: Literal[False] = False
+    error: str = Field(description="A sentence that a person can act on.")
+    code: Code
+    retry_after: int | None = Field(None, description="Seconds after which trying again may help.")
+    request_id: str = Field(description="The same as in X-Request-ID.")
+
+
+class SizeResponse(Model):
+    """Sizes per resolution."""
+
+    model_config = ConfigDict(extra="allow")
+
+    ok: Literal[True] = True
+    bytes: dict[str, int | None] = Field(description="By key (s144p … s4320p and variants of a codec).")
+    human: dict[str, str | None] = Field(description='The same as text ("18.50 MB"), and the duration.')
+    duration: int | None = Field(description="Whole seconds.")
+
+
+class ExtractResponse(Model):
+    """The metadata as yt-dlp gives it; fields differ from site to site."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class Progress(Model):
+    """A server-sent event of an extraction."""
+
+    model_config = ConfigDict(json_schema_mode_override="validation")  # the data are text on their way
+
+    event: Literal["queued", "started", "retrying", "done"]
+    data: Json[dict[str, Any]]
+
+
+class NoticeData(Model):
+    """These, and the fields of the event's kind."""
+
+    model_config = ConfigDict(extra="allow")
+
+    at: datetime = Field(description="When it happened.")
+    level: Literal["debug", "info", "warning"] = Field(description="How grave it is.")
+
+
+class Lost(Model):
+    """The client was too slow for some events."""
+
+    events: int = Field(description="How many there were.")
+
+
+class Notice(Model):
+    """A server-sent event of the service: its kind (BreakerChanged, WorkerEnded … or lost) and its fields."""
+
+    model_config = ConfigDict(json_schema_mode_override="validation")
+
+    event: str
+    data: Json[NoticeData | Lost]
+    id: str | None = Field(None, description="Its number, for Last-Event-ID.")
+
+
+class BatchSuccess(Model):
+    """What a URL of a batch has brought."""
+
+    index: int = Field(description="Its place in `urls`, from 0.")
+    url: str
+    ok: Literal[True] = True
+    result: dict[str, Any] = Field(description="What a request of its own would have been answered.")
+
+
+class BatchFailure(ErrorResponse):
+    """Why a URL of a batch has brought nothing."""
+
+    index: int = Field(description="Its place in `urls`, from 0.")
+    url: str
+
+
+class BatchLine(RootModel[BatchSuccess | BatchFailure]):
+    """One line of a batch's answer."""
+
+
+class RootResponse(Model):
+    """The service says who it is."""
+
+    ok: bool
+    service: str
+    version: str
+    status: str
+    documentation: str
+
+
+class Uptime(Model):
+    seconds: float
+    formatted: str
+
+
+class Dependency(Model):
+    available: bool
+    version: str | None
+
+
+class PoolConfig(Model):
+    min_workers: int
+    max_workers: int
+    max_tasks_per_worker: int
+    worker_idle_ms: int
+    ytdlp_timeout_ms: int
+    queue_max: int
+
+
+class Worker(Model):
+    pid: int
+    state: str
+    tasks: int
+    age: float
+    rss: int
+
+
+class WorkerPool(Model):
+    """The pool's counters; `workers` only with an admin's key."""
+
+    total_tasks: int
+    completed_tasks: int
+    failed_tasks: int
+    active_workers: int
+    idle_workers: int
+    queue_length: int
+    peak_workers: int
+    active_tasks: int
+    workers_created: int
+    workers_destroyed: int
+    retried_tasks: int
+    boot_failures: int
+    target: int
+    degraded: bool = Field(description="Workers fail to boot, one after the other.")
+    expected_wait: float = Field(description="Seconds that one more request would wait.")
+    scaling: str = Field(description="Why there are as many workers as there are.")
+    config: PoolConfig
+    workers: list[Worker] | None = None
+
+
+class BreakerCounters(Model):
+    total_requests: int
+    total_failures: int
+    total_successes: int
+    rejected_requests: int
+    ignored_requests: int
+    opened_count: int
+
+
+class BreakerConfig(Model):
+    failure_threshold: int
+    volume_threshold: int
+    success_threshold: int
+    cooldown_ms: int
+
+
+class CircuitBreaker(Model):
+    """All breakers summed up: the worst state, the counters added."""
+
+    state: str
+    failures: int
+    successes: int
+    stats: BreakerCounters
+    config: BreakerConfig
+
+
+class SiteBreaker(Model):
+    """The breaker of one site."""
+
+    site: str
+    state: str
+    failures: int
+    successes: int
+    retry_after: float | None
+    stats: BreakerCounters
+
+
+class Cache(Model):
+    """The results that are kept to be given again."""
+
+    hits: int
+    misses: int
+    refusals: int = Field(description='Hits of a "no" for good.')
+    stale: int = Field(description="Results past their time, given while a circuit breaker was open.")
+    evictions: int
+    entries: int
+    bytes: int
+    max_bytes: int
+
+
+class HealthResponse(Model):
+    """How the service is; 503 when it cannot serve."""
+
+    ok: bool
+    status: Literal["healthy", "degraded", "unhealthy"]
+    reason: str | None = Field(description="Why it is not healthy.")
+    timestamp: str
+    version: str
+    uptime: Uptime
+    system: dict[str, Any]
+    process: dict[str, Any] = Field(description="Filled only with an admin's key.")
+    dependencies: dict[str, Dependency]
+    worker_pool: WorkerPool
+    circuit_breaker: CircuitBreaker
+    circuit_breakers: list[SiteBreaker] | None = Field(None, description="Only with an admin's key.")
+    cache: Cache
+    config: dict[str, Any]
+
+
+class UnhealthyResponse(HealthResponse, ErrorResponse):
+    """The same, as an error."""
+
+    ok: Literal[False] = False
+
+
+class ProbeResponse(Model):
+    """An orchestrator's probe."""
+
+    ok: bool
+    status: str
+
+
+class MetricsResponse(Model):
+    """Counters since the start."""
+
+    ok: bool
+    timestamp: str
+    version: str
+    uptime: Uptime
+    worker_pool: WorkerPool
+    circuit_breaker: CircuitBreaker
+    circuit_breakers: list[SiteBreaker]
+    cache: Cache
+    paces: list[Pace]
+
+
+class ResetResponse(Model):
+    """What a reset changed."""
+
+    ok: bool
+    message: str
+    previous_state: str
+    current_state: str
+
+
+class QuarantinedUrl(Model):
+    """A URL that is refused for a while."""
+
+    url: str
+    host: str
+    deaths: int = Field(description="Workers that it has killed.")
+    seconds_left: float
+
+
+class QuarantineResponse(Model):
+    """All URLs that are refused."""
+
+    ok: bool
+    urls: list[QuarantinedUrl]
+
+
+class ReleaseResponse(Model):
+    """How many were known."""
+
+    ok: bool
+    released: int
+
+
+class Pace(Model):
+    """How fast a site is asked; slowed down by its 429s, sped up again by its answers."""
+
+    site: str
+    rate: float = Field(description="Requests per second.")
+    wait: float = Field(description="Seconds that a request made now would wait.")
+    cuts: int = Field(description="How often a 429 has slowed it down.")
+
+
+class DocsResponse(Model):
+    """What the service offers."""
+
+    version: str
+    service: str
+    description: str
+    endpoints: dict[str, str]
+    features: dict[str, str]
+    authentication: dict[str, Any]
+    rate_limit: dict[str, Any]

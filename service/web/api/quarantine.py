@@ -1,0 +1,56 @@
+"""The URLs that kill workers: listed for an admin, and released by one."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import trio
+from quart import Blueprint, Response, request
+from quart_schema import security_scheme, tag
+from quart_schema.documentation import document_request, document_response
+
+from ..http.responses import respond_with_json
+from ..services import Services
+from .extract import read_body
+from .models import QuarantinedUrl, QuarantineResponse, ReleaseResponse
+from .openapi import SECURITY, fails
+from .requests import ReleaseRequest
+
+
+def blueprint(services: Services) -> Blueprint:
+    routes = Blueprint("quarantine", __name__)
+
+    @routes.get("/api/v1/admin/quarantine")
+    @tag(["operation"])
+    @security_scheme(SECURITY)
+    @document_response(QuarantineResponse)
+    @fails(401, 403)
+    async def listed() -> Response:
+        """URLs that are refused because they crashed the extraction repeatedly."""
+        services.keys.require_admin(request.headers)
+        found = services.dispatcher.quarantine.listed(trio.current_time())
+        urls = [
+            QuarantinedUrl(
+                url=each.url,
+                host=urlsplit(each.url).hostname or "",
+                deaths=each.deaths,
+                seconds_left=round(each.seconds_left, 1),
+            )
+            for each in found
+        ]
+        return await respond_with_json(QuarantineResponse(ok=True, urls=urls))
+
+    @routes.post("/api/v1/admin/quarantine/release")
+    @tag(["operation"])
+    @security_scheme(SECURITY)
+    @document_request(ReleaseRequest)
+    @document_response(ReleaseResponse)
+    @fails(400, 401, 403, 413, 415)
+    async def release() -> Response:
+        """Let URLs be tried again: the one named, or all; the body may be left out."""
+        services.keys.require_admin(request.headers)
+        asked = await read_body(ReleaseRequest) if await request.get_data() else ReleaseRequest(url=None)
+        released = services.dispatcher.quarantine.clear(asked.url)
+        return await respond_with_json(ReleaseResponse(ok=True, released=released))
+
+    return routes

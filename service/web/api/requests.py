@@ -1,0 +1,138 @@
+"""What clients may ask, as pydantic models: what is checked, and what the API document says of it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    StringConstraints,
+    ValidationError,
+    WithJsonSchema,
+)
+
+from ...errors import Code
+from ..errors import Refused
+from .urls import MAX_LENGTH
+
+MAX_BATCH = 100
+MAX_PLAYLIST = 100
+WHOLE_PLAYLIST = 50  # entries that `playlist: true` stands for
+
+
+def _cookie_file(text: str) -> str | None:
+    for number, line in enumerate(text.splitlines(), 1):
+        comment = line.startswith("#") and not line.startswith("#HttpOnly_")
+        if line.strip() and not comment and len(line.split("\t")) != 7:
+            raise ValueError(f"line {number} is not in the Netscape format (seven fields between tabs)")
+    return text or None
+
+
+def _names(value: object) -> object:
+    return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+
+
+def _entries(value: object) -> object:
+    if value is True or value == "true":
+        return WHOLE_PLAYLIST
+    return 0 if value is False or value == "false" else value
+
+
+Url = Annotated[
+    str,
+    Field(
+        description="The page of the video.",
+        json_schema_extra={"format": "uri", "maxLength": MAX_LENGTH},
+        examples=["https://www.youtube.com/watch?v=dQw4w9WgXcQ"],
+    ),
+]
+Cookies = Annotated[
+    str | None,
+    AfterValidator(lambda text: None if text is None else _cookie_file(text)),
+    Field(None, description="A cookie file's text in the Netscape format; used for this request alone."),
+]
+FieldName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]{1,64}$")]
+
+
+class SizeRequest(BaseModel):
+    """Ask for sizes per resolution."""
+
+    url: Url
+    duration_hint: float | None = Field(
+        None,
+        ge=0,
+        le=86_400,
+        allow_inf_nan=False,
+        description="Seconds; used where the site tells no duration.",
+    )
+    cookies: Cookies
+
+
+class ExtractQuery(BaseModel):
+    """Ask for metadata."""
+
+    url: Url
+    fields: Annotated[list[FieldName], BeforeValidator(_names)] = Field(
+        [], max_length=100, description="Top-level fields to keep; none given keeps all."
+    )
+    playlist: Annotated[
+        int,
+        BeforeValidator(_entries),
+        WithJsonSchema(
+            {"anyOf": [{"type": "integer", "minimum": 0, "maximum": MAX_PLAYLIST}, {"type": "boolean"}]}
+        ),
+    ] = Field(
+        0,
+        ge=0,
+        le=MAX_PLAYLIST,
+        description=f"How many entries of a playlist to list; true: {WHOLE_PLAYLIST}, 0: the one video.",
+    )
+
+
+class ExtractRequest(ExtractQuery):
+    """Ask for metadata, with cookies if need be."""
+
+    cookies: Cookies
+
+
+class BatchRequest(BaseModel):
+    """Ask for metadata or sizes of many URLs."""
+
+    urls: list[Url] = Field(min_length=1, max_length=MAX_BATCH, description="The pages of the videos.")
+    kind: Literal["extract", "size"] = Field("extract", description="Metadata, or sizes per resolution.")
+    fields: list[FieldName] = Field(
+        [], max_length=100, description="Top-level fields of the metadata to keep; none given keeps all."
+    )
+
+
+class ResetRequest(BaseModel):
+    """Which breaker to reset."""
+
+    site: str | None = Field(
+        None, min_length=1, max_length=253, description="A site such as youtube.com; not given: all of them."
+    )
+
+
+class ReleaseRequest(BaseModel):
+    """Which URL to release."""
+
+    url: str | None = Field(None, max_length=MAX_LENGTH, description="As listed; not given: all of them.")
+
+
+def refusal(error: ValidationError) -> Refused:
+    """The first thing that is wrong, in a sentence that names the field but repeats nothing of its value."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "json_invalid":
+        return Refused(Code.INVALID_REQUEST, "The body is not valid JSON")
+    if not where:
+        return Refused(Code.INVALID_REQUEST, "The body must be a JSON object")
+    if first["type"] == "missing":
+        return Refused(Code.INVALID_REQUEST, f"The field {where} is required", field=where)
+    what = first["msg"].removeprefix("Value error, ")
+    return Refused(
+        Code.INVALID_REQUEST, f"The field {where} is invalid: {what[:1].lower()}{what[1:]}", field=where
+    )

@@ -1,0 +1,1 @@
+"""The HTTP server layer: connections, middleware, access control, limits, the fast path."""

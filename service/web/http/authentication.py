@@ -1,0 +1,118 @@
+"""Who asks: X-API-Key against API_KEY, ADMIN_KEY and the [keys] table, in constant time."""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass
+
+from pydantic import SecretStr
+from werkzeug.datastructures import Headers
+
+from ...config import Config
+from ...errors import Code
+from ...keys import KeyRing, digest_of
+from ..errors import Refused
+
+HEADER = "X-API-Key"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whom a key stands for.
+
+    Attributes:
+        name: the key's own name; None for keys that many clients share, who are told apart by address.
+        tier, share: the priority of what he asks for, and his weight in it.
+        rate: requests per second, None for the common limit.
+        burst: requests at once, where `rate` is given.
+    """
+
+    name: str | None = None
+    tier: int = 0
+    share: float = 1.0
+    rate: float | None = None
+    burst: int = 1
+    admin: bool = False
+
+
+ANYBODY = Identity()
+
+
+class Keys:
+    """The keys of the service, kept as digests."""
+
+    def __init__(self, config: Config) -> None:
+        self._required = config.require_auth
+        self._api = _digest(config.api_key)
+        self._admin = _digest(config.admin_key)
+        self._ring = KeyRing.of(config.keys)
+        self._has_admins = self._admin is not None or any(key.admin for key in config.keys.values())
+
+    def identify(self, presented: str | None) -> Identity | None:
+        """Whom the key stands for; None for a key that is not known, or no key."""
+        if not presented:
+            return None
+        digest = digest_of(presented)
+        is_api, is_admin = _same(digest, self._api), _same(digest, self._admin)
+        named = self._ring.identify(presented)
+        if is_admin:
+            return Identity(admin=True)
+        if named is not None:
+            return Identity(named.name, named.tier, named.share, named.rate, named.burst, named.admin)
+        return ANYBODY if is_api else None
+
+    def is_admin(self, presented: str | None) -> bool:
+        """Whether an admin's key was given."""
+        identity = self.identify(presented)
+        return identity is not None and identity.admin
+
+    def authenticate(self, presented: str | None) -> Identity:
+        """Let a client of the API in.
+
+        Raises:
+            Refused: UNAUTHORIZED, where keys are asked for and none that is known was given.
+        """
+        return self.admit(self.identify(presented), presented)
+
+    def admit(self, identity: Identity | None, presented: str | None) -> Identity:
+        """The same, for a key that was identified.
+
+        Raises:
+            Refused: UNAUTHORIZED.
+        """
+        if identity is None and self._required:
+            raise _unauthorized(presented)
+        return identity or ANYBODY
+
+    def require_admin(self, headers: Headers) -> None:
+        """Let an admin in. Where there is an admin's key it is always asked for; without one, the admin's
+        endpoints are open to everybody, or to nobody where keys are required.
+
+        Raises:
+            Refused: UNAUTHORIZED; or KEY_NOT_ALLOWED for a key that is known but not an admin's, and for what
+                a page of another site has a browser send to an open endpoint.
+        """
+        presented = headers.get(HEADER)
+        identity = self.identify(presented)
+        if identity is not None and identity.admin:
+            return
+        if not (self._has_admins or self._required):
+            if headers.get("Sec-Fetch-Site") == "cross-site":
+                raise Refused(Code.KEY_NOT_ALLOWED, "Other sites may not do this; set ADMIN_KEY and send it")
+            return
+        if identity is None:
+            raise _unauthorized(presented)
+        raise Refused(Code.KEY_NOT_ALLOWED, f"Your key in {HEADER} is known, but this needs an admin's key")
+
+
+def _unauthorized(presented: str | None) -> Refused:
+    what = f"The key in {HEADER} is not known" if presented else f"Send your key in the header {HEADER}"
+    return Refused(Code.UNAUTHORIZED, what, headers={"WWW-Authenticate": f'ApiKey header="{HEADER}"'})
+
+
+def _digest(key: SecretStr | None) -> bytes | None:
+    return None if key is None else digest_of(key.get_secret_value())
+
+
+def _same(digest: bytes, known: bytes | None) -> bool:
+    return hmac.compare_digest(digest, known or bytes(32)) and known is not None

@@ -1,0 +1,308 @@
+"""One client's connection: Hypercorn's, with what it lacks.
+
+Hypercorn lets any exception but OSError out of a connection, which ends the server and everybody's request;
+it writes without a deadline, shielded from cancellation; and it speaks h2c and WebSocket on a plaintext port
+to whoever asks. Here a connection's trouble stays its own, every chunk is written within a deadline, and the
+port speaks HTTP/1.1 alone: TLS and HTTP/2 belong to the proxy in front. Tied to Hypercorn's exact version.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from ipaddress import ip_network
+from typing import Any, cast
+
+import h11
+import structlog
+import trio
+from hypercorn.config import Config as HypercornConfig
+from hypercorn.events import Closed, Event, RawData, Updated
+from hypercorn.protocol.h11 import H11Protocol
+from hypercorn.trio.task_group import TaskGroup
+from hypercorn.trio.tcp_server import TCPServer
+from hypercorn.trio.worker_context import EventWrapper, WorkerContext
+from hypercorn.typing import AppWrapper, ConnectionState, H11SendableEvent
+from hypercorn.utils import parse_socket_addr
+
+from ...config import Network
+from ...errors import Code
+from .. import errors
+from .request_context import request_id
+
+log = structlog.get_logger(__name__)
+
+RECEIVE = 16 * 1024
+CHUNK = 64 * 1024
+MAX_PIPELINED = 64 * 1024  # bytes kept of what a client sends while its request is being answered
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one connection may cost. Times are seconds, sizes bytes.
+
+    Attributes:
+        connections: open at once; who comes then is answered 503.
+        of_one_client: of these; an IPv6 client is the /64 around it.
+        spared: whom that does not bind, besides TRUSTED_PROXIES: this machine.
+        backlog: connections that the kernel keeps until they are accepted.
+        header: the request line and headers together.
+        keep_alive: for a request's headers to arrive, and for which an idle connection stays open.
+        write: for the client to take one chunk of 64 KB.
+        linger: for the client to read the last response and close before its connection is closed.
+        grace: for responses that are being written when the listener closes.
+    """
+
+    connections: int = 1000
+    of_one_client: int = 100
+    spared: tuple[Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+    backlog: int = 2048
+    header: int = 16 * 1024
+    keep_alive: float = 5.0
+    write: float = 10.0
+    linger: float = 2.0
+    grace: float = 3.0
+
+
+class ClientGone(Exception):
+    """The client closed the connection while its request was being answered."""
+
+
+def plain_error(
+    status: HTTPStatus, message: str, *, retry_after: int | None = None
+) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """Headers and body of an error that is answered before there is a request."""
+    code = Code.QUEUE_FULL if status == 503 else Code.INVALID_REQUEST
+    name = request_id(None)
+    body = json.dumps(errors.body(code, message, name, retry_after=retry_after)).encode()
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % len(body)),
+        (b"x-request-id", name.encode()),
+        (b"connection", b"close"),
+    ]
+    if retry_after is not None:
+        headers.append((b"retry-after", b"%d" % retry_after))
+    return headers, body
+
+
+class Http1(H11Protocol):
+    """HTTP/1.1 and nothing else, with a bound on all headers and one write for head and body."""
+
+    def __init__(self, *args: Any, limit: int, watch: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(*args)
+        self.can_read = _Resumption(watch)
+        self._limit = limit
+        self._held = b""
+        self._bodiless = False  # the answer to HEAD has no body, whatever it says
+
+    async def _check_protocol(self, event: h11.Request) -> None:
+        """No upgrade is taken up; see `_create_stream`."""
+
+    async def _create_stream(self, request: h11.Request) -> None:
+        self._bodiless = request.method == b"HEAD"
+        size = len(request.target) + sum(len(name) + len(value) + 4 for name, value in request.headers)
+        if size > self._limit:
+            await self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        elif request.http_version not in (b"1.0", b"1.1"):
+            await self._refuse(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED)
+        else:
+            if any(name == b"upgrade" for name, _ in request.headers):
+                # Without it this is an ordinary request, which is how a server declines an upgrade.
+                headers = [(name, value) for name, value in request.headers if name != b"upgrade"]
+                request = h11.Request(
+                    method=request.method,
+                    target=request.target,
+                    headers=headers,
+                    http_version=request.http_version,
+                )
+            await super()._create_stream(request)
+
+    async def _refuse(self, status: HTTPStatus) -> None:
+        await self._send_error_response(status)
+        await self.send(Closed())
+
+    async def _send_error_response(self, status_code: int) -> None:
+        status = HTTPStatus(status_code)
+        headers, body = plain_error(status, f"The request cannot be served: {status.phrase}")
+        headers += self.config.response_headers("h11")
+        await self._send_h11_event(h11.Response(status_code=status_code, headers=headers))
+        if not self._bodiless:
+            await self._send_h11_event(h11.Data(data=body))
+        await self._send_h11_event(h11.EndOfMessage())
+
+    async def _send_h11_event(self, event: H11SendableEvent) -> None:
+        """As in Hypercorn, but a response's head waits for its body: a third less CPU per request.
+
+        Not where the body's length is unknown, for then it is made bit by bit and may be long in coming.
+        """
+        try:
+            self._held += self.connection.send(event) or b""
+        except h11.LocalProtocolError:
+            if self.connection.their_state != h11.ERROR:
+                raise
+            return
+        waits = isinstance(event, h11.Response) and any(
+            name == b"content-length" for name, _ in event.headers
+        )
+        if not waits and self._held:
+            held, self._held = self._held, b""
+            await self.send(RawData(data=held))
+
+
+class _Resumption(EventWrapper):
+    """Set when the next request may be read. Whoever waits for it learns of the client's leaving, too."""
+
+    def __init__(self, watch: Callable[[], Awaitable[None]]) -> None:
+        super().__init__()
+        self._watch = watch
+        self._watching = trio.CancelScope()
+
+    async def set(self) -> None:
+        await super().set()
+        self._watching.cancel()
+
+    async def wait(self) -> None:
+        """Raises ClientGone if the client closes the connection first."""
+        if not self.is_set():
+            with trio.CancelScope() as self._watching:
+                await self._watch()
+                raise ClientGone
+
+
+class Connection(TCPServer):
+    """Serves one client from its first byte to its last; its failures are logged and end here."""
+
+    stream: Any  # trio.SocketStream; upstream's annotation knows TLS alone
+
+    def __init__(
+        self,
+        app: AppWrapper,
+        config: HypercornConfig,
+        context: WorkerContext,
+        state: ConnectionState,
+        limits: Limits,
+        stream: trio.SocketStream,
+    ) -> None:
+        super().__init__(app, config, context, cast(Any, state), cast(Any, stream))
+        self._limits = limits
+        self._reading = trio.CancelScope()
+        self._waiting = trio.CancelScope()  # for the next request, a part of reading
+        self._idle = True  # no request is being answered
+        self._lingering = False
+
+    async def run(self) -> None:
+        try:
+            socket = self.stream.socket
+            client = parse_socket_addr(socket.family, socket.getpeername())
+            server = parse_socket_addr(socket.family, socket.getsockname())
+            async with TaskGroup() as group:
+                self._task_group = group
+                self._http = Http1(
+                    self.app,
+                    self.config,
+                    self.context,
+                    group,
+                    ConnectionState(self.state.copy()),
+                    False,
+                    client,
+                    server,
+                    self.protocol_send,
+                    limit=self._limits.header,
+                    watch=self._watch,
+                )
+                self.protocol = cast(Any, self._http)
+                self._updated(idle=True)
+                await self._read_data()
+        except* OSError:
+            pass  # the network's ordinary life
+        except* Exception:
+            log.exception("connection_failed")
+        finally:
+            await self._close()
+
+    async def protocol_send(self, event: Event) -> None:
+        if isinstance(event, RawData):
+            async with self.send_lock:
+                await self._write(event.data)
+        elif isinstance(event, Closed):
+            await self._finish()
+        elif isinstance(event, Updated):
+            self._updated(event.idle)
+
+    def retire(self) -> None:
+        """Close the connection if it is idle; one that is not ends with its response."""
+        if self._idle and not self._lingering:
+            self._waiting.deadline = -math.inf
+
+    def _updated(self, idle: bool) -> None:
+        """As in Hypercorn, which starts and ends a task for each idle time, but a deadline for reading."""
+        self._idle = idle
+        if not idle:
+            self._waiting.deadline = math.inf
+        elif self.context.terminated.is_set():
+            self._waiting.deadline = -math.inf
+        else:
+            self._waiting.deadline = trio.current_time() + self.config.keep_alive_timeout
+
+    async def _write(self, data: bytes) -> None:
+        """Write all of `data`, unless the client takes longer than `write` for one CHUNK of it."""
+        view = memoryview(data)
+        with contextlib.suppress(OSError, trio.ClosedResourceError), trio.CancelScope() as patience:
+            while view:
+                patience.deadline = trio.current_time() + self._limits.write
+                due = max(0, len(view) - CHUNK)
+                while len(view) > due:
+                    # As much as the kernel takes, mostly all of it: one turn of the loop, not one per chunk.
+                    view = view[await self.stream.socket.send(view) :]
+            return
+        await self.protocol.handle(Closed())
+        await self.stream.aclose()
+
+    async def _finish(self) -> None:
+        """End our side, and give the client until `linger` to read on and end its own.
+
+        Closing at once, with bytes of the client's unread, would reset the connection and could take the
+        last response with it.
+        """
+        self._lingering = True
+        self._reading.deadline = trio.current_time() + self._limits.linger
+        async with self.send_lock:  # a refusal of what came behind the request may be on its way, too
+            with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+                await self.stream.send_eof()
+        await self.protocol.handle(Closed())
+
+    async def _read_data(self) -> None:
+        with self._reading:
+            try:
+                while data := await self._receive():
+                    if not self._lingering:
+                        await self.protocol.handle(RawData(data))
+            except (trio.ClosedResourceError, trio.BrokenResourceError, ClientGone):
+                pass
+        await self.protocol.handle(Closed())
+
+    async def _receive(self) -> bytes:
+        """What the client sends next; nothing where it is idle for too long.
+
+        What has arrived when the time is up is still taken: the delay may be the server's.
+        """
+        with trio.CancelScope(deadline=self._waiting.deadline) as self._waiting:
+            return bytes(await self.stream.receive_some(RECEIVE))
+        return b""
+
+    async def _watch(self) -> None:
+        """Read on while a request is being answered; returns when the client is gone."""
+        while len(self._http.connection.trailing_data[0]) < MAX_PIPELINED:
+            try:
+                data = await self.stream.receive_some(RECEIVE)
+            except (trio.ClosedResourceError, trio.BrokenResourceError):
+                return
+            if not data:
+                return
+            self._http.connection.receive_data(bytes(data))
+        await trio.sleep_forever()

@@ -1,0 +1,191 @@
+"""How much one client may ask for, and which client that is.
+
+The rate limit is the generic cell rate algorithm: one number per client, the theoretical arrival time (ITU-T
+I.371; Brandur Leach, "Rate Limiting, Cells, and GCRA"). It is written here because the extension for Quart
+judges by the wall clock, which may jump, keeps a budget per route, and never forgets a client.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+from collections import Counter, OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from ...config import Config, Network
+from ...errors import Code
+from ..errors import Refused
+from .authentication import Identity
+
+MAX_CLIENTS = 50_000  # clients remembered, at about 200 bytes each; the least recent is forgotten first
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What a client may still do.
+
+    Attributes:
+        limit: requests per window.
+        window: seconds.
+        remaining: requests that may follow at once.
+        reset: seconds until all of `limit` is there again.
+        retry_after: seconds until the refused request would be allowed; None for one that was allowed.
+    """
+
+    limit: int
+    window: float
+    remaining: int
+    reset: float
+    retry_after: float | None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {
+            "RateLimit-Limit": str(self.limit),
+            "RateLimit-Remaining": str(self.remaining),
+            "RateLimit-Reset": str(math.ceil(self.reset)),
+            "RateLimit-Policy": f"{self.limit};w={math.ceil(self.window)}",
+        }
+
+
+class RateLimit:
+    """`limit` requests per `window` seconds and client, evenly refilled, with bursts of all of it."""
+
+    def __init__(self, limit: int, window: float, *, max_clients: int = MAX_CLIENTS) -> None:
+        self.limit = limit
+        self._window = window
+        self._interval = window / limit
+        self._max_clients = max_clients
+        self._arrivals: OrderedDict[str, float] = OrderedDict()
+
+    def take(self, client: str, now: float, count: int = 1) -> Allowance:
+        """Count `count` requests of `client` at `now` (seconds), or refuse them all."""
+        arrival = max(self._arrivals.get(client, now), now)
+        early = arrival - (self._window - count * self._interval) - now
+        if early > 1e-6:
+            return Allowance(self.limit, self._window, 0, arrival - now, early)
+        arrival += count * self._interval
+        self._arrivals[client] = arrival
+        self._arrivals.move_to_end(client)
+        if len(self._arrivals) > self._max_clients:
+            self._arrivals.popitem(last=False)
+        remaining = int((self._window - (arrival - now)) / self._interval + 1e-6)
+        return Allowance(self.limit, self._window, remaining, arrival - now, None)
+
+
+class RateLimits:
+    """The limit of everybody, and one for each key that has its own."""
+
+    def __init__(self, config: Config) -> None:
+        limit, window = config.rate_limit_max_requests, config.rate_limit_window_ms / 1000
+        self._common = RateLimit(limit, window) if limit else None
+        self._own: dict[str, RateLimit] = {}
+
+    def of(self, identity: Identity | None) -> RateLimit | None:
+        """The limit that holds for `identity`; None where there is none."""
+        if identity is not None and identity.name is not None and identity.rate is not None:
+            own = RateLimit(identity.burst, identity.burst / identity.rate)
+            return self._own.setdefault(identity.name, own)
+        return self._common
+
+    def take(self, identity: Identity | None, address: str, now: float, count: int = 1) -> Allowance | None:
+        """Count `count` requests; None where there is no limit.
+
+        Raises:
+            Refused: TOO_MANY_REQUESTS, with the headers that tell the limit.
+        """
+        limit = self.of(identity)
+        if limit is None:
+            return None
+        allowance = limit.take(client_of(identity, address), now, count)
+        if allowance.retry_after is not None:
+            raise Refused(
+                Code.TOO_MANY_REQUESTS,
+                f"Too many requests: at most {allowance.limit} in {allowance.window:g} s",
+                retry_after=allowance.retry_after,
+                headers=allowance.headers,
+            )
+        return allowance
+
+
+class ConnectionLimiter:
+    """How many connections each client has open, up to `limit`; the `spared` networks are not counted."""
+
+    def __init__(self, limit: int, spared: Sequence[Network]) -> None:
+        self._limit = limit
+        self._spared = spared
+        self._sizes: Counter[str] = Counter()
+
+    def enter(self, address: str) -> bool:
+        """Whether one more is let in from `address`; it is to `leave` later, then."""
+        client = self._counted(address)
+        if client is None:
+            return True
+        if self._sizes[client] >= self._limit:
+            return False
+        self._sizes[client] += 1
+        return True
+
+    def leave(self, address: str) -> None:
+        client = self._counted(address)
+        if client is not None:
+            self._sizes[client] -= 1
+            if not self._sizes[client]:
+                del self._sizes[client]
+
+    def _counted(self, address: str) -> str | None:
+        return None if _is_within(address, self._spared) else client_of(None, address)
+
+
+def client_of(identity: Identity | None, address: str) -> str:
+    """Whose share a request uses up: that of its key, or of its address (for IPv6, of the /64 around it)."""
+    if identity is not None and identity.name is not None:
+        return f"key:{identity.name}"
+    parsed = _parse(address)
+    if isinstance(parsed, ipaddress.IPv6Address):
+        return str(ipaddress.IPv6Network((int(parsed) >> 64 << 64, 64)))
+    return address
+
+
+def client_address(peer: str, forwarded: Sequence[str], trusted: Sequence[Network]) -> str:
+    """The address of the client behind the proxies that are trusted.
+
+    Args:
+        peer: the address at the other end of the connection.
+        forwarded: the values of X-Forwarded-For, in the order of the headers.
+        trusted: the networks of proxies; only what one of them wrote is believed.
+    """
+    address = _parse(peer)
+    if address is None:
+        return peer
+    hops = [hop for value in forwarded for hop in value.split(",")]
+    while hops and any(address in network for network in trusted):
+        nearer = _parse(_without_port(hops.pop().strip()))
+        if nearer is None:
+            break
+        address = nearer
+    return str(address)
+
+
+def _is_within(address: str, networks: Sequence[Network]) -> bool:
+    """Whether `address` is one of `networks`; an IPv4 address may be wrapped in an IPv6 one."""
+    parsed = _parse(address)
+    return parsed is not None and any(parsed in network for network in networks)
+
+
+@lru_cache(maxsize=4096)  # the same clients come again
+def _parse(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _without_port(hop: str) -> str:
+    if hop.startswith("["):
+        return hop[1:].partition("]")[0]
+    host, colon, port = hop.rpartition(":")
+    return host if colon and ":" not in host and port.isdigit() else hop

@@ -1,0 +1,170 @@
+"""Listening: Hypercorn's connections on our own accept loop, from the first bind to the last response.
+
+Hypercorn's own loop takes its connection class from a module's global, has no cap, and binds without saying
+where before it starts; ours is these few lines.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import resource
+import socket
+from collections.abc import Sequence
+from functools import partial
+from http import HTTPStatus
+
+import structlog
+import trio
+from hypercorn.app_wrappers import ASGIWrapper
+from hypercorn.config import Config as HypercornConfig
+from hypercorn.trio.lifespan import Lifespan
+from hypercorn.trio.worker_context import WorkerContext
+from hypercorn.typing import AppWrapper, ASGIFramework, ConnectionState
+from hypercorn.utils import repr_socket_addr
+
+from ...config import Config
+from ...lifecycle import Lifecycle
+from .connection import Connection, Limits, plain_error
+from .limits import ConnectionLimiter
+
+log = structlog.get_logger(__name__)
+
+LAST_CALL = 0.1  # seconds for the requests of those who were let in last to arrive
+
+
+async def serve(
+    app: ASGIFramework,
+    config: Config,
+    lifecycle: Lifecycle,
+    *,
+    limits: Limits | None = None,
+    task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve `app` until the lifecycle closes; started with the bound URLs once connections are accepted.
+
+    After that no connection is accepted, idle ones are closed, and responses under way have `limits.grace`
+    to be written.
+
+    Raises:
+        OSError: the address cannot be bound.
+    """
+    limits = limits or Limits()
+    hypercorn = _hypercorn(limits)
+    wrapped = ASGIWrapper(app)
+    state: ConnectionState = ConnectionState({})
+    listeners = await trio.open_tcp_listeners(config.port, host=config.host, backlog=limits.backlog)
+    try:
+        async with trio.open_nursery() as nursery:
+            lifespan = Lifespan(wrapped, hypercorn, state)
+            await nursery.start(lifespan.handle_lifespan)
+            await lifespan.wait_for_startup()
+            door = _Door(wrapped, hypercorn, state, limits, config)
+            await door.keep(listeners, lifecycle.closing, task_status)
+            await lifespan.wait_for_shutdown()
+            nursery.cancel_scope.cancel()
+    finally:
+        for listener in listeners:
+            await trio.aclose_forcefully(listener)
+
+
+class _Door:
+    """Lets clients in while there is room."""
+
+    def __init__(
+        self,
+        app: AppWrapper,
+        hypercorn: HypercornConfig,
+        state: ConnectionState,
+        limits: Limits,
+        config: Config,
+    ) -> None:
+        self._app = app
+        self._hypercorn = hypercorn
+        self._state = state
+        self._limits = limits
+        self._context = WorkerContext(None)
+        # A quarter of the file descriptors is left for everything that is not a client.
+        descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        self._room = min(limits.connections, descriptors * 3 // 4)
+        self._connections: set[Connection] = set()
+        self._crowds = ConnectionLimiter(limits.of_one_client, (*limits.spared, *config.trusted_networks))
+
+    async def keep(
+        self,
+        listeners: Sequence[trio.SocketListener],
+        closing: trio.Event,
+        task_status: trio.TaskStatus[list[str]],
+    ) -> None:
+        """Serve every connection until `closing`; returns when the last one has ended."""
+        bound = [(listener.socket.family, listener.socket.getsockname()) for listener in listeners]
+        urls = [f"http://{repr_socket_addr(family, address)}" for family, address in bound]
+        async with trio.open_nursery() as connections:
+            async with trio.open_nursery() as accepting:
+                accept = partial(trio.serve_listeners, handler_nursery=connections)
+                accepting.start_soon(accept, self._admit, listeners)
+                task_status.started(urls)
+                await closing.wait()
+                # serve_listeners closes its own; these keep the kernel's queues.
+                queues = [socket.socket(fileno=os.dup(listener.socket.fileno())) for listener in listeners]
+                accepting.cancel_scope.cancel()
+            await self._last_call(queues, connections)
+            await self._context.terminated.set()  # connections close after their response
+            for connection in self._connections:
+                connection.retire()
+            connections.cancel_scope.deadline = trio.current_time() + self._limits.grace
+
+    async def _last_call(self, queues: Sequence[socket.socket], connections: trio.Nursery) -> None:
+        """Let in whom the kernel has accepted already, close the door, and let everybody's request arrive.
+
+        Without it they would be reset, as nobody had read what they asked.
+        """
+        for queue in queues:
+            queue.setblocking(False)
+            with queue, contextlib.suppress(OSError):  # BlockingIOError: that was the last
+                while True:
+                    client = trio.socket.from_stdlib_socket(queue.accept()[0])
+                    connections.start_soon(self._admit, trio.SocketStream(client))
+        await trio.sleep(LAST_CALL)
+
+    async def _admit(self, stream: trio.SocketStream) -> None:
+        try:
+            address = str(stream.socket.getpeername()[0])
+        except OSError:  # gone again
+            await stream.aclose()
+            return
+        if self._room <= 0 or not self._crowds.enter(address):
+            log.warning("connection_refused", room=self._room)
+            await _turn_away(stream)
+            return
+        self._room -= 1
+        connection = Connection(self._app, self._hypercorn, self._context, self._state, self._limits, stream)
+        self._connections.add(connection)
+        try:
+            await connection.run()
+        finally:
+            self._connections.discard(connection)
+            self._room += 1
+            self._crowds.leave(address)
+
+
+async def _turn_away(stream: trio.SocketStream) -> None:
+    """A best effort at telling a client why; bounded by a second."""
+    headers, body = plain_error(
+        HTTPStatus.SERVICE_UNAVAILABLE, "Too many connections are open; try again in a moment", retry_after=1
+    )
+    head = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
+    with trio.move_on_after(1), contextlib.suppress(trio.BrokenResourceError):
+        await stream.send_all(b"HTTP/1.1 503 Service Unavailable\r\n" + head + b"\r\n" + body)
+        await stream.send_eof()
+        await stream.receive_some(65536)
+
+
+def _hypercorn(limits: Limits) -> HypercornConfig:
+    hypercorn = HypercornConfig()
+    hypercorn.keep_alive_timeout = limits.keep_alive
+    hypercorn.h11_max_incomplete_size = limits.header
+    hypercorn.include_server_header = False
+    hypercorn.errorlog = logging.getLogger("hypercorn.error")
+    return hypercorn

@@ -1,0 +1,54 @@
+"""What is known about the request at hand beside itself: its id, its client, its outcome's code."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from quart import request
+
+from ...errors import Code
+
+_SANE_ID = re.compile(r"[A-Za-z0-9._:+/=@-]{1,128}")
+_KEY = "service.exchange"
+
+
+@dataclass(slots=True)
+class RequestContext:
+    """One request and its response, from the edge to the handlers and back.
+
+    Attributes:
+        request_id: the client's own if it sent a sane one.
+        client: the client's address, with trusted proxies looked through.
+        code: the code of the error that it was answered with.
+        headers: what the handlers add to the response, whatever the response turns out to be.
+    """
+
+    request_id: str
+    client: str
+    code: Code | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def request_id(sent: str | None) -> str:
+    """The id to use where the client sent `sent`."""
+    if sent is not None and _SANE_ID.fullmatch(sent):
+        return sent
+    return f"req_{secrets.token_hex(12)}"
+
+
+def attach(scope: Any, context: RequestContext) -> None:
+    """Put `exchange` where `current` finds it."""
+    scope[_KEY] = context
+
+
+def attached(scope: Any) -> RequestContext | None:
+    """The exchange of the request of `scope`; None where it never got to the edge."""
+    return cast(RequestContext | None, scope.get(_KEY))
+
+
+def current() -> RequestContext:
+    """The exchange of the request being handled."""
+    return cast(RequestContext, cast(Any, request.scope)[_KEY])

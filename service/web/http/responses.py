@@ -1,0 +1,78 @@
+"""Responses on their way out: JSON, gzip where it is accepted and worth it, what makes them safe."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import trio
+from pydantic import BaseModel
+from quart import Response, request
+
+WORTH_IT = 1024  # bytes below which gzip saves less than its headers cost
+OFF_LOOP = 64 * 1024  # bytes from which compressing would be felt by other requests
+LEVEL = 4
+
+Headers = list[tuple[bytes, bytes]]
+
+_SECURITY_HEADERS = {
+    b"x-content-type-options": b"nosniff",
+    b"referrer-policy": b"no-referrer",
+    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
+    b"cache-control": b"no-store",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CompleteResponse:
+    """A response that is ready; its headers are `guarded`."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+
+def with_security_headers(headers: Headers) -> Headers:
+    """`headers`, with those that every response carries where it says nothing else."""
+    present = {name.lower() for name, _ in headers}
+    return [*headers, *((name, value) for name, value in _SECURITY_HEADERS.items() if name not in present)]
+
+
+def gzipped(body: bytes) -> bytes:
+    return gzip.compress(body, LEVEL, mtime=0)
+
+
+async def compressed(body: bytes) -> bytes:
+    """`body` gzipped; off the loop where it is long."""
+    if len(body) < OFF_LOOP:
+        return gzipped(body)
+    return await trio.to_thread.run_sync(gzipped, body)
+
+
+async def respond_with(
+    body: bytes,
+    status: int = 200,
+    *,
+    content_type: str = "application/json",
+    compress: Callable[[bytes], Awaitable[bytes]] = compressed,
+) -> Response:
+    """The response with `body`, unparsed."""
+    headers = {"Vary": "Accept-Encoding"}
+    if len(body) >= WORTH_IT and request.accept_encodings.quality("gzip") > 0:
+        headers["Content-Encoding"] = "gzip"
+        body = await compress(body)
+    return Response(body, status, headers, content_type=content_type)
+
+
+def encoded(content: BaseModel) -> bytes:
+    """The JSON of a response."""
+    return content.model_dump_json(by_alias=True).encode()
+
+
+async def respond_with_json(content: dict[str, Any] | BaseModel, status: int = 200) -> Response:
+    if isinstance(content, BaseModel):
+        return await respond_with(encoded(content), status)
+    return await respond_with(json.dumps(content, ensure_ascii=False).encode(), status)

@@ -1,0 +1,100 @@
+"""What the dashboard shows at one moment, as JSON. Made once for all who look in the same half second."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import trio
+
+from .... import __version__
+from ....breaker.statistics import BreakerStatistics
+from ....telemetry.history import BUCKET, History
+from ...services import Services
+
+BREAKERS = 50  # to show; the others are counted
+FAILURES = 8
+EVENTS = 20
+MAX_AGE = 0.5  # seconds
+_BADNESS = ("OPEN", "HALF_OPEN", "CLOSED")
+
+
+class Snapshots:
+    """The present one, for admins and for others."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._made: dict[bool, tuple[float, int, bytes]] = {}
+
+    def current(self, *, admin: bool) -> bytes:
+        now, number = trio.current_time(), self._services.telemetry.event_log.number
+        made, at, snapshot = self._made.get(admin, (-1.0, -1, b""))
+        if number != at or now - made > MAX_AGE:
+            snapshot = json.dumps(_snapshot(self._services, now, admin=admin), ensure_ascii=False).encode()
+            self._made[admin] = now, number, snapshot
+        return snapshot
+
+
+def _snapshot(services: Services, now: float, *, admin: bool) -> dict[str, Any]:
+    pool, breakers, history = (
+        services.pool.statistics(),
+        services.breakers.statistics(),
+        services.telemetry.history,
+    )
+    hidden = () if admin else ("pid", "rss")
+    workers = [asdict(worker) for worker in pool.workers]
+    worst_first = sorted(breakers.sites, key=lambda each: (_BADNESS.index(each.state), -each.total_requests))
+    return {
+        "version": __version__,
+        "ytdlp": pool.ytdlp,
+        "runtime": pool.runtime,
+        "phase": services.lifecycle.phase.value,
+        "uptime": services.lifecycle.uptime,
+        "admin": admin,
+        "workers": [{k: v for k, v in worker.items() if k not in hidden} for worker in workers],
+        "pool": {
+            "ready": pool.active_workers,
+            "busy": pool.active_tasks,
+            "target": pool.target,
+            "ceiling": services.config.max_workers,
+            "degraded": pool.degraded,
+            "reason": pool.scaling.reason,
+        },
+        "queue": {
+            "length": pool.queue_length,
+            "tiers": [[tier, waiting] for tier, waiting in pool.room.tiers if waiting],
+            "places": pool.room.places_now,
+            "expectedWait": pool.room.expected_wait,
+            "turnedAway": pool.room.refused + pool.room.shed + pool.room.displaced,
+        },
+        "cache": asdict(services.dispatcher.cache()),
+        "bucket": BUCKET,
+        "points": [[point.ok, point.failed, point.median, point.p95] for point in history.points(now)],
+        "codes": history.codes(now),
+        "failures": [asdict(failure) for failure in history.failures(now)[:FAILURES]],
+        "service": _breaker(breakers.service, None, history, now),
+        "breakers": [_breaker(each, each.site, history, now) for each in worst_first[:BREAKERS]],
+        "furtherBreakers": max(0, len(worst_first) - BREAKERS),
+        "events": _events(services) if admin else [],
+    }
+
+
+def _breaker(breaker: BreakerStatistics, site: str | None, history: History, now: float) -> dict[str, Any]:
+    return {
+        "site": breaker.site,
+        "state": breaker.state,
+        "mode": breaker.mode,
+        "failures": breaker.failures,
+        "successes": breaker.successes,
+        "requests": breaker.total_requests,
+        "rejected": breaker.rejected_requests,
+        "cooldown": breaker.cooldown_remaining,
+        "moves": [[move.age, move.to, move.reason] for move in history.moves(site, now)],
+    }
+
+
+def _events(services: Services) -> list[dict[str, Any]]:
+    """The latest that are more than a worker's ordinary life, the newest first."""
+    told = [record for record in services.telemetry.event_log.recent() if record.level != "debug"]
+    return [asdict(record) for record in reversed(told[-EVENTS:])]

@@ -1,0 +1,55 @@
+"""What the routes need of the rooms behind them, and the one record that carries it to each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ..breaker.pacing import PaceStatistics
+from ..breaker.registry import Breakers
+from ..config import Config
+from ..dispatch.cache import CacheStatistics
+from ..dispatch.progress import ProgressListener
+from ..dispatch.quarantine import Quarantine
+from ..dispatch.request import Answer, Caller
+from ..lifecycle import Lifecycle
+from ..pool.statistics import PoolStatistics
+from ..telemetry.telemetry import Telemetry
+from ..wire import Job
+from .http.authentication import Keys
+from .http.limits import RateLimits
+from .http.request_memo import RequestMemo
+
+
+class Dispatcher(Protocol):
+    async def submit(
+        self, job: Job, caller: Caller, *, progress: ProgressListener | None = None
+    ) -> Answer: ...
+
+    @property
+    def quarantine(self) -> Quarantine: ...
+
+    def cache(self) -> CacheStatistics: ...
+
+    def kept(self, job: Job) -> Answer | None: ...
+
+    def paces(self) -> tuple[PaceStatistics, ...]: ...
+
+
+class Pool(Protocol):
+    def statistics(self) -> PoolStatistics: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything a route may use."""
+
+    config: Config
+    dispatcher: Dispatcher
+    pool: Pool
+    breakers: Breakers
+    lifecycle: Lifecycle
+    keys: Keys
+    limits: RateLimits
+    telemetry: Telemetry
+    memo: RequestMemo = field(default_factory=RequestMemo)

@@ -1,0 +1,115 @@
+"""What a job's requests met, whether or not yt-dlp let it show: counts, statuses, denials and budgets.
+
+yt-dlp hides much of it (a 429 on every request surfaces as "Failed to extract any player response"), so the
+transport notes it here and `failures.py` decides by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+MAX_REQUESTS = 250  # a page that lists hundreds of manifests would have each of them fetched
+MAX_HOPS = 20  # from extractor to extractor: embeds, and pages that refresh to other pages
+MAX_BYTES = 32 << 20  # of bodies, decoded; the largest honest page is a 3 MB player script
+MAX_CPU = 10.0  # seconds of the worker's own; the dearest honest page takes under one
+MAX_RETRY_AFTER = 24 * 3600.0
+MAX_STATUSES = 256  # kept for the outcome; bounded by MAX_REQUESTS and the redirects among them
+
+
+class Stop(BaseException):
+    """Ends a job at once. A BaseException, because yt-dlp swallows and retries every Exception."""
+
+
+class Blocked(Stop):
+    """The job reached for something it may not reach; the text says what, for logs and tests only."""
+
+
+class OverBudget(Stop):
+    """The job asked for more than one job may have; the text says of what."""
+
+
+@dataclass(slots=True)
+class JobRecord:
+    """One job's record.
+
+    Attributes:
+        requests: requests sent, redirects included.
+        hops: extractors that took their turn.
+        statuses: of every response, in order.
+        retry_after: the longest wait in seconds that a 429 or 503 asked for, or None.
+        challenged: an anti-bot service answered with a challenge.
+        denied: why something was refused, or None; it outlives whatever yt-dlp makes of the denial.
+        spent: which budget ran out, or None.
+        body_bytes: read so far, decoded.
+    """
+
+    requests: int = 0
+    hops: int = 0
+    statuses: list[int] = field(default_factory=list)
+    retry_after: float | None = None
+    challenged: bool = False
+    denied: str | None = None
+    spent: str | None = None
+    body_bytes: int = 0
+
+    def deny(self, reason: str) -> Blocked:
+        """The exception to raise for a denial, which is noted first."""
+        self.denied = self.denied or reason
+        return Blocked(reason)
+
+    def asking(self) -> None:
+        """Count a request that is about to be sent. Raises OverBudget."""
+        if self.requests >= MAX_REQUESTS:
+            raise self._over(f"{MAX_REQUESTS} requests")
+        self.requests += 1
+
+    def following(self) -> None:
+        """Count a turn of an extractor. Raises OverBudget."""
+        if self.hops >= MAX_HOPS:
+            raise self._over(f"{MAX_HOPS} pages that lead to each other")
+        self.hops += 1
+
+    def answered(self, status: int, headers: Mapping[str, str], now: datetime | None = None) -> None:
+        """Note a response."""
+        if len(self.statuses) < MAX_STATUSES:
+            self.statuses.append(status)
+        if headers.get("cf-mitigated", "").lower() == "challenge":
+            self.challenged = True
+        if status in (429, 503):
+            seconds = retry_after(headers.get("retry-after"), now or datetime.now(UTC))
+            if seconds is not None:
+                self.retry_after = max(seconds, self.retry_after or 0.0)
+
+    def read(self, chunk: bytes) -> bytes:
+        """Count a piece of a body and hand it on. Raises OverBudget."""
+        self.body_bytes += len(chunk)
+        if self.body_bytes > MAX_BYTES:
+            raise self._over(f"{MAX_BYTES >> 20} MB of pages")
+        return chunk
+
+    def computing_too_long(self) -> OverBudget:
+        """The exception to raise when MAX_CPU is used up, which is noted first."""
+        return self._over(f"{MAX_CPU:g} s of CPU")
+
+    def _over(self, what: str) -> OverBudget:
+        self.spent = self.spent or what
+        return OverBudget(what)
+
+
+def retry_after(value: str | None, now: datetime) -> float | None:
+    """Seconds that a Retry-After header asks for (RFC 9110, 10.2.3), at most a day, or None."""
+    if not value:
+        return None
+    text = value.strip()
+    if text.isascii() and text.isdigit():
+        return min(float(text[:12]), MAX_RETRY_AFTER)
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return min(max((moment - now).total_seconds(), 0.0), MAX_RETRY_AFTER)

@@ -1,0 +1,37 @@
+"""Faster equivalents of what yt-dlp does thousands of times in an extraction; the results are the same.
+
+yt-dlp changes every week, so the originals are known by the digest of their source: one that is no longer
+what its equivalent was held against stays in its place, and extractions merely cost more CPU.
+tests/unit/worker/test_patches.py tells which ones a new yt-dlp has changed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+
+from ._patch import Patch, digest
+
+__all__ = ["PATCHES", "digest", "install"]
+
+
+def _all() -> Iterator[Patch]:
+    for subject in ("traversal", "urls", "sorting", "cookies", "youtube", "iterables"):
+        with contextlib.suppress(ImportError, AttributeError):  # this yt-dlp has no original of that name
+            yield from import_module(f".{subject}", __name__).PATCHES
+
+
+PATCHES = tuple(_all())
+
+
+def install() -> None:
+    """Put the equivalents in the originals' places, wherever these have been imported to."""
+    applicable = [shortcut for shortcut in PATCHES if shortcut.applies]
+    equivalents = {id(shortcut.original): shortcut.equivalent for shortcut in applicable}
+    modules = [module for name, module in [*sys.modules.items()] if name.partition(".")[0] == "yt_dlp"]
+    for holder in (*modules, *(shortcut.holder for shortcut in applicable if shortcut.holder)):
+        for name, value in [*vars(holder).items()]:
+            if id(value) in equivalents:
+                setattr(holder, name, equivalents[id(value)])

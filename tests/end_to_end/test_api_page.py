@@ -1,0 +1,123 @@
+"""End-to-end: the API's page in a real browser, and the examples as a reader would run them."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import deno
+import pytest
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+from tests.internet import Internet
+from tests.support.browser import browser, emulate, errors, needs_browser
+from tests.support.running_service import PATIENCE, Service, eventually
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+
+@pytest.fixture(scope="module")
+def service(internet: Internet) -> Iterator[Service]:
+    with Service.run(internet, settings={"CACHE_MAX_BYTES": 0}) as running:
+        yield running
+
+
+@pytest.fixture
+def driver(tmp_path: Path) -> Iterator[Any]:
+    with browser(str(tmp_path / "profile")) as running:
+        yield running
+
+
+def element(driver: Any, selector: str) -> Any:
+    wait = WebDriverWait(driver, PATIENCE)
+    return wait.until(lambda driver: driver.find_element(By.CSS_SELECTOR, selector))
+
+
+@needs_browser
+def test_an_endpoint_can_be_tried_out(service: Service, driver: Any) -> None:
+    driver.get(service.url + "/api/v1/docs")
+    summary = element(driver, "[id$='post_size'] .opblock-summary-control")
+    eventually(lambda: len(driver.find_elements(By.CSS_SELECTOR, ".opblock")) > 10)
+    driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", summary)
+    summary.click()
+    body = element(driver, ".opblock.is-open textarea.body-param__text")
+    driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", body)
+    assert "url" in body.get_attribute("value")
+    execute = element(driver, ".opblock.is-open button.execute")
+    driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", execute)
+    execute.click()
+    status = element(driver, ".opblock.is-open .live-responses-table .response .response-col_status")
+    eventually(lambda: status.text.startswith("200"))
+    assert '"human"' in element(driver, ".opblock.is-open .live-responses-table").text
+    assert errors(driver) == []
+
+
+@needs_browser
+@pytest.mark.parametrize(("scheme", "ground"), [("light", "255, 255, 255"), ("dark", "16, 19, 23")])
+def test_the_page_is_light_or_dark(service: Service, driver: Any, scheme: str, ground: str) -> None:
+    emulate(driver, scheme=scheme)
+    driver.get(service.url + "/api/v1/docs")
+    element(driver, ".opblock")
+    assert driver.execute_script("return getComputedStyle(document.body).backgroundColor") == f"rgb({ground})"
+    assert errors(driver) == []
+
+
+# The examples
+
+
+def run(service: Service, *command: str) -> str:
+    """What the command prints; it has to succeed."""
+    environment = {"PATH": "/usr/bin:/bin", "YTDLPD_URL": service.url, "NO_COLOR": "1"}
+    ran = subprocess.run(command, cwd=EXAMPLES, env=environment, capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_the_example_for_curl(service: Service) -> None:
+    size, metadata, *batch = (json.loads(line) for line in run(service, "sh", "size.sh").splitlines())
+    assert size["bytes"]["s720p"] > 0
+    assert {"title", "duration"} <= set(metadata)
+    assert {line["ok"] for line in batch} == {True, False}
+
+
+def test_the_example_for_python(service: Service) -> None:
+    lines = run(service, sys.executable, "size.py").splitlines()
+    assert any(re.fullmatch(r" +s720p  [0-9.]+ [KMG]B", line) for line in lines)
+
+
+def test_the_example_for_python_with_a_url_that_fails(service: Service) -> None:
+    with pytest.raises(AssertionError, match=r"REMOVED: .* \(req_"):
+        run(service, sys.executable, "size.py", "https://youtu.be/removed____")
+
+
+def test_the_example_for_javascript(service: Service) -> None:
+    program = deno.find_deno_bin()
+    lines = run(service, program, "run", "--quiet", "--allow-net", "--allow-env", "progress.mjs").splitlines()
+    assert any(line.startswith("started ") for line in lines)
+    assert lines[-1] == "A normal video (Official Video)"
+
+
+def test_the_example_of_a_webhook(internet: Internet) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command, secret = (sys.executable, "webhook.py"), {"WEBHOOK_SECRET": "s", "PORT": str(port)}
+    with subprocess.Popen(
+        command, cwd=EXAMPLES, env=secret, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as hook:
+        try:
+            settings = {"WEBHOOK_URL": f"http://127.0.0.1:{port}/", "WEBHOOK_SECRET": "s"}
+            with Service.run(internet, settings=settings):
+                assert hook.stdout is not None
+                assert b"TemplateStarted" in hook.stdout.readline()
+        finally:
+            hook.kill()

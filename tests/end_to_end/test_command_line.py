@@ -1,0 +1,82 @@
+"""End-to-end: the `ytdlpd` command without a server."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from service.config import Config
+from tests.internet import Internet
+from tests.support.lone_worker import MEASURED
+from tests.support.running_service import PATIENCE, ROOT
+
+
+def ytdlpd(
+    *arguments: str, internet: Internet | None = None, **settings: str
+) -> subprocess.CompletedProcess[str]:
+    measured = {name: os.environ[name] for name in (MEASURED,) if name in os.environ}
+    environment = {"PATH": os.environ["PATH"], **measured, **settings}
+    if internet is not None:
+        environment |= {"EGRESS_PROXY": internet.proxy, "EGRESS_CA_FILE": str(internet.ca_file)}
+    return subprocess.run(
+        [sys.executable, "-m", "service", *arguments],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=2 * PATIENCE,
+    )
+
+
+def test_size_prints_one_answer(internet: Internet) -> None:
+    done = ytdlpd("size", "https://youtu.be/dQw4w9WgXcQ", internet=internet)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["human"]["duration"] == "3:32"
+
+
+def test_extract_prints_one_answer(internet: Internet) -> None:
+    done = ytdlpd("extract", "https://feed.example/rss.xml", "--playlist", "2", internet=internet)
+    assert done.returncode == 0, done.stderr
+    assert len(json.loads(done.stdout)["entries"]) == 2
+
+
+def test_a_failure_is_one_sentence_and_exit_code_1(internet: Internet) -> None:
+    done = ytdlpd("size", "https://youtu.be/private____", internet=internet)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "private" in done.stderr.lower()
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_an_address_that_is_no_url_is_named() -> None:
+    done = ytdlpd("extract", "--", "-rf")
+    assert done.returncode == 1
+    assert "url" in done.stderr.lower()
+    assert "Traceback" not in done.stderr
+
+
+def test_config_masks_secrets_and_names_the_source_that_wins(tmp_path: Path) -> None:
+    file = tmp_path / "ytdlpd.toml"
+    file.write_text('port = 1\nadmin_key = "FILESECRET"\n')
+    done = ytdlpd("--config", str(file), "config", "--max-workers", "4", PORT="2", API_KEY="KEYSECRET")
+    assert done.returncode == 0, done.stderr
+    settings = json.loads(done.stdout)
+    assert (settings["port"], settings["max_workers"]) == (2, 4)
+    assert "SECRET" not in done.stdout
+
+
+def test_help_teaches_every_setting() -> None:
+    top = ytdlpd("--help").stdout
+    assert all(command in top for command in ("serve", "extract", "size", "config", "Examples"))
+    text = ytdlpd("serve", "--help").stdout
+    for name in Config.command_line_names():
+        assert f"--{name.replace('_', '-')}" in text
+
+
+def test_an_unknown_option_is_named() -> None:
+    done = ytdlpd("serve", "--max-worker", "4")
+    assert done.returncode == 2
+    assert "--max-worker" in done.stderr

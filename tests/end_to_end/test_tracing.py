@@ -1,0 +1,144 @@
+"""Collaboration and end-to-end: a request's spans, their parent, and what a collector receives."""
+
+from __future__ import annotations
+
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+import trio
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import StatusCode
+
+from service.config import Config, ConfigError
+from service.dispatch.request import Answer
+from service.errors import Code, ExtractionError
+from service.telemetry.measurements import CANCELLED, OK, AttemptEnded
+from service.telemetry.telemetry import Telemetry
+from service.telemetry.tracing import Tracer, tracer_of
+from service.wire import Job
+from tests.internet import Internet
+from tests.support.running_service import Service
+from tests.support.web_app import ANSWER, URL, Web, web
+
+PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+class Traced:
+    """An application whose spans are kept, and whose extraction is measured as a dispatcher would."""
+
+    def __init__(self) -> None:
+        self.spans = InMemorySpanExporter()
+        provider = TracerProvider(shutdown_on_exit=False)
+        provider.add_span_processor(SimpleSpanProcessor(self.spans))
+        tracer = Tracer(provider)
+        telemetry = Telemetry(tracer=tracer)
+        telemetry.measured.subscribe(tracer.on_measurement)
+        self.outcome: Code | None = None
+
+        async def behaviour(job: Job) -> Answer:
+            outcome = self.outcome.value if self.outcome else OK
+            telemetry.measured.emit(AttemptEnded("youtube.com", outcome, 1, queued=0.25, seconds=0.5))
+            if self.outcome:
+                raise ExtractionError(self.outcome, "it says why")
+            return ANSWER
+
+        self.web: Web = web()
+        self.web.dispatcher.behaviour = behaviour
+        self.web.telemetry = telemetry
+        self.web.build()
+
+
+async def test_a_request_its_wait_and_its_extraction_are_one_trace() -> None:
+    it = Traced()
+    await it.web.post("/api/v1/extract", {"url": URL}, headers={"traceparent": PARENT})
+    spans = {span.name: span for span in it.spans.get_finished_spans()}
+    request, queue, extraction = spans["POST /api/v1/extract"], spans["queue"], spans["extraction"]
+    assert request.context.trace_id == 0x0AF7651916CD43DD8448EB211C80319C
+    assert request.parent is not None
+    assert request.parent.span_id == 0xB7AD6B7169203331
+    for inner in (queue, extraction):
+        assert inner.parent is not None
+        assert inner.parent.span_id == request.context.span_id
+    assert queue.end_time == extraction.start_time
+    assert queue.start_time is not None
+    assert queue.end_time is not None
+    assert queue.end_time - queue.start_time == 250_000_000
+    assert extraction.attributes == {"ytdlpd.site": "youtube.com", "ytdlpd.outcome": OK}
+    assert request.attributes is not None
+    assert request.attributes["http.response.status_code"] == 200
+
+
+async def test_failures_are_marked() -> None:
+    it = Traced()
+    it.outcome = Code.UPSTREAM_ERROR
+    await it.web.post("/api/v1/extract", {"url": URL})
+    spans = {span.name: span for span in it.spans.get_finished_spans()}
+    request = spans["POST /api/v1/extract"]
+    assert request.parent is None
+    assert request.attributes is not None
+    assert request.attributes["error.type"] == "UPSTREAM_ERROR"
+    assert request.status.status_code is StatusCode.ERROR
+    assert spans["extraction"].status.description == "UPSTREAM_ERROR"
+
+
+async def test_a_client_that_left_is_no_failure() -> None:
+    it = Traced()
+    assert it.web.telemetry.tracer is not None
+    it.web.telemetry.tracer.on_measurement(AttemptEnded("a.test", CANCELLED, 0, queued=0.0, seconds=0.5))
+    extraction = it.spans.get_finished_spans()[-1]
+    assert extraction.status.status_code is StatusCode.UNSET
+
+
+async def test_without_a_collector_there_is_no_tracer() -> None:
+    assert tracer_of(Config.load()) is None
+
+
+def test_without_the_extra_the_setting_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "opentelemetry.sdk.trace.export", None)
+    with pytest.raises(ConfigError, match=r"ytdlpd\[otel\]"):
+        tracer_of(Config.load(otel_exporter_otlp_endpoint="http://127.0.0.1:4318"))
+
+
+async def test_a_collector_that_is_not_there_does_not_hold_up_the_end() -> None:
+    tracer = tracer_of(Config.load(otel_exporter_otlp_endpoint="http://127.0.0.1:9"))
+    assert tracer is not None
+    tracer.on_measurement(AttemptEnded("a.test", OK, 0, queued=0.0, seconds=0.5))
+    with trio.fail_after(10):
+        await tracer.finish()
+
+
+def test_a_running_service_exports_its_spans(internet: Internet) -> None:
+    """End-to-end, with the real exporter."""
+    names: list[str] = []
+
+    class Collector(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if self.headers.get("Content-Encoding") == "gzip":
+                import gzip
+
+                body = gzip.decompress(body)
+            for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
+                names.extend(span.name for scope in resource.scope_spans for span in scope.spans)
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Collector) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            endpoint = f"http://127.0.0.1:{server.server_port}"
+            with Service.run(internet, settings={"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}) as service:
+                assert service.extract("https://youtu.be/dQw4w9WgXcQ").status_code == 200
+        finally:
+            server.shutdown()
+            thread.join()
+    assert {"POST /api/v1/extract", "queue", "extraction"} <= set(names)

@@ -1,0 +1,118 @@
+"""A worker without the template that would fork it: a warmed process of its own, for tests.
+
+    with LoneWorker.spawn(WorkerSettings()) as worker:
+        outcome = worker.run(Job(Kind.EXTRACT, "https://site.example/page"))
+
+With `raw=True` a result is yt-dlp's info as it was before any field was left out, as `yt-dlp -J` prints it.
+With `cpu` a job has that many seconds of CPU.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from service.wire import HEADER, Job, Outcome, WorkerSettings, decode_outcome, decode_ready, encode_job
+from service.worker.job_record import MAX_CPU
+
+MEASURED = "COVERAGE_PROCESS_CONFIG"
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class LoneWorker:
+    """Its socket, as the server would hold it, and its process."""
+
+    sock: socket.socket
+    process: subprocess.Popen[bytes]
+
+    @classmethod
+    @contextmanager
+    def spawn(
+        cls, settings: WorkerSettings, *, raw: bool = False, cpu: float = MAX_CPU
+    ) -> Iterator[LoneWorker]:
+        """A warm worker that is ready; it ends when its socket closes. It may print nothing."""
+        ours, theirs = socket.socketpair()
+        command = [
+            sys.executable,
+            "-m",
+            "tests.support.lone_worker",
+            str(theirs.fileno()),
+            json.dumps(asdict(settings)),
+            str(cpu),
+        ]
+        with (
+            ours,
+            TemporaryDirectory() as scratch,
+            subprocess.Popen(
+                [*command, *(["raw"] if raw else [])],
+                cwd=_ROOT,
+                env=os.environ | {"HOME": scratch, "TMPDIR": scratch, "DENO_DIR": f"{scratch}/deno"},
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+            ) as process,
+        ):
+            theirs.close()
+            assert process.stdout is not None
+            try:
+                worker = cls(ours, process)
+                head, _ = worker._frame()
+                assert decode_ready(head).pid == process.pid
+                yield worker
+                ours.shutdown(socket.SHUT_RDWR)
+                printed = process.stdout.read()
+                assert process.wait(10) == 0
+                assert printed == b"", "a worker never prints"
+            finally:
+                process.kill()
+
+    def run(self, job: Job, timeout: float = 20.0) -> Outcome:
+        """The outcome of `job`; raises TimeoutError where none comes."""
+        self.sock.settimeout(90)
+        self.sock.sendall(encode_job(job, timeout))
+        return decode_outcome(*self._frame())
+
+    def _frame(self) -> tuple[bytes, bytes]:
+        head, body = HEADER.unpack(self._exactly(HEADER.size))
+        return self._exactly(head), self._exactly(body)
+
+    def _exactly(self, length: int) -> bytes:
+        data = b""
+        while len(data) < length:
+            chunk = self.sock.recv(length - len(data))
+            assert chunk, f"the worker ended with {self.process.wait(10)}"
+            data += chunk
+        return data
+
+
+def _main(descriptor: str, settings_json: str, cpu: str, *mode: str) -> None:
+    from yt_dlp import YoutubeDL
+
+    from service.wire import Success
+    from service.worker import runner, sandbox
+
+    values: dict[str, Any] = json.loads(settings_json)
+    settings = WorkerSettings(**{**values, "egress_allow": tuple(values["egress_allow"])})
+    vars(runner)["MAX_CPU"] = float(cpu)
+    if "raw" in mode:
+        runner._published = lambda job, info, max_result, usage: Success(
+            json.dumps(YoutubeDL.sanitize_info(info)).encode(), "", usage()
+        )
+    if MEASURED in os.environ:  # its figures could not be written from behind the fence
+        vars(sandbox)["confine"] = lambda *_: None
+    runner.warm(settings)
+    runner.work(socket.socket(fileno=int(descriptor)), settings)
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])

@@ -1,0 +1,149 @@
+"""A running `ytdlpd serve`, as its user has it: a process of its own, its log, and its answers."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, Any, Self
+
+import httpx
+import psutil
+
+from tests.internet import Internet
+
+ROOT = Path(__file__).resolve().parents[2]
+ADMIN_KEY = "an admin key for tests"
+ADMIN = {"X-API-Key": ADMIN_KEY}
+PATIENCE = 30.0  # seconds; generous, for machines that are busy with something else
+
+
+def eventually(condition: Callable[[], object], within: float = PATIENCE) -> None:
+    """Wait until `condition` holds; fails the test where it never does."""
+    deadline = time.monotonic() + within
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {within:g} s: {condition}"
+        time.sleep(0.01)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service that is ready."""
+
+    process: subprocess.Popen[bytes]
+    url: str
+    _log: IO[bytes]
+
+    @classmethod
+    @contextmanager
+    def run(
+        cls,
+        internet: Internet | None = None,
+        *,
+        settings: Mapping[str, object] | None = None,
+        prefix: tuple[str, ...] = (),
+    ) -> Iterator[Self]:
+        """Start the service on a free port, with `settings` as environment, and end it at exit.
+
+        Args:
+            prefix: a command to run it under, for example unshare.
+        """
+        environment = {"PATH": os.environ["PATH"], "PORT": "0", "LOG_FORMAT": "json", "LOG_LEVEL": "debug"}
+        environment |= {"RATE_LIMIT_MAX_REQUESTS": "0", "ADMIN_KEY": ADMIN_KEY}
+        if internet is not None:
+            environment |= {"EGRESS_PROXY": internet.proxy, "EGRESS_CA_FILE": str(internet.ca_file)}
+        environment |= {name: str(value) for name, value in (settings or {}).items()}
+        command = (*prefix, sys.executable, "-m", "service", "serve")
+        with (
+            TemporaryFile() as log,
+            subprocess.Popen(
+                command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stderr=log
+            ) as process,
+        ):
+            try:
+                yield cls(process, _ready(process, log), log)
+            finally:
+                process.send_signal(signal.SIGTERM)
+                try:
+                    process.wait(PATIENCE)
+                finally:
+                    process.kill()
+
+    @property
+    def log(self) -> str:
+        """What it has logged so far."""
+        return _read(self._log)
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """The log's records of that name."""
+        records = (json.loads(line) for line in self.log.splitlines() if line.startswith("{"))
+        return [record for record in records if record.get("event") == name]
+
+    def get(self, path: str, **options: Any) -> httpx.Response:
+        return httpx.get(self.url + path, timeout=PATIENCE, headers=ADMIN, **options)
+
+    def post(self, path: str, body: object, **options: Any) -> httpx.Response:
+        return httpx.post(self.url + path, json=body, timeout=PATIENCE, headers=ADMIN, **options)
+
+    def extract(self, url: str, **options: Any) -> httpx.Response:
+        return self.post("/api/v1/extract", {"url": url, **options})
+
+    def size(self, url: str, **options: Any) -> httpx.Response:
+        return self.post("/api/v1/size", {"url": url, **options})
+
+    def pool(self) -> dict[str, Any]:
+        """The pool's statistics."""
+        pool: dict[str, Any] = self.get("/api/v1/metrics").json()["workerPool"]
+        return pool
+
+    def family(self) -> list[psutil.Process]:
+        """Every process below the service: template, workers, runtimes."""
+        try:
+            return psutil.Process(self.process.pid).children(recursive=True)
+        except psutil.NoSuchProcess:
+            return []
+
+
+def works(prefix: tuple[str, ...]) -> bool:
+    """Whether this machine lets us run under `prefix`, and our interpreter be read there."""
+    try:
+        command = [*prefix, sys.executable, "-S", "-c", ""]
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
+    """Those that still run; a zombie is as good as gone."""
+    return [process for process in processes if _runs(process)]
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _read(log: IO[bytes]) -> str:
+    return os.pread(log.fileno(), 1 << 24, 0).decode()
+
+
+def _ready(process: subprocess.Popen[bytes], log: IO[bytes]) -> str:
+    deadline = time.monotonic() + 2 * PATIENCE
+    while time.monotonic() < deadline:
+        for line in _read(log).splitlines():
+            if '"ServiceReady"' in line:
+                return str(json.loads(line)["urls"][0])
+        if process.poll() is not None:
+            break
+        time.sleep(0.02)
+    raise RuntimeError(f"the service did not get ready (exit code {process.poll()}):\n{_read(log)}")

@@ -1,0 +1,182 @@
+"""What the tests of the web layer stand on: the application with stand-ins for the rooms behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import trio
+from quart_trio import QuartTrio
+
+from service.breaker.pacing import PaceStatistics
+from service.breaker.registry import Breakers
+from service.breaker.settings import BreakerSettings
+from service.config import Config
+from service.dispatch.cache import Cache, CacheStatistics
+from service.dispatch.progress import Progress, ProgressListener
+from service.dispatch.quarantine import Quarantine
+from service.dispatch.request import Answer, Caller
+from service.events import Events
+from service.lifecycle import Lifecycle
+from service.pool.admission import AdmissionQueue
+from service.pool.scaling import Scaler
+from service.pool.statistics import PoolStatistics, WorkerStatistics
+from service.telemetry.telemetry import Telemetry
+from service.web.app import create_app
+from service.web.http.connection import Limits
+from service.web.http.listener import serve
+from service.wire import Job
+
+BODY = b'{"ok":true,"bytes":{"s720p":18500000},"human":{"s720p":"18.50 MB"},"duration":212}'
+URL = "https://www.youtube.com/watch?v=dQw4w9WgXcQ"
+
+
+ANSWER = Answer(BODY, "youtube", queued=0.0123, extracted=0.4567)
+
+
+@dataclass
+class FakeDispatcher:
+    """Answers every job the same way: with `answer`, or by awaiting `behaviour`."""
+
+    answer: Answer = ANSWER
+    behaviour: Callable[[Job], Awaitable[Answer]] | None = None
+    seen: list[tuple[Job, Caller]] = field(default_factory=list)
+    quarantine: Quarantine = field(default_factory=Quarantine)
+    shown: tuple[PaceStatistics, ...] = ()
+    steps: tuple[Progress, ...] = ()
+    remembered: Answer | None = None
+
+    def cache(self) -> CacheStatistics:
+        return Cache(1 << 20, 60.0).statistics()
+
+    def kept(self, job: Job) -> Answer | None:
+        return self.remembered
+
+    def paces(self) -> tuple[PaceStatistics, ...]:
+        return self.shown
+
+    async def submit(self, job: Job, caller: Caller, *, progress: ProgressListener | None = None) -> Answer:
+        self.seen.append((job, caller))
+        if progress is not None:
+            for step in self.steps:
+                progress(step)
+        await trio.lowlevel.checkpoint()
+        return await self.behaviour(job) if self.behaviour else self.answer
+
+    def fail(self, error: Exception) -> None:
+        async def behaviour(job: Job) -> Answer:
+            raise error
+
+        self.behaviour = behaviour
+
+    def hang(self) -> tuple[trio.Event, trio.Event]:
+        """Answer never; the events tell that a job has begun, and that one was cancelled."""
+        begun, cancelled = trio.Event(), trio.Event()
+
+        async def behaviour(job: Job) -> Answer:
+            begun.set()
+            try:
+                await trio.sleep_forever()
+            finally:
+                cancelled.set()
+
+        self.behaviour = behaviour
+        return begun, cancelled
+
+
+WORKER = WorkerStatistics(pid=4242, state="idle", tasks=3, age=12.5, rss=50_000_000)
+
+
+@dataclass
+class FakePool:
+    """Shows `statistics`, as they are set."""
+
+    shown: dict[str, Any] = field(default_factory=dict)
+
+    def statistics(self) -> PoolStatistics:
+        counters: dict[str, Any] = {
+            "total_tasks": 12,
+            "completed_tasks": 10,
+            "failed_tasks": 2,
+            "active_workers": 1,
+            "idle_workers": 1,
+            "queue_length": 0,
+            "peak_workers": 2,
+            "active_tasks": 0,
+            "workers_created": 3,
+            "workers_destroyed": 2,
+            "retried_tasks": 1,
+            "boot_failures": 0,
+            "degraded": False,
+            "target": 2,
+            "room": AdmissionQueue(10).statistics(0.0),
+            "scaling": Scaler(2, 10).statistics(0.0),
+            "workers": (WORKER,),
+            "ytdlp": "2026.08.19",
+            "runtime": "deno 2.9.8",
+        }
+        return PoolStatistics(**{**counters, **self.shown})
+
+
+@dataclass
+class Web:
+    """An application and the stand-ins behind it."""
+
+    config: Config
+    dispatcher: FakeDispatcher = field(default_factory=FakeDispatcher)
+    pool: FakePool = field(default_factory=FakePool)
+    breakers: Breakers = field(default_factory=lambda: Breakers(BreakerSettings(), Events()))
+    lifecycle: Lifecycle = field(default_factory=Lifecycle)
+    bus: Events = field(default_factory=Events)
+
+    def __post_init__(self) -> None:
+        self.lifecycle.ready()
+        self.telemetry = Telemetry.build(self.config, self.bus)
+        self.build()
+
+    def build(self) -> None:
+        self.app: QuartTrio = create_app(
+            self.config, self.dispatcher, self.pool, self.breakers, self.lifecycle, self.telemetry
+        )
+
+    async def request(self, method: str, path: str, **given: Any) -> Any:
+        """The response; a `json` of None is no body."""
+        if given.get("json", ...) is None:
+            del given["json"]
+        client = cast(Any, self.app.test_client())
+        return await client.open(path, method=method, **given)
+
+    async def get(self, path: str, **given: Any) -> Any:
+        return await self.request("GET", path, **given)
+
+    async def post(self, path: str, json: Any, **given: Any) -> Any:
+        body = (
+            {"data": "null", "headers": {"Content-Type": "application/json"}}
+            if json is None
+            else {"json": json}
+        )
+        return await self.request("POST", path, **body, **given)
+
+
+def web(**settings: Any) -> Web:
+    """The application under `settings`; without a rate limit unless they say so."""
+    given: dict[str, Any] = {"rate_limit_max_requests": 0, "port": 0, **settings}
+    return Web(Config.load(**given))
+
+
+@asynccontextmanager
+async def serving(
+    app: Any, lifecycle: Lifecycle, limits: Limits | None = None, config: Config | None = None
+) -> Any:
+    """Serve `app` on a port of its own; yields the port, and closes the listener at the end."""
+    config = config or Config.load(port=0)
+    async with trio.open_nursery() as nursery:
+
+        async def run(*, task_status: trio.TaskStatus[list[str]]) -> None:
+            await serve(app, config, lifecycle, limits=limits, task_status=task_status)
+
+        urls = await nursery.start(run)
+        yield int(urls[0].rpartition(":")[2])
+        lifecycle.close()

@@ -1,0 +1,440 @@
+"""Collaboration: the line from job to answer, with a pool that is told what to answer, on a mock clock."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from service import events
+from service.breaker.pacing import PaceSettings
+from service.breaker.registry import Breakers
+from service.breaker.settings import BreakerSettings
+from service.breaker.statistics import BreakerStatistics
+from service.config import Config
+from service.dispatch.dispatcher import Dispatcher
+from service.dispatch.execution import BACKOFF
+from service.dispatch.request import Answer, Caller
+from service.errors import CircuitOpen, Code, DeadlineExceeded, ExtractionError, QueueFull, ShuttingDown
+from service.pool.admission import Ticket
+from service.pool.pool import Lease, Pool
+from service.wire import Failure, Job, Kind, Outcome, Success, Usage
+
+CALLER = Caller("somebody", tier=2, share=3.0)
+JOB = Job(Kind.EXTRACT, "https://www.site.test/video")
+GOOD = Success(b"{}", "Generic", Usage(wall=0.5))
+
+
+def failure(code: Code, **more: Any) -> Failure:
+    return Failure(code, "it says why", **more)
+
+
+@dataclass
+class FakeLease:
+    """Gives the pool's next outcome after `takes` seconds."""
+
+    pool: FakePool
+    ticket: Ticket
+    waited: float = 0.25
+    position: int = 1
+    expected_wait: float = 2.0
+    deaths: int = 0
+    interrupted: Usage | None = None
+
+    async def run(self, job: Job, timeout: float) -> Outcome:
+        self.pool.timeouts.append(timeout)
+        began = trio.current_time()
+        try:
+            await trio.sleep(self.pool.takes)
+        except trio.Cancelled:
+            wall = trio.current_time() - began
+            self.interrupted = Usage(cpu=wall * self.pool.busy, wall=wall)
+            raise
+        self.deaths = self.pool.deaths
+        outcome = self.pool.outcomes.pop(0) if len(self.pool.outcomes) > 1 else self.pool.outcomes[0]
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+
+@dataclass
+class FakePool:
+    """A lease for each caller, unless it is `full`; the last outcome is given again and again."""
+
+    outcomes: list[Outcome | Exception]
+    takes: float = 0.0
+    busy: float = 0.0
+    deaths: int = 0
+    full: Exception | None = None
+    tickets: list[Ticket] = field(default_factory=list)
+    leased: list[float] = field(default_factory=list)
+    timeouts: list[float] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def acquire(self, ticket: Ticket, waits: object = None) -> AsyncIterator[Lease]:
+        await trio.lowlevel.checkpoint()
+        self.tickets.append(ticket)
+        if self.full is not None:
+            raise self.full
+        self.leased.append(trio.current_time())
+        yield cast(Lease, FakeLease(self, ticket))
+
+
+@dataclass
+class House:
+    """A dispatcher, its stand-in pool, real breakers, and what was told."""
+
+    pool: FakePool
+    config: Config
+    settings: BreakerSettings = field(default_factory=BreakerSettings)
+    heard: list[events.Event] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        bus = events.Events()
+        bus.subscribe(self.heard.append)
+        self.breakers = Breakers(self.settings, bus)
+        self.dispatcher = Dispatcher(
+            self.config, cast(Pool, self.pool), self.breakers, bus, jitter=lambda: 0.5
+        )
+
+    async def submit(self, job: Job = JOB, caller: Caller = CALLER) -> Answer:
+        return await self.dispatcher.submit(job, caller)
+
+    async def code(self, job: Job = JOB) -> Code:
+        with pytest.raises(ExtractionError) as info:
+            await self.submit(job)
+        return info.value.code
+
+    @property
+    def site(self) -> BreakerStatistics:
+        return self.breakers.statistics().sites[0]
+
+
+def house(*outcomes: Outcome | Exception, settings: BreakerSettings | None = None, **pool: Any) -> House:
+    config = Config.load(ytdlp_timeout=25_000)
+    return House(FakePool(list(outcomes), **pool), config, settings or BreakerSettings())
+
+
+async def test_a_job_goes_straight_through(autojump_clock: MockClock) -> None:
+    it = house(GOOD)
+    answer = await it.submit()
+    assert answer == Answer(b"{}", "Generic", queued=0.25, extracted=0.5, position=1, expected_wait=2.0)
+    (ticket,) = it.pool.tickets
+    assert (ticket.client, ticket.tier, ticket.share) == ("somebody", 2, 3.0)
+    assert ticket.deadline == trio.current_time() + 25
+    assert it.pool.timeouts == [25]
+    assert (it.site.site, it.site.total_successes, it.site.in_flight) == ("site.test", 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("code", "attempts"),
+    [
+        (Code.UPSTREAM_ERROR, 3),
+        (Code.UPSTREAM_TIMEOUT, 3),
+        (Code.DNS, 3),
+        (Code.BOT_CHECK, 3),
+        (Code.FORBIDDEN, 2),
+        (Code.PRIVATE, 1),
+        (Code.EXTRACTOR_BROKEN, 1),
+        (Code.WORKER_CRASHED, 1),
+    ],
+)
+async def test_a_failure_is_tried_again_as_its_code_says(
+    autojump_clock: MockClock, code: Code, attempts: int
+) -> None:
+    it = house(failure(code))
+    assert await it.code() is code
+    assert len(it.pool.leased) == attempts
+    pauses = [later - earlier for earlier, later in zip(it.pool.leased, it.pool.leased[1:], strict=False)]
+    assert pauses == pytest.approx([BACKOFF, 2 * BACKOFF][: attempts - 1])
+
+
+async def test_a_second_attempt_may_succeed(autojump_clock: MockClock) -> None:
+    it = house(failure(Code.UPSTREAM_ERROR), GOOD)
+    answer = await it.submit()
+    assert answer.body == b"{}"
+    assert answer.queued == 0.5
+    assert (it.site.total_failures, it.site.total_successes, it.site.ignored_requests) == (0, 1, 1)
+
+
+async def test_the_sites_own_pause_is_kept_or_quoted(autojump_clock: MockClock) -> None:
+    it = house(failure(Code.RATE_LIMITED, retry_after=7.0), GOOD)
+    await it.submit()
+    slowest = 1 / PaceSettings().slowest  # the pace that follows the pause
+    assert it.pool.leased[1] - it.pool.leased[0] == pytest.approx(7 + slowest)
+
+    it = house(failure(Code.RATE_LIMITED, retry_after=60.0), GOOD)
+    with pytest.raises(ExtractionError) as info:
+        await it.submit()
+    assert info.value.retry_after == 60
+    assert len(it.pool.leased) == 1
+
+
+async def test_a_request_counts_once_however_often_it_is_tried(autojump_clock: MockClock) -> None:
+    it = house(failure(Code.UPSTREAM_ERROR))
+    for _ in range(4):
+        assert await it.code() is Code.UPSTREAM_ERROR
+    assert len(it.pool.leased) == 12
+    assert (it.site.state, it.site.total_failures) == ("CLOSED", 4)
+
+
+async def test_an_open_breaker_refuses_before_anything_else(autojump_clock: MockClock) -> None:
+    settings = BreakerSettings(window_calls=2, minimum_calls=2)
+    it = house(failure(Code.EXTRACTOR_BROKEN), failure(Code.UPSTREAM_ERROR), settings=settings)
+    await it.code()
+    assert await it.code() is Code.UPSTREAM_ERROR  # the failure that opens it is told as itself
+    tickets = len(it.pool.tickets)
+    with pytest.raises(CircuitOpen) as info:
+        await it.submit()
+    assert info.value.site == "site.test"
+    assert len(it.pool.tickets) == tickets
+    it.pool.outcomes = [GOOD]
+    await it.submit(Job(Kind.EXTRACT, "https://other.test/"))
+
+
+async def test_nothing_is_tried_again_once_others_have_opened_the_breaker(autojump_clock: MockClock) -> None:
+    it = house(failure(Code.UPSTREAM_ERROR))
+    codes = []
+
+    async def caller() -> None:
+        codes.append(await it.code())
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(caller)
+        await wait_all_tasks_blocked()  # it pauses before its second attempt
+        it.breakers.force_open("site.test")
+    assert codes == [Code.UPSTREAM_ERROR]
+    assert len(it.pool.leased) == 1
+
+
+async def test_a_probe_is_not_tried_again(autojump_clock: MockClock) -> None:
+    settings = BreakerSettings(window_calls=1, minimum_calls=1, failure_rate=1.0, cooldown=5)
+    it = house(failure(Code.UPSTREAM_ERROR), settings=settings)
+    await it.code()
+    await trio.sleep(5)
+    granted = len(it.pool.leased)
+    assert await it.code() is Code.UPSTREAM_ERROR
+    assert len(it.pool.leased) == granted + 1
+    assert (it.site.state, it.site.opened_count) == ("OPEN", 2)
+
+
+async def test_a_private_video_is_an_answer(autojump_clock: MockClock) -> None:
+    it = house(failure(Code.PRIVATE))
+    for number in range(20):
+        assert await it.code(replace(JOB, url=f"{JOB.url}/{number}")) is Code.PRIVATE
+    assert (it.site.state, it.site.total_successes, it.site.total_failures) == ("CLOSED", 20, 0)
+
+
+@pytest.mark.parametrize(("busy", "failures"), [(0.1, 1), (0.9, 0)])
+async def test_a_deadline_blames_the_site_only_if_it_was_waited_for(
+    autojump_clock: MockClock, busy: float, failures: int
+) -> None:
+    it = house(GOOD, takes=1000, busy=busy)
+    began = trio.current_time()
+    with pytest.raises(DeadlineExceeded) as info:
+        await it.submit()
+    assert trio.current_time() - began == 25
+    assert info.value.running
+    assert (it.site.total_failures, it.site.in_flight) == (failures, 0)
+
+
+async def test_a_deadline_in_the_queue_blames_nobody(autojump_clock: MockClock) -> None:
+    it = house(GOOD)
+
+    @asynccontextmanager
+    async def acquire(ticket: Ticket, waits: object = None) -> AsyncIterator[Lease]:
+        await trio.sleep_forever()
+        yield cast(Lease, None)
+
+    it.pool.acquire = acquire  # type: ignore[method-assign]
+    with pytest.raises(DeadlineExceeded) as info:
+        await it.submit()
+    assert not info.value.running
+    assert it.site.total_requests == 0
+
+
+async def test_a_caller_may_give_less_time_but_not_more(autojump_clock: MockClock) -> None:
+    it = house(GOOD, takes=1000)
+    for given, kept in ((3.0, 3.0), (1000.0, 25.0)):
+        began = trio.current_time()
+        with pytest.raises(DeadlineExceeded):
+            await it.submit(caller=Caller("somebody", timeout=given))
+        assert trio.current_time() - began == kept
+
+
+async def test_a_client_that_leaves_says_nothing_about_the_site(autojump_clock: MockClock) -> None:
+    it = house(GOOD, takes=1000)
+    with trio.move_on_after(1):
+        await it.submit()
+    assert (it.site.total_failures, it.site.ignored_requests, it.site.in_flight) == (0, 1, 0)
+
+
+async def test_scenario_23_a_probe_that_meets_a_full_pool_counts_nowhere(autojump_clock: MockClock) -> None:
+    settings = BreakerSettings(window_calls=1, minimum_calls=1, failure_rate=1.0, cooldown=5)
+    it = house(failure(Code.FORBIDDEN), settings=settings)
+    await it.code()
+    await trio.sleep(5)
+    it.pool.full = QueueFull(3, retry_after=1)
+    for _ in range(5):
+        with pytest.raises(QueueFull):
+            await it.submit()
+    assert it.site.state == "HALF_OPEN"
+    assert (it.site.probes, it.site.total_failures) == (0, 1)
+
+
+async def test_an_error_nobody_expected_frees_the_permit(autojump_clock: MockClock) -> None:
+    it = house(RuntimeError("a defect"))
+    with pytest.raises(RuntimeError, match="a defect"):
+        await it.submit()
+    assert (it.site.in_flight, it.site.total_failures) == (0, 1)
+
+
+async def test_equal_jobs_share_but_not_with_cookies(autojump_clock: MockClock) -> None:
+    it = house(GOOD, takes=1)
+    mine = Job(Kind.EXTRACT, JOB.url, cookies="# mine")
+    async with trio.open_nursery() as nursery:
+        for job in (JOB, JOB, mine, mine):
+            nursery.start_soon(it.submit, job)
+    assert len(it.pool.leased) == 3
+
+
+async def test_an_interruption_answers_everybody(autojump_clock: MockClock) -> None:
+    it = house(GOOD, takes=1000)
+    refused = []
+
+    async def caller(job: Job) -> None:
+        with pytest.raises(ShuttingDown):
+            await it.submit(job)
+        refused.append(job)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(caller, JOB)
+        nursery.start_soon(caller, Job(Kind.SIZE, JOB.url))
+        await wait_all_tasks_blocked()
+        assert it.dispatcher.interrupt() == 2
+        await it.dispatcher.idle()
+    assert len(refused) == 2
+    with pytest.raises(ShuttingDown):
+        await it.submit()
+
+
+async def test_a_url_that_kills_two_workers_is_refused_without_one(autojump_clock: MockClock) -> None:
+    it = house(failure(Code.WORKER_CRASHED), deaths=2)
+    assert await it.code() is Code.WORKER_CRASHED
+    assert events.UrlQuarantined("site.test", deaths=2) in it.heard
+    assert await it.code() is Code.QUARANTINED
+    assert len(it.pool.leased) == 1
+    it.dispatcher.quarantine.clear(JOB.url)
+    assert await it.code() is Code.WORKER_CRASHED
+
+
+async def test_a_429_slows_down_the_calls_that_follow(autojump_clock: MockClock) -> None:
+    it = house(failure(Code.RATE_LIMITED, retry_after=30.0), GOOD)
+    assert await it.code() is Code.RATE_LIMITED
+    assert await it.code() is Code.RATE_LIMITED  # refused by us: its pause is longer than our deadline
+    assert len(it.pool.leased) == 1
+    await trio.sleep(20)
+    began = trio.current_time()
+    await it.submit()
+    assert it.pool.leased[1] - began == pytest.approx(10 + 1 / PaceSettings().slowest)
+    (pace,) = it.dispatcher.paces()
+    assert (pace.site, pace.cuts) == ("site.test", 1)
+
+
+async def test_a_dead_proxy_opens_the_services_own_breaker(autojump_clock: MockClock) -> None:
+    it = house(failure(Code.PROXY))
+    for number in range(10):
+        assert await it.code(Job(Kind.EXTRACT, f"https://site-{number}.test/")) is Code.PROXY
+    with pytest.raises(CircuitOpen) as info:
+        await it.submit()
+    assert info.value.site is None
+    assert all(site.state == "CLOSED" for site in it.breakers.statistics().sites)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "event"),
+    [
+        (
+            failure(Code.EXTRACTOR_BROKEN, extractor="Youtube"),
+            events.ExtractorBroken("site.test", "Youtube"),
+        ),
+        (failure(Code.BLOCKED_TARGET), events.EgressDenied("site.test")),
+    ],
+)
+async def test_what_an_operator_should_know_is_an_event(
+    autojump_clock: MockClock, outcome: Failure, event: events.Event
+) -> None:
+    it = house(outcome)
+    await it.code()
+    assert it.heard == [event]
+
+
+async def test_a_kept_result_needs_no_worker(autojump_clock: MockClock) -> None:
+    it = house(replace(GOOD, etag="abc"))
+    first = await it.submit()
+    await trio.sleep(10)
+    again = await it.submit()
+    assert (first.age, again.age) == (None, 10.0)
+    assert (again.body, again.etag) == (first.body, "abc")
+    assert len(it.pool.tickets) == 1
+    assert (await it.submit(caller=replace(CALLER, fresh=True))).age is None
+    assert len(it.pool.tickets) == 2
+    await trio.sleep(it.config.cache_ttl)
+    assert (await it.submit()).age is None
+    assert it.dispatcher.cache().hits == 1
+
+
+async def test_a_result_of_cookies_is_nobody_elses(autojump_clock: MockClock) -> None:
+    it = house(replace(GOOD, etag="abc"))
+    with_cookies = replace(JOB, cookies="# Netscape HTTP Cookie File")
+    await it.submit()
+    answer = await it.submit(with_cookies)
+    assert (answer.age, answer.etag) == (None, "")
+    await it.submit(with_cookies)
+    assert len(it.pool.tickets) == 3
+    assert it.dispatcher.cache().entries == 1
+
+
+async def test_what_the_site_refused_for_good_is_not_asked_for_again(autojump_clock: MockClock) -> None:
+    it = house(failure(Code.REMOVED))
+    assert await it.code() is Code.REMOVED
+    assert await it.code() is Code.REMOVED
+    assert len(it.pool.tickets) == 1
+    assert it.site.total_requests == 1
+
+
+async def test_a_stale_result_is_better_than_an_open_breaker(autojump_clock: MockClock) -> None:
+    it = house(GOOD)
+    await it.submit()
+    await trio.sleep(it.config.cache_ttl)
+    it.breakers.force_open("site.test")
+    answer = await it.submit()
+    assert answer.stale
+    assert answer.age == it.config.cache_ttl
+    with pytest.raises(CircuitOpen):
+        await it.submit(replace(JOB, url="https://www.site.test/another"))
+
+
+async def test_a_live_result_is_extracted_each_time(autojump_clock: MockClock) -> None:
+    it = house(replace(GOOD, lifetime=0.0))
+    await it.submit()
+    assert (await it.submit()).age is None
+    assert len(it.pool.tickets) == 2
+
+
+async def test_a_site_may_limit_how_many_ask_it_at_a_time(autojump_clock: MockClock) -> None:
+    it = house(GOOD, takes=2)
+    it.config = Config.load(ytdlp_timeout=25_000, site={"site.test": {"concurrency": 2}})
+    it.__post_init__()
+    began = trio.current_time()
+    async with trio.open_nursery() as nursery:
+        for number in range(6):
+            nursery.start_soon(it.submit, Job(Kind.EXTRACT, f"https://site.test/{number}"))
+        nursery.start_soon(it.submit, Job(Kind.EXTRACT, "https://other.test/"))
+    moments = sorted(granted - began for granted in it.pool.leased)
+    assert moments == pytest.approx([0, 0, 0, 2, 2, 4, 4])

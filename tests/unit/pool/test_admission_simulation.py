@@ -1,0 +1,50 @@
+"""Pure: goodput under overload, simulated with the room's own code (4 workers, tasks of 5 s, deadline 30 s).
+
+Capacity is 0.8 requests per second. Work is not stopped at its deadline here, which is the hard case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from statistics import fmean
+
+import pytest
+
+from service.pool.scaling import Scaler
+
+from ...support.simulation import Queue, Report, Simulation, UnboundedFifo, requests, room, steady
+
+CAPACITY = 0.8
+DURATION = 2400.0
+SEEDS = range(4)
+
+
+def served(queue: Callable[[], Queue], overload: float, *, interrupts: bool = False) -> list[Report]:
+    def once(seed: int) -> Report:
+        stream = requests(steady(CAPACITY * overload), DURATION, seed)
+        scaler = Scaler(2, 4, fixed=4)
+        return Simulation(scaler, queue(), deadline=30, interrupts=interrupts).run(stream, DURATION)
+
+    return [once(seed) for seed in SEEDS]
+
+
+@pytest.mark.parametrize(("overload", "fifo_at_most"), [(1.25, 0.5), (2.5, 0.15)])
+def test_goodput_stays_at_capacity_under_overload(overload: float, fifo_at_most: float) -> None:
+    fifo = fmean(report.goodput for report in served(UnboundedFifo, overload))
+    ours = fmean(report.goodput for report in served(room, overload))
+
+    assert fifo <= fifo_at_most
+    assert ours >= 0.75
+
+
+def test_goodput_is_no_worse_where_work_stops_at_its_deadline() -> None:
+    assert fmean(report.goodput for report in served(room, 1.25, interrupts=True)) >= 0.75
+
+
+def test_nobody_is_refused_at_half_load() -> None:
+    for report in served(room, 0.5):
+        assert report.refused == 0
+
+
+def test_a_run_repeats_exactly() -> None:
+    assert served(room, 1.25)[0] == served(room, 1.25)[0]

@@ -1,0 +1,178 @@
+"""Pure, and collaboration at the end: the rate limit, and whose it is."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.keys import new_key
+from service.web.http.authentication import Identity
+from service.web.http.limits import ConnectionLimiter, RateLimit, client_address, client_of
+from tests.support.web_app import URL, web
+
+TRUSTED = [ipaddress.ip_network(text) for text in ("10.0.0.0/8", "192.0.2.7/32", "fd00::/8")]
+
+
+def test_a_burst_of_all_of_it_then_evenly() -> None:
+    limit = RateLimit(3, 60.0)
+    remaining = [limit.take("a", 0.0).remaining for _ in range(3)]
+    assert remaining == [2, 1, 0]
+    refused = limit.take("a", 0.0)
+    assert refused.retry_after == pytest.approx(20.0)
+    assert refused.reset == pytest.approx(60.0)
+    assert limit.take("a", 19.9).retry_after is not None
+    assert limit.take("a", 20.0).retry_after is None
+    assert limit.take("a", 20.0).retry_after == pytest.approx(20.0)
+    assert limit.take("b", 20.0).remaining == 2
+
+
+def test_a_refused_request_costs_nothing() -> None:
+    limit = RateLimit(1, 10.0)
+    assert limit.take("a", 0.0).retry_after is None
+    for now in range(1, 10):
+        assert limit.take("a", float(now)).retry_after == pytest.approx(10.0 - now)
+    assert limit.take("a", 10.0).retry_after is None
+
+
+@given(
+    limit=st.integers(1, 50),
+    window=st.floats(1.0, 3600.0),
+    pauses=st.lists(st.floats(0.0, 100.0), max_size=150),
+)
+def test_never_more_than_twice_the_limit_in_a_window_and_always_the_limit_after_one(
+    limit: int, window: float, pauses: list[float]
+) -> None:
+    rate, now = RateLimit(limit, window), 0.0
+    allowed: list[float] = []
+    for pause in pauses:
+        now += pause
+        allowance = rate.take("a", now)
+        assert 0 <= allowance.remaining < limit
+        assert allowance.reset <= window * (1 + 1e-9)
+        if allowance.retry_after is None:
+            allowed.append(now)
+        else:
+            assert rate.take("a", now + allowance.retry_after - 1e-3).retry_after is not None or limit > 1000
+    assert all(sum(start <= each < start + window for each in allowed) <= 2 * limit for start in allowed)
+    assert all(rate.take("a", now + window).retry_after is None for _ in range(limit))
+
+
+def test_clients_are_forgotten_the_least_recent_first() -> None:
+    limit = RateLimit(1, 60.0, max_clients=2)
+    for client in "abc":
+        assert limit.take(client, 0.0).retry_after is None
+    assert limit.take("c", 0.0).retry_after is not None
+    assert limit.take("b", 0.0).retry_after is not None
+    assert limit.take("a", 0.0).retry_after is None
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "client"),
+    [
+        ("203.0.113.9", ["198.51.100.1"], "203.0.113.9"),
+        ("10.1.1.1", [], "10.1.1.1"),
+        ("10.1.1.1", ["198.51.100.1"], "198.51.100.1"),
+        ("10.1.1.1", ["198.51.100.1, 203.0.113.9"], "203.0.113.9"),
+        ("10.1.1.1", ["198.51.100.1, 203.0.113.9, 10.2.2.2"], "203.0.113.9"),
+        ("10.1.1.1", ["198.51.100.1", "203.0.113.9,10.2.2.2"], "203.0.113.9"),
+        ("10.1.1.1", ["10.3.3.3, 10.2.2.2"], "10.3.3.3"),
+        ("10.1.1.1", ["nonsense"], "10.1.1.1"),
+        ("10.1.1.1", ["198.51.100.1, nonsense, 10.2.2.2"], "10.2.2.2"),
+        ("10.1.1.1", ["198.51.100.1:4711"], "198.51.100.1"),
+        ("10.1.1.1", ["[2001:db8::1]:4711"], "2001:db8::1"),
+        ("fd00::1", ["2001:db8::1"], "2001:db8::1"),
+        ("::ffff:10.1.1.1", ["198.51.100.1"], "198.51.100.1"),
+        ("192.0.2.8", ["198.51.100.1"], "192.0.2.8"),
+        ("<local>", ["198.51.100.1"], "<local>"),
+        ("fe80::1%eth0", [], "fe80::1"),
+    ],
+)
+def test_only_trusted_proxies_are_believed(peer: str, forwarded: list[str], client: str) -> None:
+    assert client_address(peer, forwarded, TRUSTED) == client
+
+
+@pytest.mark.parametrize(
+    ("identity", "address", "client"),
+    [
+        (None, "203.0.113.9", "203.0.113.9"),
+        (None, "2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        (None, "<local>", "<local>"),
+        (Identity(), "203.0.113.9", "203.0.113.9"),
+        (Identity("alice"), "203.0.113.9", "key:alice"),
+    ],
+)
+def test_a_share_belongs_to_a_key_an_address_or_a_network(
+    identity: Identity | None, address: str, client: str
+) -> None:
+    assert client_of(identity, address) == client
+
+
+async def ask(it: Any, **headers: str) -> Any:
+    return await it.post("/api/v1/size", {"url": URL}, headers=headers)
+
+
+async def test_the_limit_is_told_and_kept(autojump_clock: Any) -> None:
+    it = web(rate_limit_max_requests=2, rate_limit_window_ms=60_000)
+    first = await ask(it)
+    assert first.headers["RateLimit-Limit"] == "2"
+    assert first.headers["RateLimit-Remaining"] == "1"
+    assert first.headers["RateLimit-Reset"] == "30"
+    assert first.headers["RateLimit-Policy"] == "2;w=60"
+    # One budget for all that extracts, errors too.
+    second = await it.get("/api/v1/extract")
+    assert (second.status_code, second.headers["RateLimit-Remaining"]) == (400, "0")
+    third = await ask(it)
+    assert third.status_code == 429
+    assert third.headers["RateLimit-Remaining"] == "0"
+    assert 1 <= int(third.headers["Retry-After"]) <= 30
+    body = json.loads(await third.get_data())
+    assert (body["code"], body["retryAfter"]) == ("TOO_MANY_REQUESTS", int(third.headers["Retry-After"]))
+    assert (await it.get("/health")).status_code == 200
+    assert (await it.get("/api/v1/metrics")).status_code == 200
+    assert "RateLimit-Limit" not in (await it.get("/health")).headers
+    assert len(it.dispatcher.seen) == 1
+
+
+async def test_each_client_behind_a_trusted_proxy_has_its_own_limit() -> None:
+    it = web(rate_limit_max_requests=1)
+    assert (await ask(it, **{"X-Forwarded-For": "203.0.113.1"})).status_code == 200
+    # The test's own peer is no trusted proxy, so the header changes nothing.
+    assert (await ask(it, **{"X-Forwarded-For": "203.0.113.2"})).status_code == 429
+
+
+async def test_guessing_keys_uses_up_the_guesser_s_limit() -> None:
+    it = web(rate_limit_max_requests=2, require_auth=True, api_key="the key")
+    statuses = [(await ask(it, **{"X-API-Key": guess})).status_code for guess in ("a", "b", "c")]
+    assert statuses == [401, 401, 429]
+
+
+async def test_a_key_may_have_a_rate_of_its_own(autojump_clock: Any) -> None:
+    key, digest = new_key()
+    it = web(rate_limit_max_requests=1, keys={"alice": {"hash": digest, "rate": 1.0, "burst": 3}})
+    statuses = [(await ask(it, **{"X-API-Key": key})).status_code for _ in range(4)]
+    assert statuses == [200, 200, 200, 429]
+    assert (await ask(it)).status_code == 200
+
+
+async def test_no_limit_no_headers() -> None:
+    assert "RateLimit-Limit" not in (await ask(web(rate_limit_max_requests=0))).headers
+
+
+def test_one_client_has_so_many_connections() -> None:
+    crowds = ConnectionLimiter(2, (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("10.0.0.0/8")))
+    assert [crowds.enter("192.0.2.1") for _ in range(3)] == [True, True, False]
+    assert crowds.enter("192.0.2.2")
+    crowds.leave("192.0.2.1")
+    assert [crowds.enter("192.0.2.1") for _ in range(2)] == [True, False]
+    assert [crowds.enter(f"2001:db8:0:1::{n}") for n in (1, 2, 3)] == [True, True, False], "one /64"
+    assert crowds.enter("2001:db8:0:2::1")
+    assert [crowds.enter("::ffff:192.0.2.2"), crowds.enter("192.0.2.2")] == [True, True]
+    for proxy in ("127.0.0.1", "10.1.2.3", "::ffff:10.1.2.3"):
+        assert all(crowds.enter(proxy) for _ in range(9))
+        for _ in range(9):
+            crowds.leave(proxy)

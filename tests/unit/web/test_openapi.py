@@ -1,0 +1,121 @@
+"""Collaboration: the OpenAPI document is valid, complete, and what the service really answers fits it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from openapi_schema_validator import OAS31Validator
+from openapi_spec_validator import validate
+
+from service.errors import Code, ExtractionError
+from service.web import errors
+from service.web.statuses import OF_CONNECTIONS, codes_of
+from tests.support.web_app import URL, web
+
+
+async def document() -> Any:
+    response = await web().get("/api/v1/openapi")
+    assert response.status_code == 200
+    return json.loads(await response.get_data())
+
+
+def resolved(document: Any, found: Any) -> Any:
+    """`found`, or what it refers to."""
+    for name in found["$ref"].split("/")[1:] if "$ref" in found else ():
+        document = document[name]
+        found = document
+    return found
+
+
+async def test_it_is_valid() -> None:
+    validate(await document())
+
+
+async def test_every_route_is_documented_and_nothing_else() -> None:
+    described = {
+        f"{method.upper()} {path}"
+        for path, methods in (await document())["paths"].items()
+        for method in methods
+    }
+    pages = ("/dashboard", "/api/v1/dashboard/", "/api/v1/docs/")  # and what they load
+    endpoints = errors.endpoints(web().app.url_map)
+    assert described == {each for each in endpoints if not each.partition(" ")[2].startswith(pages)}
+
+
+async def test_every_operation_says_what_it_is_for_and_how_it_fails() -> None:
+    names, described = [], await document()
+    for path, methods in described["paths"].items():
+        for operation in methods.values():
+            names.append(operation["operationId"])
+            assert operation["summary"].endswith(".")
+            assert operation["tags"]
+            assert "200" in operation["responses"]
+            assert {str(int(status)) for status in OF_CONNECTIONS} <= set(operation["responses"])
+            assert ("408" in operation["responses"]) == ("requestBody" in operation)
+            for status, found in operation["responses"].items():
+                response = resolved(described, found)
+                assert response["description"]
+                assert "X-Request-ID" in response["headers"]
+                if int(status) >= 400:
+                    assert all(code in response["description"] for code in codes_of(int(status)))
+            if path in ("/api/v1/size", "/api/v1/extract"):
+                assert {"400", "401", "422", "429", "502", "503", "504"} <= set(operation["responses"])
+                assert operation["security"] == [{"key": []}]
+    assert len(names) == len(set(names))
+
+
+async def test_what_is_required_is_marked() -> None:
+    paths = (await document())["paths"]
+    query = {each["name"]: each for each in paths["/api/v1/extract"]["get"]["parameters"]}
+    assert set(query) == {"url", "fields", "playlist"}
+    assert [name for name, each in query.items() if each["required"]] == ["url"]
+    assert paths["/api/v1/size"]["post"]["requestBody"]["required"] is True
+    assert paths["/api/v1/admin/circuit-breaker/reset"]["post"]["requestBody"]["required"] is False
+
+
+async def test_the_key_is_described_as_it_is_sent() -> None:
+    scheme = (await document())["components"]["securitySchemes"]["key"]
+    assert scheme == {"type": "apiKey", "name": "X-API-Key", "in": "header"}
+
+
+SIZE = ("POST", "/api/v1/size", {"url": URL})
+RESET = "/api/v1/admin/circuit-breaker/reset"
+
+
+@pytest.mark.parametrize(
+    ("request_", "code", "status"),
+    [
+        (("GET", "/", None), None, 200),
+        (("GET", "/health", None), None, 200),
+        (("GET", "/health/ready", None), None, 200),
+        (SIZE, None, 200),
+        (("GET", f"/api/v1/extract?url={URL}", None), None, 200),
+        (("POST", "/api/v1/extract", {"url": URL, "fields": ["id"]}), None, 200),
+        (("GET", "/api/v1/metrics", None), None, 200),
+        (("POST", RESET, None), None, 200),
+        (("GET", "/api/v1/docs", None), None, 200),
+        (("GET", "/api/v1/openapi", None), None, 200),
+        (("POST", "/api/v1/size", {}), None, 400),
+        (SIZE, Code.PRIVATE, 422),
+        (SIZE, Code.UPSTREAM_ERROR, 502),
+        (SIZE, Code.QUEUE_FULL, 503),
+        (SIZE, Code.DEADLINE, 504),
+        (SIZE, Code.INTERNAL, 500),
+    ],
+)
+async def test_answers_are_as_documented(
+    request_: tuple[str, str, Any], code: Code | None, status: int
+) -> None:
+    method, path, body = request_
+    it = web()
+    if code:
+        it.dispatcher.fail(ExtractionError(code, "no"))
+    response = await it.request(method, path, json=body)
+    assert response.status_code == status
+    described = await document()
+    schema = described["paths"][path.partition("?")[0]][method.lower()]["responses"][str(status)]
+    schema = schema["content"]["application/json"]["schema"]
+    validator = OAS31Validator({**schema, "components": described["components"]})
+    validator.validate(json.loads(await response.get_data()))
