@@ -92,8 +92,9 @@ _SITE_BACKOFF = Traits(Blame.SITE, Retry.BACKOFF)
 
 _TRAITS: Mapping[Code, Traits] = MappingProxyType(
     {
-        Code.BOT_CHECK: _SITE_BACKOFF,
-        Code.RATE_LIMITED: _SITE_BACKOFF,
+        # The site has just said stop; another attempt from the same address prolongs it.
+        Code.BOT_CHECK: Traits(Blame.SITE, Retry.NEVER),
+        Code.RATE_LIMITED: Traits(Blame.SITE, Retry.NEVER),
         Code.FORBIDDEN: Traits(Blame.SITE, Retry.ONCE),
         Code.UPSTREAM_ERROR: _SITE_BACKOFF,
         Code.UPSTREAM_TIMEOUT: _SITE_BACKOFF,

@@ -1,8 +1,8 @@
 """yt-dlp's exceptions → typed codes and sentences.
 
 By attributes first: the denial or budget noted in the journal, the types along the cause chain, the statuses
-seen. What the site itself states ("Private video") arrives as an expected ExtractorError without a cause and
-is read by the one table of patterns here; nothing else looks at text.
+seen. What the site itself states ("Private video") arrives as an expected ExtractorError without a cause;
+statements.py reads it.
 """
 
 from __future__ import annotations
@@ -27,45 +27,16 @@ from yt_dlp.networking.exceptions import (
 from yt_dlp.utils import ExtractorError, GeoRestrictedError, UnsupportedError, UserNotLive
 
 from ..errors import Code
+from . import statements
 from .job_record import Blocked, JobRecord, OverBudget
 
 _MAX_LINKS = 40  # of a cause chain; real ones have under ten
 _MAX_REASON = 200  # characters of the site's own words
 
-# What a site states, most telling first: YouTube puts "Sign in" before both the bot check and the age gate.
-_STATEMENTS: tuple[tuple[Code, re.Pattern[str]], ...] = tuple(
-    (code, re.compile(pattern, re.IGNORECASE))
-    for code, pattern in (
-        (
-            Code.BOT_CHECK,
-            r"not a (?:ro)?bot|captcha|unusual traffic|(?:are|.re) (?:a )?human|cloudflare|being blocked",
-        ),
-        (Code.RATE_LIMITED, r"rate.?limit|too many requests|try again later"),
-        (Code.AGE_RESTRICTED, r"confirm your age|age.?(?:restrict|verif|gate)|inappropriate for some users"),
-        (Code.PRIVATE, r"\bprivate\b"),
-        (
-            Code.PAID,
-            r"members.only|join this channel|purchase|premium|paid|pay(?:ment| )|rent(?:al|ed)|subscri",
-        ),
-        (Code.DRM, r"\bdrm\b"),
-        (Code.GEO_RESTRICTED, r"(?:your|this) (?:country|region|location)|geo.?(?:restrict|block)"),
-        (Code.UPCOMING, r"premieres? in|will begin|upcoming|not (?:yet )?started|scheduled|begins? in"),
-        (Code.NOT_LIVE, r"not (?:currently )?(?:live|streaming|broadcasting)|(?:is|currently) offline"),
-        (
-            Code.REMOVED,
-            r"removed|terminated|deleted|no longer (?:available|exist)|taken down|expired|copyright",
-        ),
-        (Code.LOGIN_REQUIRED, r"log.?in|sign.?in|--cookies|registered users|authenticat|credentials|account"),
-        (Code.NO_MEDIA, r"requested format|no (?:video|media) formats"),
-        (Code.NOT_FOUND, r"not found|unavailable|not available|isn.t available|(?:not|n.t) exist"),
-        (Code.UNSUPPORTED_URL, r"unsupported url"),
-    )
-)
-
-_ADVICE = re.compile(r"[\n\r]|\bUse --|\bSee  ?http|; ?please report|\bPlease report")
-
+# 4xx that are not listed are trouble of the site's: none of them says that it does not know the video.
 _STATUSES: Mapping[int, Code] = MappingProxyType(
     {
+        400: Code.EXTRACTOR_BROKEN,  # yt-dlp asks in a way that the site no longer takes
         401: Code.LOGIN_REQUIRED,
         402: Code.PAID,
         403: Code.FORBIDDEN,
@@ -73,11 +44,21 @@ _STATUSES: Mapping[int, Code] = MappingProxyType(
         407: Code.PROXY,
         408: Code.UPSTREAM_TIMEOUT,
         410: Code.REMOVED,
+        412: Code.BOT_CHECK,  # Bilibili's block
+        414: Code.INVALID_URL,
+        415: Code.EXTRACTOR_BROKEN,
+        418: Code.BOT_CHECK,  # said to crawlers
+        420: Code.RATE_LIMITED,  # "enhance your calm"
+        422: Code.EXTRACTOR_BROKEN,
         429: Code.RATE_LIMITED,
+        430: Code.RATE_LIMITED,  # Shopify's
         451: Code.GEO_RESTRICTED,
         504: Code.UPSTREAM_TIMEOUT,
     }
 )
+
+# Below 500, what tells of the site's mood rather than of one of the many addresses that an extractor tries.
+_TELLING_STATUSES = frozenset((403, 407, 412, 418, 420, 430))
 
 # What a proxy says of the site; any other refusal of a tunnel is the proxy's own.
 _TUNNEL_STATUSES: Mapping[int, Code] = MappingProxyType(
@@ -196,7 +177,7 @@ def _code(chain: tuple[BaseException, ...], statement: ExtractorError | None, jo
         return Code.GEO_RESTRICTED
     if _first(chain, UserNotLive):
         return Code.NOT_LIVE
-    if statement is not None and (stated := _stated(statement)) is not None:
+    if statement is not None and (stated := statements.said(statement.orig_msg)) is not None:
         return stated
     if _first(chain, RecursionError):
         return Code.UNSUPPORTED_URL
@@ -204,6 +185,7 @@ def _code(chain: tuple[BaseException, ...], statement: ExtractorError | None, jo
         _network(chain, job_record)
         or _hidden(job_record)
         or (Code.UNSUPPORTED_URL if _first(chain, UnsupportedError) else None)
+        or _slip(chain)
         or (Code.NO_MEDIA if statement is not None else None)
         or (Code.INVALID_URL if _first(chain, RequestError) else None)
         or Code.EXTRACTOR_BROKEN
@@ -250,13 +232,11 @@ def _hidden(job_record: JobRecord) -> Code | None:
     if 429 in job_record.statuses:
         return Code.RATE_LIMITED
     last = job_record.statuses[-1] if job_record.statuses else 0
-    return _of_status(last) if last in (403, 407) or last >= 500 else None
+    return _of_status(last) if last in _TELLING_STATUSES or last >= 500 else None
 
 
 def _of_status(status: int) -> Code:
-    if status in _STATUSES:
-        return _STATUSES[status]
-    return Code.NOT_FOUND if 400 <= status < 500 else Code.UPSTREAM_ERROR
+    return _STATUSES.get(status, Code.UPSTREAM_ERROR)
 
 
 def _statement(chain: tuple[BaseException, ...]) -> ExtractorError | None:
@@ -268,9 +248,10 @@ def _statement(chain: tuple[BaseException, ...]) -> ExtractorError | None:
     return None
 
 
-def _stated(statement: ExtractorError) -> Code | None:
-    text = str(statement.orig_msg)
-    return next((code for code, pattern in _STATEMENTS if pattern.search(text)), None)
+def _slip(chain: tuple[BaseException, ...]) -> Code | None:
+    """What the extractor says of the video in an error that it takes for a defect of its own."""
+    error = _first(chain, ExtractorError)
+    return statements.let_slip(error.orig_msg) if error is not None else None
 
 
 def _first(chain: tuple[BaseException, ...], kind: type | tuple[type, ...]) -> Any:
@@ -279,8 +260,9 @@ def _first(chain: tuple[BaseException, ...], kind: type | tuple[type, ...]) -> A
 
 def _clean(text: object) -> str:
     """A site's words as one short printable line: no URLs, no paths, no advice on command-line options."""
-    line, *_ = _ADVICE.split(str(text), maxsplit=1)
-    line = re.sub(r"\w+://\S+|(?:/[\w.-]+){2,}", "…", line)
+    line = re.sub(r"\w+://\S+|(?:/[\w.-]+){2,}", "…", statements.without_advice(str(text)))
     line = "".join(character for character in line if character.isprintable())
     line = " ".join(line.replace('"', "'").split()).strip(" .:;,")
+    if not any(map(str.isalpha, line)):
+        return ""
     return line if len(line) <= _MAX_REASON else f"{line[: _MAX_REASON - 1]}…"

@@ -87,7 +87,7 @@ def code_of(error: BaseException, job_record: JobRecord | None = None) -> Code:
 
 def test_statuses() -> None:
     for status, code in (
-        (400, Code.NOT_FOUND),
+        (400, Code.EXTRACTOR_BROKEN),
         (401, Code.LOGIN_REQUIRED),
         (402, Code.PAID),
         (403, Code.FORBIDDEN),
@@ -95,13 +95,20 @@ def test_statuses() -> None:
         (407, Code.PROXY),
         (408, Code.UPSTREAM_TIMEOUT),
         (410, Code.REMOVED),
+        (412, Code.BOT_CHECK),
+        (414, Code.INVALID_URL),
+        (418, Code.BOT_CHECK),
+        (420, Code.RATE_LIMITED),
+        (422, Code.EXTRACTOR_BROKEN),
         (429, Code.RATE_LIMITED),
+        (430, Code.RATE_LIMITED),
         (451, Code.GEO_RESTRICTED),
         (500, Code.UPSTREAM_ERROR),
         (502, Code.UPSTREAM_ERROR),
         (503, Code.UPSTREAM_ERROR),
         (504, Code.UPSTREAM_TIMEOUT),
         (302, Code.UPSTREAM_ERROR),
+        *((status, Code.UPSTREAM_ERROR) for status in (405, 406, 409, 423, 425, 444, 499)),
     ):
         assert code_of(wrapped(http_error(status))) is code, status
         assert code_of(http_error(status)) is code, status
@@ -163,7 +170,6 @@ def test_what_a_site_states() -> None:
         ("This live event will begin in 2 days.", Code.UPCOMING),
         ("The channel is not currently live", Code.NOT_LIVE),
         ("Requested format is not available. Use --list-formats for a list", Code.NO_MEDIA),
-        ("No video formats found!", Code.NO_MEDIA),
         ("The site mumbles", Code.NO_MEDIA),
     ):
         assert code_of(stated(text)) is code, text
@@ -177,6 +183,19 @@ def test_typed_exceptions() -> None:
     assert code_of(NoSupportingHandlers([], [RecursionError()])) is Code.UNSUPPORTED_URL
     assert code_of(MemoryError()) is Code.BUDGET_EXCEEDED
     assert code_of(http.cookiejar.LoadError("x")) is Code.INVALID_REQUEST
+
+
+def test_only_404_says_that_the_site_does_not_know_the_video() -> None:
+    for status in range(400, 600):
+        assert (code_of(wrapped(http_error(status))) is Code.NOT_FOUND) is (status == 404), status
+
+
+def test_a_page_without_formats() -> None:
+    error = as_ytdlp_raises(ExtractorError("No video formats found!", video_id="x", ie="Bandcamp"))
+    assert code_of(error) is Code.NO_MEDIA
+    assert code_of(error, JobRecord(statuses=[200, 404])) is Code.NO_MEDIA
+    assert code_of(error, JobRecord(statuses=[200, 412])) is Code.BOT_CHECK
+    assert code_of(error, JobRecord(statuses=[200, 503])) is Code.UPSTREAM_ERROR
 
 
 def test_a_bug_in_an_extractor() -> None:
@@ -230,6 +249,24 @@ def test_the_sites_words_are_passed_on_clean_and_short() -> None:
     endless = classify(stated("This video is private " + "x" * 5000), JobRecord()).message
     assert len(endless) < 300
     assert classify(stated("private\x1b[31m\u202e\0"), JobRecord()).message.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("said", "quoted"),
+    [
+        ("Password protected video, use --video-password <password>", "Password protected video"),
+        ("Private; pass -u and -p", "Private"),
+        ("Private. If using --cookies, export them first. Ask its owner", "Private. Ask its owner"),
+        ("This is private \u2013 sign-in needed", "This is private \u2013 sign-in needed"),
+    ],
+)
+def test_a_quoted_reason_gives_no_advice_that_only_a_command_line_can_follow(said: str, quoted: str) -> None:
+    assert classify(stated(said), JobRecord()).message == f'the video is private (the site says: "{quoted}")'
+
+
+def test_a_reason_that_is_all_advice_is_not_quoted() -> None:
+    for said in ("use --cookies", "Please sign in with --cookies", "Use --cookies. \u2026"):
+        assert "the site says" not in classify(stated(said), JobRecord()).message
 
 
 def test_every_code_has_a_sentence() -> None:

@@ -1,0 +1,87 @@
+"""What sites say → codes, over a table of judged texts that are raised as yt-dlp raises them. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from functools import cache
+from typing import Any
+
+import pytest
+from yt_dlp import YoutubeDL
+from yt_dlp.extractor.common import InfoExtractor
+from yt_dlp.utils import ExtractorError, UserNotLive
+
+from service.errors import Code
+from service.worker.failures import classify
+from service.worker.job_record import JobRecord
+
+from ...support.raise_sites import Saying, corpus, not_yet_judged
+from .test_failures import as_ytdlp_raises, http_error
+
+# What no client can use: it gives no options. "--" alone may be a dash.
+_OPTION = re.compile(
+    r"--\w|(?<![\w-])-[a-z]\b|\buse --|extractor.args?|cookies.from.browser|netrc|\byt-dlp\b|https?:", re.I
+)
+
+
+@cache
+def extractor() -> Any:
+    return InfoExtractor(YoutubeDL({"quiet": True}, auto_init=False))
+
+
+def speak(how: str, text: str) -> None:
+    """Raise `text` by the call that the corpus names."""
+    match how:
+        case "expected":
+            raise ExtractorError(text, expected=True, video_id="x", ie="Site")
+        case "defect":
+            raise ExtractorError(text, video_id="x", ie="Site")
+        case "login required":
+            extractor().raise_login_required(text)
+        case "geo restricted":
+            extractor().raise_geo_restricted(text)
+        case "not live":
+            raise UserNotLive(text)
+        case "no formats":
+            extractor().raise_no_formats(text)
+        case "no formats, expected":
+            extractor().raise_no_formats(text, expected=True)
+    raise AssertionError(how)
+
+
+def error_of(saying: Saying) -> BaseException:
+    """The exception that the worker gets, raised in the handler of a failed request where it says so."""
+    how, _, status = saying.raised.partition(", after ")
+    try:
+        if not status:
+            speak(how, saying.text)
+        try:
+            failed = http_error(int(status))
+            raise ExtractorError("Unable to download JSON metadata", cause=failed) from failed
+        except ExtractorError:
+            speak(how, saying.text)
+    except ExtractorError as error:
+        return as_ytdlp_raises(error)
+    raise AssertionError
+
+
+@pytest.mark.parametrize("saying", [pytest.param(it, id=f"{it.where}: {it.text[:60]}") for it in corpus()])
+def test_a_text_has_the_code_that_the_site_means(saying: Saying) -> None:
+    call_result = classify(error_of(saying), JobRecord())
+    assert call_result.code is Code(saying.code)
+    _, _, quoted = call_result.message.partition(" (the site says: ")
+    assert not _OPTION.search(quoted), quoted
+    assert call_result.message.isprintable()
+
+
+def test_the_corpus_is_a_table() -> None:
+    sayings = corpus()
+    assert len(sayings) >= 300
+    twice = Counter((it.where, it.raised, it.text) for it in sayings)
+    assert max(twice.values()) == 1, twice.most_common(3)
+
+
+def test_how_many_texts_of_the_installed_yt_dlp_nobody_has_judged() -> None:
+    """A new yt-dlp brings new texts; that is no failure. `pytest -s` shows the number."""
+    print(f"{len(not_yet_judged())} texts of yt-dlp are not in tests/corpus.tsv")
