@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from .errors import Code
+from .codes import Code
 
 HEADER = struct.Struct("!II")
 MAX_HEAD = 64 * 1024
@@ -58,11 +58,16 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a job cost: seconds of CPU and of wall time, requests made, and the HTTP statuses seen."""
+    """What a job cost: seconds of CPU and of wall time, requests made, and the HTTP statuses seen.
+
+    Attributes:
+        site_requests: those of the requests that went to the site of the job's URL.
+    """
 
     cpu: float = 0.0
     wall: float = 0.0
     requests: int = 0
+    site_requests: int = 0
     statuses: tuple[int, ...] = ()
 
 

@@ -1,62 +1,29 @@
-"""What the end of a call says about its site: outcomes and exceptions → verdicts. Pure.
+"""What the end of a call says about its site, by the table of codes. Pure.
 
-A private video is a success: the site answered, and that is what its breaker wants to know. The service's and
-the caller's own trouble never counts against a site.
+A private video is a success: the site answered, and that is what its breaker wants to know. An answer for
+which the site was not asked says nothing about it.
 """
 
 from __future__ import annotations
 
-from ..errors import Blame, Code, ServiceError, traits
+from ..codes import TRAITS, CallResult, Code
+from ..errors import ServiceError
 from ..wire import Failure, Outcome, Success
-from .machine import CallResult
-
-_ANSWERED = frozenset(
-    {
-        Code.GEO_RESTRICTED,
-        Code.NOT_LIVE,
-        Code.UPCOMING,
-        Code.NOT_FOUND,
-        Code.REMOVED,
-        Code.PRIVATE,
-        Code.AGE_RESTRICTED,
-        Code.LOGIN_REQUIRED,
-        Code.PAID,
-        Code.DRM,
-        Code.NO_MEDIA,
-        Code.EXTRACTOR_BROKEN,
-    }
-)
-
-# The site was asked, or probably was, and the end of it says nothing about the site's health.
-_UNDECIDED = frozenset(
-    {
-        Code.BLOCKED_TARGET,
-        Code.RESULT_TOO_LARGE,
-        Code.BUDGET_EXCEEDED,
-        Code.WORKER_CRASHED,
-        Code.DEADLINE,
-        Code.FORBIDDEN,
-    }
-)
 
 _WEIGHT = (CallResult.IGNORED, CallResult.UNDECIDED, CallResult.SUCCESS, CallResult.FAILURE)
 
 
 def call_result_of(outcome: Outcome) -> CallResult:
-    """The verdict on a call that ended in `outcome`."""
-    if isinstance(outcome, Success):
-        return CallResult.SUCCESS
-    code = outcome.code
-    if traits(code).blame is Blame.SITE and not _excused(outcome):
-        return CallResult.FAILURE
-    # An extractor may refuse a URL without asking anybody; then nothing was learned about the site.
-    if code in _ANSWERED or (code is Code.UNSUPPORTED_URL and outcome.usage.requests):
-        return CallResult.SUCCESS
-    return CallResult.UNDECIDED if code in _UNDECIDED else CallResult.IGNORED
+    """What the site's breaker counts for a call that ended in `outcome`."""
+    counts = CallResult.SUCCESS if isinstance(outcome, Success) else _of_failure(outcome)
+    # An extractor may refuse a URL by itself, and a page may lead to another site that gives the answer.
+    if counts is CallResult.SUCCESS and not outcome.usage.site_requests:
+        return CallResult.IGNORED
+    return counts
 
 
 def call_result_of_exception(error: BaseException) -> CallResult:
-    """The verdict on a call that raised `error`; of a group, the weightiest of its members'.
+    """What counts for a call that raised `error`; of a group, what its weightiest member counts.
 
     So an upstream failure together with a cancellation is one failure, and cancellations alone count nowhere.
     An error without a code is a defect on the call's way, the classifier's own included; it counts as a
@@ -65,14 +32,16 @@ def call_result_of_exception(error: BaseException) -> CallResult:
     if isinstance(error, BaseExceptionGroup):
         return max(map(call_result_of_exception, error.exceptions), key=_WEIGHT.index)
     if isinstance(error, ServiceError):
-        return call_result_of(Failure(error.code, str(error)))
+        return _of_failure(Failure(error.code, str(error)))
     return (
         CallResult.FAILURE if isinstance(error, Exception) else CallResult.IGNORED
     )  # Cancelled is no Exception
 
 
-def _excused(failure: Failure) -> bool:
-    """A 403 to the generic extractor says little; a deadline blames the site only where it was waited for."""
-    if failure.code is Code.DEADLINE:
-        return not failure.waiting
-    return failure.code is Code.FORBIDDEN and failure.generic
+def _of_failure(failure: Failure) -> CallResult:
+    """By the failure's code, unless its circumstances say that the site had no part in it."""
+    blameless = {
+        Code.DEADLINE: not failure.waiting,  # the site did not take the time
+        Code.FORBIDDEN: failure.generic,  # a 403 for a page that no extractor knows says little
+    }
+    return CallResult.UNDECIDED if blameless.get(failure.code) else TRAITS[failure.code].counts

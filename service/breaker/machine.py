@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from math import inf
 
+from ..codes import CallResult
 from .settings import BreakerSettings, Mode
 from .statistics import BreakerStatistics, Totals
 
@@ -30,21 +31,6 @@ class State(StrEnum):
     CLOSED = "CLOSED"
     OPEN = "OPEN"
     HALF_OPEN = "HALF_OPEN"
-
-
-class CallResult(StrEnum):
-    """What a call's end says about the site.
-
-    IGNORED and UNDECIDED count nowhere and differ in a probe's permit. IGNORED, for a call that never got to
-    the site or was cut short by this side, frees it at once. UNDECIDED, for an answer that says nothing about
-    the site's health, frees it one cooldown after it was taken: or a site that gives such answers at once
-    would be probed without end.
-    """
-
-    SUCCESS = "success"
-    FAILURE = "failure"
-    IGNORED = "ignored"
-    UNDECIDED = "undecided"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -19,9 +19,10 @@ from math import inf
 
 import trio
 
+from ..codes import CallResult
 from ..errors import CircuitOpen, UnknownSite
 from ..events import BreakerChanged, Event, Events, WorkerBootFailed, WorkerEnded, WorkerStarted
-from .machine import Breaker, CallResult, Permit, State
+from .machine import Breaker, Permit, State
 from .settings import BreakerSettings, Mode
 from .statistics import BreakersStatistics, BreakerStatistics, Totals
 

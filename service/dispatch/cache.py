@@ -11,22 +11,12 @@ import math
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 
-from ..errors import Code, ExtractionError
+from ..codes import TRAITS
+from ..errors import ExtractionError
 from ..wire import Job
 from .request import Answer
 
-GONE = frozenset(
-    {
-        Code.NOT_FOUND,
-        Code.REMOVED,
-        Code.PRIVATE,
-        Code.AGE_RESTRICTED,
-        Code.PAID,
-        Code.DRM,
-        Code.UNSUPPORTED_URL,
-    }
-)
-GONE_TTL = 60.0  # seconds; a video may be made public again
+REFUSAL_TTL = 60.0  # seconds; a video may be made public again
 MARGIN = 60.0  # seconds that a result's media URLs must still hold, for the client to begin with them
 STALE_FOR = 6 * 3600.0  # seconds for which a result past its time may stand in
 OVERHEAD = 1024  # bytes that an entry takes besides its body and URL, about
@@ -123,8 +113,8 @@ class Cache:
 
     def keep_refusal(self, job: Job, error: ExtractionError, now: float) -> None:
         """Keep a "no", if it is one for good."""
-        if error.code in GONE:
-            ttl = min(GONE_TTL, self._ttl)
+        if TRAITS[error.code].cacheable:
+            ttl = min(REFUSAL_TTL, self._ttl)
             self._put(job, ExtractionError(error.code, str(error)), now, ttl, ttl, 0)
 
     def statistics(self) -> CacheStatistics:

@@ -17,10 +17,10 @@ import trio
 
 from .. import events
 from ..breaker.classification import call_result_of, call_result_of_exception
-from ..breaker.machine import CallResult
 from ..breaker.pacing import Paces
 from ..breaker.registry import BreakerKey, Breakers
-from ..errors import Blame, Code, ExtractionError, QueueFull, Retry, traits
+from ..codes import TRAITS, Blame, CallResult, Code, Retry
+from ..errors import ExtractionError, QueueFull
 from ..pool.admission import Ticket
 from ..pool.pool import Lease, Pool
 from ..telemetry.measurements import CANCELLED, OK, AttemptEnded
@@ -134,7 +134,7 @@ class Execution:
         try:
             outcome = await lease.run(self._job, self._deadline - began)
             if isinstance(outcome, Success):
-                call_result, ended = CallResult.SUCCESS, OK
+                call_result, ended = call_result_of(outcome), OK
                 return outcome, None
             ended, retry_after = outcome.code.value, outcome.retry_after
             pause = None if permit.is_probe else self._pause(outcome, attempt)
@@ -158,7 +158,7 @@ class Execution:
 
     def _pause(self, failure: Failure, attempt: int) -> float | None:
         """Seconds until the next attempt, or None where this failure is the last word."""
-        retry = traits(failure.code).retry
+        retry = TRAITS[failure.code].retry
         if retry is Retry.NEVER or attempt == MAX_ATTEMPTS or (retry is Retry.ONCE and attempt > 1):
             return None
         backoff = BACKOFF * 2 ** (attempt - 1) * (0.75 + 0.5 * self._with.jitter())
@@ -213,7 +213,7 @@ class Execution:
     def _report(self, failure: Failure) -> None:
         """Tell of a failure that concerns more than its caller."""
         site = self._key.site
-        if traits(failure.code).blame is Blame.SERVICE:
+        if TRAITS[failure.code].blame is Blame.EGRESS:
             self._with.breakers.service_failed()
         if failure.code is Code.EXTRACTOR_BROKEN:
             self._with.bus.emit(events.ExtractorBroken(site=site, extractor=failure.extractor))

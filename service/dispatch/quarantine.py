@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from ..errors import Code, ExtractionError
+from ..codes import Code
+from ..errors import ExtractionError
 
 DEATHS = 2  # workers that a URL may kill
 SENTENCE = 3600.0  # seconds that it is refused, or that a lone death is remembered

@@ -7,7 +7,8 @@ from typing import Protocol
 
 import trio
 
-from ..errors import Code, ServiceError
+from ..codes import Code
+from ..errors import ServiceError
 from ..wire import Failure, Job, Outcome, ProtocolError, Usage
 from .accounting import Cost
 from .admission import Ticket

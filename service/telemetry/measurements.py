@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import trio
 
-from ..errors import Code, ServiceError
+from ..codes import Code
+from ..errors import ServiceError
 from ..events import Event, Events
 
 OK = "OK"  # the outcome of what succeeded; every other outcome is a Code, or this:

@@ -23,8 +23,8 @@ from prometheus_client.registry import Collector
 
 from .. import __version__, events
 from ..breaker.statistics import BreakersStatistics
+from ..codes import TRAITS, Blame, Code
 from ..dispatch.cache import CacheStatistics
-from ..errors import Blame, Code, traits
 from ..lifecycle import Lifecycle, Phase
 from ..pool.statistics import PoolStatistics
 from .labels import SiteLabels
@@ -170,7 +170,7 @@ class Metrics:
 
     def _label(self, site: str, outcome: str = OK) -> str:
         """The site's label; an outcome for which no site is to blame earns it none."""
-        worthy = outcome == OK or (outcome != CANCELLED and traits(Code(outcome)).blame is Blame.SITE)
+        worthy = outcome == OK or (outcome != CANCELLED and TRAITS[Code(outcome)].blame is Blame.SITE)
         return self.labels.label(site, trio.current_time(), worthy=worthy)
 
     def _forget(self, site: str) -> None:

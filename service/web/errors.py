@@ -18,9 +18,9 @@ from werkzeug.exceptions import (
 )
 from werkzeug.routing import Map
 
-from ..errors import Code, QueueFull, ServiceError
+from ..codes import TRAITS, Code
+from ..errors import QueueFull, ServiceError
 from .http import request_context
-from .statuses import STATUSES
 
 log = structlog.get_logger(__name__)
 
@@ -53,7 +53,7 @@ class Refused(ServiceError):
 def waiting(code: Code, retry_after: float | None) -> int | None:
     """Whole seconds for Retry-After, at least 1; None where waiting does not help."""
     if retry_after is None or not math.isfinite(retry_after):
-        if STATUSES[code] != 503:
+        if TRAITS[code].status != 503:
             return None
         retry_after = UNKNOWN_WAIT
     return max(1, math.ceil(retry_after))
@@ -88,7 +88,7 @@ def respond(error: ServiceError, *, status: int | None = None) -> Response:
     wait = waiting(error.code, error.retry_after)
     response = Response(
         json.dumps(describe(error, at_hand.request_id), ensure_ascii=False),
-        STATUSES[error.code] if status is None else status,
+        TRAITS[error.code].status if status is None else status,
         error.headers if isinstance(error, Refused) else {},
         content_type="application/json",
     )

@@ -1,8 +1,8 @@
 """yt-dlp's exceptions → typed codes and sentences.
 
-By attributes first: the denial or budget noted in the journal, the types along the cause chain, the statuses
-seen. What the site itself states ("Private video") arrives as an expected ExtractorError without a cause;
-statements.py reads it.
+By attributes first: the denial or budget noted in the job record, the types along the cause chain, the
+statuses seen. What the site itself states ("Private video") arrives as an expected ExtractorError without a
+cause; statements.py reads it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from yt_dlp.networking.exceptions import (
 )
 from yt_dlp.utils import ExtractorError, GeoRestrictedError, UnsupportedError, UserNotLive
 
-from ..errors import Code
+from ..codes import TRAITS, Code
 from . import statements
 from .job_record import Blocked, JobRecord, OverBudget
 
@@ -65,58 +65,9 @@ _TUNNEL_STATUSES: Mapping[int, Code] = MappingProxyType(
     {502: Code.UPSTREAM_NETWORK, 503: Code.UPSTREAM_NETWORK, 504: Code.UPSTREAM_TIMEOUT}
 )
 
-_SENTENCES: Mapping[Code, str] = MappingProxyType(
-    {
-        Code.INVALID_REQUEST: "the cookies are not in the Netscape format; export them as cookies.txt",
-        Code.INVALID_URL: "the URL cannot be requested; check its spelling",
-        Code.BLOCKED_TARGET: "the URL leads to a place that this service does not reach",
-        Code.UNSUPPORTED_URL: "no video was found at this URL",
-        Code.GEO_RESTRICTED: "the site does not show this video in this service's country",
-        Code.NOT_LIVE: "the channel is not live at the moment",
-        Code.UPCOMING: "the video has not started yet; try again once it has",
-        Code.NOT_FOUND: "the site does not know this video",
-        Code.REMOVED: "the video was removed",
-        Code.PRIVATE: "the video is private",
-        Code.AGE_RESTRICTED: "the site asks for proof of age; cookies of an account may help",
-        Code.LOGIN_REQUIRED: "the site asks for a login; cookies of an account may help",
-        Code.PAID: "the site asks for a payment or a membership",
-        Code.DRM: "the video is protected by DRM",
-        Code.NO_MEDIA: "the site gives no video for this URL",
-        Code.BOT_CHECK: "the site takes this service for a bot; try again later",
-        Code.RATE_LIMITED: "the site limits how often it is asked; try again later",
-        Code.FORBIDDEN: "the site refused the request",
-        Code.UPSTREAM_ERROR: "the site answered with an error",
-        Code.UPSTREAM_TIMEOUT: "the site did not answer in time",
-        Code.UPSTREAM_NETWORK: "the connection to the site failed",
-        Code.DNS: "the site's name could not be resolved; check the URL",
-        Code.EXTRACTOR_BROKEN: "yt-dlp could not read this site's page; an update of yt-dlp may help",
-        Code.PROXY: "the service's own proxy failed; try again later",
-        Code.BUDGET_EXCEEDED: "the page asks for more than one request may use",
-        Code.RESULT_TOO_LARGE: "the result is too large to pass on; ask for fewer fields or entries",
-        Code.INTERNAL: "the service failed to handle this request",
-    }
-)
-
-# Codes that carry the site's own words, which say more than ours.
-_QUOTING = frozenset(
-    (
-        Code.GEO_RESTRICTED,
-        Code.NOT_LIVE,
-        Code.UPCOMING,
-        Code.NOT_FOUND,
-        Code.REMOVED,
-        Code.PRIVATE,
-        Code.AGE_RESTRICTED,
-        Code.LOGIN_REQUIRED,
-        Code.PAID,
-        Code.DRM,
-        Code.NO_MEDIA,
-    )
-)
-
 
 @dataclass(frozen=True, slots=True)
-class CallResult:
+class ClassifiedFailure:
     """What became of a failed job, in terms a client may see; `retry_after` in seconds."""
 
     code: Code
@@ -126,18 +77,18 @@ class CallResult:
 
 def sentence(code: Code, reason: str | None = None) -> str:
     """Our sentence for `code`, with the site's own `reason`, already cleaned, where it has one."""
-    text = _SENTENCES.get(code, _SENTENCES[Code.INTERNAL])
+    text = TRAITS[code].sentence
     return f'{text} (the site says: "{reason}")' if reason else text
 
 
-def classify(error: BaseException, job_record: JobRecord) -> CallResult:
+def classify(error: BaseException, job_record: JobRecord) -> ClassifiedFailure:
     """The code of `error`, given what the job's requests met."""
     chain = tuple(causes(error))
     statement = _statement(chain)
     code = _code(chain, statement, job_record)
-    reason = _clean(statement.orig_msg) if statement is not None and code in _QUOTING else None
+    reason = _clean(statement.orig_msg) if statement is not None and TRAITS[code].quotes else None
     waits = code in (Code.RATE_LIMITED, Code.BOT_CHECK, Code.UPSTREAM_ERROR)
-    return CallResult(code, sentence(code, reason), job_record.retry_after if waits else None)
+    return ClassifiedFailure(code, sentence(code, reason), job_record.retry_after if waits else None)
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:

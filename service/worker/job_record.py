@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from ..breaker.sites import site_of
+
 MAX_REQUESTS = 250  # a page that lists hundreds of manifests would have each of them fetched
 MAX_HOPS = 20  # from extractor to extractor: embeds, and pages that refresh to other pages
 MAX_BYTES = 32 << 20  # of bodies, decoded; the largest honest page is a 3 MB player script
@@ -36,7 +38,10 @@ class JobRecord:
     """One job's record.
 
     Attributes:
+        site: of the job's URL, as its breaker is keyed.
         requests: requests sent, redirects included.
+        site_requests: those that went to the site, or that the URL's own extractor sent, whose API may have
+            another domain; not those of pages that the URL led to.
         hops: extractors that took their turn.
         statuses: of every response, in order.
         retry_after: the longest wait in seconds that a 429 or 503 asked for, or None.
@@ -46,7 +51,9 @@ class JobRecord:
         body_bytes: read so far, decoded.
     """
 
+    site: str = ""
     requests: int = 0
+    site_requests: int = 0
     hops: int = 0
     statuses: list[int] = field(default_factory=list)
     retry_after: float | None = None
@@ -60,11 +67,13 @@ class JobRecord:
         self.denied = self.denied or reason
         return Blocked(reason)
 
-    def asking(self) -> None:
+    def asking(self, url: str) -> None:
         """Count a request that is about to be sent. Raises OverBudget."""
         if self.requests >= MAX_REQUESTS:
             raise self._over(f"{MAX_REQUESTS} requests")
         self.requests += 1
+        if self.hops <= 1 or site_of(url) == self.site:
+            self.site_requests += 1
 
     def following(self) -> None:
         """Count a turn of an extractor. Raises OverBudget."""

@@ -22,7 +22,8 @@ from urllib.parse import urlsplit
 from yt_dlp.version import __version__ as ytdlp_version
 
 from .. import sizes
-from ..errors import Code
+from ..breaker.sites import site_of
+from ..codes import Code
 from ..wire import (
     HEADER,
     MAX_HEAD,
@@ -90,7 +91,7 @@ def run(job: Job, timeout: float, settings: WorkerSettings, tables: Shared, guar
     Args:
         timeout: seconds the job has, for the sockets' own timeouts.
     """
-    job_record = guard.job_record = JobRecord()
+    job_record = guard.job_record = JobRecord(site_of(job.url))
     usage = _meter(job_record)
     downloader = None
     try:
@@ -106,12 +107,12 @@ def run(job: Job, timeout: float, settings: WorkerSettings, tables: Shared, guar
     except _Refused as refused:
         return Failure(refused.code, failures.sentence(refused.code), usage=usage())
     except BaseException as error:
-        call_result = failures.classify(error, job_record)
+        found = failures.classify(error, job_record)
         extractor = downloader.extractor if downloader is not None else ""
         return Failure(
-            call_result.code,
-            call_result.message,
-            retry_after=call_result.retry_after,
+            found.code,
+            found.message,
+            retry_after=found.retry_after,
             generic=extractor == "Generic",
             extractor=extractor,
             usage=usage(),
@@ -212,7 +213,11 @@ def _meter(job_record: JobRecord) -> Callable[[], Usage]:
     """A function that tells what was spent since now, the runtime's children included."""
     wall, cpu = time.monotonic(), _cpu()
     return lambda: Usage(
-        _cpu() - cpu, time.monotonic() - wall, job_record.requests, tuple(job_record.statuses)
+        _cpu() - cpu,
+        time.monotonic() - wall,
+        job_record.requests,
+        job_record.site_requests,
+        tuple(job_record.statuses),
     )
 
 

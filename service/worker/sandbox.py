@@ -32,7 +32,7 @@ def enter_sandbox(settings: WorkerSettings, runtime: str) -> None:
 
 
 def layers(settings: WorkerSettings) -> tuple[str, ...]:
-    """What `confine` and the audit hook put in force here, in words."""
+    """What `enter_sandbox` and the audit hook put in force here, in words."""
     return ("urls", "audit hook", *landlock.layers(egress.ports(settings)))
 
 

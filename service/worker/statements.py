@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from ..errors import Code
+from ..codes import Code
 
 _Table = tuple[tuple[Code, tuple[str, ...]], ...]
 

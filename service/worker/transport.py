@@ -50,7 +50,7 @@ class GuardedAdapter(RequestsHTTPAdapter):  # type: ignore[misc]  # yt-dlp is un
 
     def send(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         self._guard.check_url(request.url)
-        self._guard.job_record.asking()
+        self._guard.job_record.asking(request.url)
         response = super().send(request, *args, **kwargs)
         self._guard.job_record.answered(response.status_code, response.headers)
         return response

@@ -13,9 +13,10 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
+from service.codes import Code
 from service.config import Config, ConfigError
 from service.dispatch.request import Answer
-from service.errors import Code, ExtractionError
+from service.errors import ExtractionError
 from service.telemetry.measurements import CANCELLED, OK, AttemptEnded
 from service.telemetry.telemetry import Telemetry
 from service.telemetry.tracing import Tracer, tracer_of

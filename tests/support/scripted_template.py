@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from service.errors import Code
+from service.codes import Code
 from service.wire import (
     HEADER,
     MAX_JOB,

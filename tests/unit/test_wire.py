@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service import wire
-from service.errors import Code
+from service.codes import Code
 from service.wire import Failure, Job, Kind, ProtocolError, Ready, Success, Usage
 
 seconds = st.floats(0, 1e6, allow_nan=False)

@@ -16,8 +16,9 @@ from quart import Blueprint, Response
 from quart_schema import security_scheme, tag
 from quart_schema.documentation import document_request
 
+from ...codes import Code
 from ...dispatch.request import Answer, Caller
-from ...errors import Code, ServiceError, ShuttingDown
+from ...errors import ServiceError, ShuttingDown
 from ...lifecycle import Phase
 from ...wire import Job, Kind
 from .. import errors

@@ -9,7 +9,7 @@ import trio
 from quart import Blueprint, Response, request
 from quart_schema import security_scheme, tag
 
-from ...errors import Code
+from ...codes import Code
 from ...lifecycle import Lifecycle
 from ...telemetry.event_log import EventLog, Record, TooManySubscribers
 from ..errors import Refused

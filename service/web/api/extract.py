@@ -12,8 +12,8 @@ from quart import Blueprint, Response, request
 from quart_schema import security_scheme, tag
 from quart_schema.documentation import document_querystring, document_request, document_response
 
+from ...codes import Code
 from ...dispatch.request import Caller
-from ...errors import Code
 from ...wire import Job, Kind
 from ..errors import Refused, too_large
 from ..http.access_control import authorize

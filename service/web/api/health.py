@@ -13,8 +13,8 @@ from quart_schema.documentation import document_response
 
 from ... import __version__
 from ...breaker.statistics import BreakersStatistics
+from ...codes import Code
 from ...config import Config
-from ...errors import Code
 from ...lifecycle import Phase
 from ...logs import timestamp
 from ...pool.statistics import PoolStatistics

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, Json, RootModel
 from pydantic.alias_generators import to_camel
 
-from ...errors import Code
+from ...codes import Code
 
 
 class Model(BaseModel):

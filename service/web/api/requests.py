@@ -14,7 +14,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from ...errors import Code
+from ...codes import Code
 from ..errors import Refused
 from .urls import MAX_LENGTH
 

@@ -6,7 +6,7 @@ import re
 from typing import Literal
 from urllib.parse import urlsplit
 
-from ...errors import Code
+from ...codes import Code
 from ..errors import Refused
 
 MAX_LENGTH = 2048

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pydantic import SecretStr
 from werkzeug.datastructures import Headers
 
+from ...codes import Code
 from ...config import Config
-from ...errors import Code
 from ...keys import KeyRing, digest_of
 from ..errors import Refused
 

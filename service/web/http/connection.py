@@ -29,8 +29,8 @@ from hypercorn.trio.worker_context import EventWrapper, WorkerContext
 from hypercorn.typing import AppWrapper, ConnectionState, H11SendableEvent
 from hypercorn.utils import parse_socket_addr
 
+from ...codes import Code
 from ...config import Network
-from ...errors import Code
 from .. import errors
 from .request_context import request_id
 

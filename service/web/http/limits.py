@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from ...codes import Code
 from ...config import Config, Network
-from ...errors import Code
 from ..errors import Refused
 from .authentication import Identity
 

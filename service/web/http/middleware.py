@@ -17,12 +17,11 @@ import structlog
 import trio
 from hypercorn.typing import ASGIFramework, ASGIReceiveCallable, ASGIReceiveEvent, ASGISendCallable, HTTPScope
 
+from ...codes import TRAITS, Code
 from ...config import Config
-from ...errors import Code
 from ...lifecycle import Lifecycle, Phase
 from ...logs import ACCESS
 from .. import errors
-from ..statuses import STATUSES
 from .fast_path import FastPath
 from .limits import client_address
 from .request_context import RequestContext, attach, request_id
@@ -175,7 +174,7 @@ class _Response:
         self._context.code = code
         body = json.dumps(errors.body(code, message, self._context.request_id)).encode()
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-        await self.whole(CompleteResponse(STATUSES[code], with_security_headers(headers), body))
+        await self.whole(CompleteResponse(TRAITS[code].status, with_security_headers(headers), body))
 
 
 def _path_of(target: str) -> str | None:

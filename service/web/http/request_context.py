@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from quart import request
 
-from ...errors import Code
+from ...codes import Code
 
 _SANE_ID = re.compile(r"[A-Za-z0-9._:+/=@-]{1,128}")
 _KEY = "service.exchange"

@@ -15,7 +15,7 @@ import pytest
 import trio
 
 from service import events
-from service.errors import Code
+from service.codes import Code
 from service.pool.admission import Ticket
 from service.wire import Failure, Outcome, Success
 from tests.support.scripted_pool import eventually, scripted, standing, told

@@ -246,9 +246,9 @@ def test_the_hook_denies_what_goes_round_the_transport() -> None:
 def test_a_job_has_budgets() -> None:
     job_record = JobRecord()
     for _ in range(MAX_REQUESTS):
-        job_record.asking()
+        job_record.asking("https://example.com/")
     with pytest.raises(OverBudget):
-        job_record.asking()
+        job_record.asking("https://example.com/")
     assert job_record.spent is not None
     job_record = JobRecord()
     assert job_record.read(b"x" * MAX_BYTES)

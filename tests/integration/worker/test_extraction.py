@@ -20,7 +20,7 @@ from typing import Any
 import psutil
 import pytest
 
-from service.errors import Code
+from service.codes import Code
 from service.sizes import KEYS
 from service.wire import Failure, Job, Kind, Outcome, Success, WorkerSettings
 from service.worker.job_record import MAX_BYTES

@@ -10,8 +10,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 
-from service.breaker.machine import Breaker, CallResult, Permit, State
+from service.breaker.machine import Breaker, Permit, State
 from service.breaker.settings import BreakerSettings, Mode
+from service.codes import CallResult
 
 LEGAL = {
     ("CLOSED", "OPEN"),

@@ -15,9 +15,10 @@ from service.breaker.classification import call_result_of, call_result_of_except
 from service.breaker.machine import Breaker, Change
 from service.breaker.registry import BreakerKey, Breakers
 from service.breaker.settings import Mode
-from service.errors import CircuitOpen, Code, ExtractionError, QueueFull
+from service.codes import Code
+from service.errors import CircuitOpen, ExtractionError, QueueFull
 from service.events import BreakerChanged, Event, Events
-from service.wire import Failure
+from service.wire import Failure, Usage
 
 from ...support.breaker_story import (
     A_SITE,
@@ -139,7 +140,13 @@ def test_scenario_11_answers_that_decide_nothing_cost_2_probes_per_cooldown() ->
 def test_scenario_12_a_private_video_twice_closes_the_breaker() -> None:
     breaker, _ = half_open()
     for _ in range(2):
-        call(breaker, call_result_of(Failure(Code.PRIVATE, "the video is private")), 7.0)
+        call(
+            breaker,
+            call_result_of(
+                Failure(Code.PRIVATE, "the video is private", usage=Usage(requests=1, site_requests=1))
+            ),
+            7.0,
+        )
     assert breaker.label == "CLOSED"
 
 

@@ -7,7 +7,8 @@ import trio
 import trio.testing
 
 from service.breaker.registry import OVERFLOW, BreakerKey, Breakers
-from service.errors import CircuitOpen, Code, UnknownSite
+from service.codes import Code
+from service.errors import CircuitOpen, UnknownSite
 from service.events import BreakerChanged, Event, Events, WorkerBootFailed, WorkerEnded, WorkerStarted
 
 from ...support.breaker_story import A_SITE, IGNORED, SUCCESS, failed, story, watched

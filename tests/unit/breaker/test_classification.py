@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from service.breaker.classification import call_result_of, call_result_of_exception
-from service.breaker.machine import CallResult
-from service.errors import CircuitOpen, Code, DeadlineExceeded, ExtractionError, QueueFull, ShuttingDown
+from service.codes import CallResult, Code
+from service.errors import CircuitOpen, DeadlineExceeded, ExtractionError, QueueFull, ShuttingDown
 from service.wire import Failure, Success, Usage
 
-ASKED = Usage(requests=1)
+ASKED = Usage(requests=3, site_requests=1)
+ELSEWHERE = Usage(requests=3)  # a page that leads to another site
 
 SITE_FAILS = [
     Failure(Code.BOT_CHECK, ""),
@@ -20,21 +21,20 @@ SITE_FAILS = [
     Failure(Code.UPSTREAM_NETWORK, ""),
     Failure(Code.DEADLINE, "", waiting=True),
 ]
-SITE_ANSWERS = [
-    Success(b"{}"),
-    Failure(Code.GEO_RESTRICTED, ""),
-    Failure(Code.NOT_LIVE, ""),
-    Failure(Code.UPCOMING, ""),
-    Failure(Code.NOT_FOUND, ""),
-    Failure(Code.REMOVED, ""),
-    Failure(Code.PRIVATE, ""),
-    Failure(Code.AGE_RESTRICTED, ""),
-    Failure(Code.LOGIN_REQUIRED, ""),
-    Failure(Code.PAID, ""),
-    Failure(Code.DRM, ""),
-    Failure(Code.NO_MEDIA, ""),
-    Failure(Code.EXTRACTOR_BROKEN, ""),
-    Failure(Code.UNSUPPORTED_URL, "", usage=ASKED),
+ANSWERS = [
+    Code.GEO_RESTRICTED,
+    Code.NOT_LIVE,
+    Code.UPCOMING,
+    Code.NOT_FOUND,
+    Code.REMOVED,
+    Code.PRIVATE,
+    Code.AGE_RESTRICTED,
+    Code.LOGIN_REQUIRED,
+    Code.PAID,
+    Code.DRM,
+    Code.NO_MEDIA,
+    Code.EXTRACTOR_BROKEN,
+    Code.UNSUPPORTED_URL,
 ]
 UNDECIDED = [
     Failure(Code.FORBIDDEN, "", generic=True),
@@ -45,7 +45,6 @@ UNDECIDED = [
     Failure(Code.BUDGET_EXCEEDED, ""),
 ]
 IGNORED = [
-    Failure(Code.UNSUPPORTED_URL, ""),  # refused without asking the site
     Failure(Code.INVALID_URL, ""),
     Failure(Code.DNS, ""),
     Failure(Code.PROXY, ""),
@@ -58,13 +57,23 @@ IGNORED = [
     ("outcome", "call_result"),
     [
         *[(outcome, CallResult.FAILURE) for outcome in SITE_FAILS],
-        *[(outcome, CallResult.SUCCESS) for outcome in SITE_ANSWERS],
         *[(outcome, CallResult.UNDECIDED) for outcome in UNDECIDED],
         *[(outcome, CallResult.IGNORED) for outcome in IGNORED],
     ],
 )
-def test_the_verdict_on_an_outcome(outcome: Success | Failure, call_result: CallResult) -> None:
+def test_what_an_outcome_counts(outcome: Failure, call_result: CallResult) -> None:
     assert call_result_of(outcome) is call_result
+
+
+@pytest.mark.parametrize("code", ANSWERS)
+def test_an_answer_counts_only_where_the_site_was_asked(code: Code) -> None:
+    assert call_result_of(Failure(code, "", usage=ASKED)) is CallResult.SUCCESS
+    assert call_result_of(Failure(code, "", usage=ELSEWHERE)) is CallResult.IGNORED
+
+
+def test_a_result_counts_only_where_the_site_was_asked() -> None:
+    assert call_result_of(Success(b"{}", usage=ASKED)) is CallResult.SUCCESS
+    assert call_result_of(Success(b"{}", usage=ELSEWHERE)) is CallResult.IGNORED
 
 
 @pytest.mark.parametrize(
@@ -82,5 +91,5 @@ def test_the_verdict_on_an_outcome(outcome: Success | Failure, call_result: Call
         (BaseExceptionGroup("", [ExceptionGroup("", [OSError()]), KeyboardInterrupt()]), CallResult.FAILURE),
     ],
 )
-def test_the_verdict_on_an_exception(error: BaseException, call_result: CallResult) -> None:
+def test_what_an_exception_counts(error: BaseException, call_result: CallResult) -> None:
     assert call_result_of_exception(error) is call_result

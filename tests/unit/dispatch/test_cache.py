@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from service.dispatch.cache import GONE_TTL, MARGIN, OVERHEAD, STALE_FOR, Cache
+from service.codes import Code
+from service.dispatch.cache import MARGIN, OVERHEAD, REFUSAL_TTL, STALE_FOR, Cache
 from service.dispatch.request import Answer
-from service.errors import Code, ExtractionError
+from service.errors import ExtractionError
 from service.wire import Job, Kind
 
 TTL = 300.0
@@ -78,11 +79,11 @@ def test_a_no_for_good_is_kept_briefly_and_raised_anew() -> None:
     error = ExtractionError(Code.REMOVED, "it is gone")
     it.keep_refusal(job(), error, 0.0)
     with pytest.raises(ExtractionError, match="it is gone") as info:
-        it.find(job(), GONE_TTL - 1)
+        it.find(job(), REFUSAL_TTL - 1)
     assert info.value.code is Code.REMOVED
     assert info.value is not error
     assert it.stand_in(job(), 1.0) is None
-    assert it.find(job(), GONE_TTL) is None
+    assert it.find(job(), REFUSAL_TTL) is None
     assert it.statistics().refusals == 1
 
 

@@ -16,18 +16,20 @@ from service.breaker.pacing import PaceSettings
 from service.breaker.registry import Breakers
 from service.breaker.settings import BreakerSettings
 from service.breaker.statistics import BreakerStatistics
+from service.codes import Code
 from service.config import Config
 from service.dispatch.dispatcher import Dispatcher
 from service.dispatch.execution import BACKOFF
 from service.dispatch.request import Answer, Caller
-from service.errors import CircuitOpen, Code, DeadlineExceeded, ExtractionError, QueueFull, ShuttingDown
+from service.errors import CircuitOpen, DeadlineExceeded, ExtractionError, QueueFull, ShuttingDown
 from service.pool.admission import Ticket
 from service.pool.pool import Lease, Pool
 from service.wire import Failure, Job, Kind, Outcome, Success, Usage
 
 CALLER = Caller("somebody", tier=2, share=3.0)
 JOB = Job(Kind.EXTRACT, "https://www.site.test/video")
-GOOD = Success(b"{}", "Generic", Usage(wall=0.5))
+ASKED = Usage(wall=0.5, requests=1, site_requests=1)
+GOOD = Success(b"{}", "Generic", ASKED)
 
 
 def failure(code: Code, **more: Any) -> Failure:
@@ -185,7 +187,7 @@ async def test_a_request_counts_once_however_often_it_is_tried(autojump_clock: M
 
 async def test_an_open_breaker_refuses_before_anything_else(autojump_clock: MockClock) -> None:
     settings = BreakerSettings(window_calls=2, minimum_calls=2)
-    it = house(failure(Code.EXTRACTOR_BROKEN), failure(Code.UPSTREAM_ERROR), settings=settings)
+    it = house(failure(Code.EXTRACTOR_BROKEN, usage=ASKED), failure(Code.UPSTREAM_ERROR), settings=settings)
     await it.code()
     assert await it.code() is Code.UPSTREAM_ERROR  # the failure that opens it is told as itself
     tickets = len(it.pool.tickets)
@@ -224,7 +226,7 @@ async def test_a_probe_is_not_tried_again(autojump_clock: MockClock) -> None:
 
 
 async def test_a_private_video_is_an_answer(autojump_clock: MockClock) -> None:
-    it = house(failure(Code.PRIVATE))
+    it = house(failure(Code.PRIVATE, usage=ASKED))
     for number in range(20):
         assert await it.code(replace(JOB, url=f"{JOB.url}/{number}")) is Code.PRIVATE
     assert (it.site.state, it.site.total_successes, it.site.total_failures) == ("CLOSED", 20, 0)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from service.codes import Code
 from service.dispatch.quarantine import Quarantine, Quarantined
-from service.errors import Code, ExtractionError
+from service.errors import ExtractionError
 
 URL = "https://poison.example/"
 

@@ -19,7 +19,7 @@ from service.pool.lease import Lease
 from service.pool.pool import Pool
 from service.pool.process import Process, WorkerDied
 from service.pool.template import ForkFailed, Template
-from service.wire import Job, Kind, Outcome, Success, Warm
+from service.wire import Job, Kind, Outcome, Success, Usage, Warm
 
 
 class FakeProcess:
@@ -39,7 +39,7 @@ class FakeProcess:
         with trio.move_on_after(float(job.url.rpartition("/")[2])):
             await self._death.wait()
             raise WorkerDied
-        return Success(str(self.pid).encode())
+        return Success(str(self.pid).encode(), usage=Usage(requests=1, site_requests=1))
 
     def healthy(self) -> bool:
         return self.fit and not self.ended

@@ -10,8 +10,9 @@ import trio
 from openapi_schema_validator import OAS31Validator
 from trio.testing import MockClock
 
+from service.codes import Code
 from service.dispatch.request import Answer
-from service.errors import Code, ExtractionError, QueueFull
+from service.errors import ExtractionError, QueueFull
 from service.web.api.batch import LANES
 from service.wire import Job, Kind
 from tests.support.streaming_client import asking

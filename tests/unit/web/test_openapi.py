@@ -9,7 +9,8 @@ import pytest
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import validate
 
-from service.errors import Code, ExtractionError
+from service.codes import Code
+from service.errors import ExtractionError
 from service.web import errors
 from service.web.statuses import OF_CONNECTIONS, codes_of
 from tests.support.web_app import URL, web

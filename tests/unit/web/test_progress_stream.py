@@ -8,9 +8,10 @@ from typing import Any
 import trio
 from trio.testing import MockClock
 
+from service.codes import Code
 from service.dispatch.progress import Progress, ProgressHub, Queued, Retrying, Started
 from service.dispatch.request import Answer
-from service.errors import Code, ExtractionError
+from service.errors import ExtractionError
 from service.web.api.progress_stream import SILENCE
 from service.wire import Job, Kind
 from tests.support.streaming_client import asking

@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from service.breaker.machine import CallResult
 from service.breaker.registry import BreakerKey
+from service.codes import CallResult
 from service.dispatch.request import Answer
 from service.lifecycle import Phase
 from service.web.api import models

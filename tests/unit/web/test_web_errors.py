@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import structlog
 
+from service.codes import TRAITS, Code
 from service.errors import (
     CircuitOpen,
-    Code,
     DeadlineExceeded,
     ExtractionError,
     QueueFull,
@@ -18,7 +18,6 @@ from service.errors import (
     ShuttingDown,
 )
 from service.keys import new_key
-from service.web.statuses import STATUSES
 from tests.support.web_app import URL, Web, web
 
 RESET = "/api/v1/admin/circuit-breaker/reset"
@@ -34,14 +33,10 @@ async def failing(error: Exception) -> Any:
     return await it.post("/api/v1/size", {"url": URL})
 
 
-def test_every_code_has_a_status() -> None:
-    assert set(STATUSES) == set(Code)
-
-
-@pytest.mark.parametrize("code", [code for code in Code if STATUSES[code] >= 422])
+@pytest.mark.parametrize("code", [code for code in Code if TRAITS[code].status >= 422])
 async def test_a_failed_extraction_is_told_in_one_shape(code: Code) -> None:
     response = await failing(ExtractionError(code, "the site says no"))
-    assert response.status_code == STATUSES[code]
+    assert response.status_code == TRAITS[code].status
     assert response.content_type == "application/json"
     body = await body_of(response)
     wait = body.pop("retryAfter", None)
@@ -51,7 +46,7 @@ async def test_a_failed_extraction_is_told_in_one_shape(code: Code) -> None:
         "code": code.value,
         "requestId": response.headers["X-Request-ID"],
     }
-    if STATUSES[code] == 503:
+    if TRAITS[code].status == 503:
         assert int(response.headers["Retry-After"]) == wait >= 1
     else:
         assert "Retry-After" not in response.headers

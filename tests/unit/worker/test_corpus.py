@@ -12,7 +12,7 @@ from yt_dlp import YoutubeDL
 from yt_dlp.extractor.common import InfoExtractor
 from yt_dlp.utils import ExtractorError, UserNotLive
 
-from service.errors import Code
+from service.codes import Code
 from service.worker.failures import classify
 from service.worker.job_record import JobRecord
 

@@ -25,7 +25,7 @@ from yt_dlp.networking.exceptions import (
 )
 from yt_dlp.utils import DownloadError, ExtractorError, GeoRestrictedError, UnsupportedError, UserNotLive
 
-from service.errors import Code
+from service.codes import Code
 from service.worker.failures import classify, sentence
 from service.worker.job_record import JobRecord
 

@@ -1,0 +1,72 @@
+"""Pure tests of the codes' table, row by row, and of what reads it."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+import pytest
+
+from service.breaker.classification import call_result_of, call_result_of_exception
+from service.codes import TRAITS, Blame, CallResult, Code, Retry
+from service.dispatch.cache import Cache
+from service.errors import ExtractionError
+from service.web.statuses import codes_of
+from service.wire import Failure, Job, Kind, Usage
+from service.worker.failures import sentence
+
+ASKED = Usage(requests=1, site_requests=1)
+ROWS = pytest.mark.parametrize("code", Code)
+
+
+def test_every_code_has_a_row() -> None:
+    assert set(TRAITS) == set(Code)
+
+
+@ROWS
+def test_a_row_is_consistent(code: Code) -> None:
+    it = TRAITS[code]
+    assert HTTPStatus(it.status) >= 400
+    assert it.sentence[:1].isalpha()
+    assert not it.sentence.endswith(".")
+    # A failure that counts against the site is the site's, and one that is final is not tried again.
+    assert it.counts is not CallResult.FAILURE or it.blame is Blame.SITE
+    assert not (it.cacheable and it.retry is not Retry.NEVER)
+    assert not it.cacheable or (it.status, it.counts) == (422, CallResult.SUCCESS)
+    assert not it.quotes or it.status == 422
+
+
+@ROWS
+def test_the_status_names_the_code(code: Code) -> None:
+    assert code in codes_of(TRAITS[code].status)
+
+
+@pytest.mark.parametrize("status", [200, 418])
+def test_a_status_that_no_code_has_is_refused(status: int) -> None:
+    with pytest.raises(LookupError, match=str(status)):
+        codes_of(status)
+
+
+@ROWS
+def test_the_sentence_is_the_rows(code: Code) -> None:
+    assert sentence(code) == TRAITS[code].sentence
+    assert sentence(code, "it said so") == f'{TRAITS[code].sentence} (the site says: "it said so")'
+
+
+@ROWS
+def test_the_breaker_counts_as_the_row_says(code: Code) -> None:
+    expected = CallResult.UNDECIDED if code is Code.DEADLINE else TRAITS[code].counts
+    assert call_result_of(Failure(code, "", usage=ASKED)) is expected
+    assert call_result_of_exception(ExtractionError(code, "")) is expected
+
+
+@ROWS
+def test_an_answer_counts_only_where_the_site_was_asked(code: Code) -> None:
+    counted = call_result_of(Failure(code, "", usage=Usage(requests=3)))
+    assert counted is not CallResult.SUCCESS
+
+
+@ROWS
+def test_the_cache_keeps_what_the_row_allows(code: Code) -> None:
+    cache, job = Cache(1 << 20, 60.0), Job(Kind.EXTRACT, "https://example.com/")
+    cache.keep_refusal(job, ExtractionError(code, "no"), 0.0)
+    assert cache.statistics().entries == TRAITS[code].cacheable
