@@ -15,6 +15,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache, partial
 from types import MappingProxyType
 from typing import Any
 
@@ -111,10 +112,11 @@ def measure(video: Mapping[str, Any], duration: float | None) -> dict[str, Size 
     formats = _formats(video)
     youtube = video.get("extractor_key") == "Youtube"
     audio = _audio(formats, duration, youtube=youtube)
+    rungs = _by_rung(formats)
     by_height: dict[int, Size | None] = {}
     for height, itag in AV1.items():
         preferred = _by_itag(formats, itag) if youtube else ()
-        by_height[height] = _heaviest_claim((*preferred, *_at(formats, height)), audio, duration)
+        by_height[height] = _heaviest_claim((*preferred, *rungs.get(height, ())), audio, duration)
     sizes = {f"s{height}p": size for height, size in by_height.items()}
     for height, itags in VARIANTS.items():
         for itag in itags:
@@ -126,7 +128,12 @@ def measure(video: Mapping[str, Any], duration: float | None) -> dict[str, Size 
 def resolution(item: Mapping[str, Any]) -> int | None:
     """The rung of the ladder that a format stands on, or None where it has no known picture."""
     lines = _lines(item)
-    return None if lines is None else min(AV1, key=lambda rung: abs(math.log(rung / lines)))
+    return None if lines is None else _nearest_rung(lines)
+
+
+@lru_cache(maxsize=256)  # formats come in few heights, and each is asked about once for each rung
+def _nearest_rung(lines: float) -> int:
+    return min(AV1, key=lambda rung: abs(math.log(rung / lines)))
 
 
 def human_bytes(count: int) -> str:
@@ -181,12 +188,20 @@ def _by_itag(formats: Iterable[Mapping[str, Any]], itag: str) -> tuple[Mapping[s
     return tuple(sorted(found, key=lambda item: item.get("format_id") != itag))
 
 
-def _at(formats: Sequence[Mapping[str, Any]], height: int) -> tuple[Mapping[str, Any], ...]:
-    """The formats on a rung: those nearest to it first, the best of these first."""
-    there = [
-        item for item in reversed(formats) if item.get("vcodec") != "none" and resolution(item) == height
-    ]
-    return tuple(sorted(there, key=lambda item: abs((_lines(item) or 0) - height)))
+def _by_rung(formats: Sequence[Mapping[str, Any]]) -> dict[int | None, list[Mapping[str, Any]]]:
+    """The formats with a picture by their rung: those nearest to it first, the best of these first."""
+    rungs: dict[int | None, list[Mapping[str, Any]]] = {}
+    for item in reversed(formats):
+        if item.get("vcodec") != "none":
+            rungs.setdefault(resolution(item), []).append(item)
+    for height, there in rungs.items():
+        if len(there) > 1 and height is not None:
+            there.sort(key=partial(_distance, height))
+    return rungs
+
+
+def _distance(rung: int, item: Mapping[str, Any]) -> float:
+    return abs((_lines(item) or 0) - rung)
 
 
 def _heaviest_claim(

@@ -24,10 +24,11 @@ from yt_dlp.utils import ExtractorError, sanitize_url
 from yt_dlp.utils._jsruntime import DenoJsRuntime
 
 from ..wire import Job, WorkerSettings
-from . import patches, player_cache, runtime, transport
+from . import patches, player_cache, runtime, scope, transport
 from .egress import Guard
 from .extractors import Extractors
 from .player_cache import PlayerCache
+from .scope import EVERYTHING, Scope
 
 DEFAULT_ENTRIES = 25  # of a page that is nothing but a playlist, when no number was asked for
 _SOCKET_TIMEOUT = 8.0  # seconds
@@ -57,6 +58,7 @@ def shared(settings: WorkerSettings) -> Shared:
     runtime.install()
     player_cache.install()
     patches.install()
+    scope.install()
     with yt_dlp.YoutubeDL({"quiet": True, "cachedir": False}, auto_init="no_verbose_header") as stock:
         extractors = dict(stock._ies)
     return Shared(Extractors(extractors), runtime.find(), PlayerCache())
@@ -75,13 +77,22 @@ class Downloader(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp is untyped
 
     Attributes:
         extractor: the key of the extractor in use ("Youtube", "Generic"), or "".
+        scope: what of the page is asked for.
     """
 
-    def __init__(self, params: dict[str, Any], tables: Shared, guard: Guard, ca_file: str | None) -> None:
+    def __init__(
+        self,
+        params: dict[str, Any],
+        tables: Shared,
+        guard: Guard,
+        ca_file: str | None,
+        scope: Scope = EVERYTHING,
+    ) -> None:
         self.extractor = ""
+        self.scope = scope
         self._guard = guard
         self._ca_file = ca_file
-        super().__init__(params, auto_init=False)
+        super().__init__({**params, "extractor_args": scope.extractor_args}, auto_init=False)
         self._choose = tables.extractors.choose
         self._ies = tables.extractors.table()
         self._js_runtimes = {"deno": tables.runtime}
@@ -110,6 +121,9 @@ class Downloader(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp is untyped
         request = Request(req) if isinstance(req, str) else req
         self._guard.check_url(sanitize_url(getattr(request, "url", None) or request.full_url))
         return super().urlopen(request)
+
+    def _calc_headers(self, *args: Any, **options: Any) -> Any:
+        return super()._calc_headers(*args, **options) if self.scope.headers else {}
 
     def _forceprint(self, key: str, info_dict: dict[str, Any] | None) -> dict[str, Any] | None:
         # The stock method renders four tables for templates that nobody gave; this is its one lasting effect.
@@ -164,7 +178,7 @@ def extract(downloader: Downloader, job: Job) -> dict[str, Any]:
     """
     if job.cookies is not None:
         _load_cookies(downloader, job.cookies)
-    info = downloader.extract_info(job.url)
+    info = downloader.extract_info(job.url, download=downloader.scope.page)
     if info is None:
         raise ExtractorError("nothing was extracted", expected=True)
     downloader.post_extract(info)

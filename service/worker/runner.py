@@ -46,6 +46,7 @@ from . import expiry, failures, publish, sandbox, scratch, warmup
 from .egress import Guard
 from .extraction import Downloader, Shared, extract, origins, parameters, shared
 from .job_record import MAX_CPU, JobRecord
+from .scope import scope_of
 
 _SELDOM = (50_000, 20, 100)  # within a job, collecting as often as usual was a sixth of its CPU
 _WHOLE = 20  # jobs after which all garbage is looked for; what one job leaves is young
@@ -97,7 +98,7 @@ def run(job: Job, timeout: float, settings: WorkerSettings, tables: Shared, guar
     try:
         _check(job, guard)
         params = parameters(settings, job.playlist, timeout)
-        downloader = Downloader(params, tables, guard, settings.ca_file)
+        downloader = Downloader(params, tables, guard, settings.ca_file, scope_of(job))
         with contextlib.closing(downloader), _cpu_budget(job_record):
             info = extract(downloader, job)
         for origin in origins(info):

@@ -1,0 +1,83 @@
+"""What of a page a job asks for; the rest is not built.
+
+Of a YouTube job's CPU a third goes into captions in 130 languages, headers for each format and a page's
+comments and chapters. What is built is the same as without this, and what a client gets equals what would be
+cut from the whole.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from yt_dlp.extractor.youtube import YoutubeIE
+from yt_dlp.utils import traverse_obj
+
+from ..wire import Job, Kind
+
+_CAPTIONS = frozenset(("subtitles", "automatic_captions", "requested_subtitles", "entries"))
+_FORMATS = frozenset(("formats", "requested_formats", "http_headers", "entries"))
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which costly parts of a result the job needs.
+
+    Attributes:
+        captions: subtitles and automatic captions.
+        headers: the HTTP headers to request each format with.
+        page: what only the page around the player says, and what yt-dlp prepares for a download.
+    """
+
+    captions: bool = True
+    headers: bool = True
+    page: bool = True
+
+    @property
+    def extractor_args(self) -> Mapping[str, Mapping[str, Sequence[str]]]:
+        """yt-dlp's parameter of that name; new each time, for yt-dlp changes what it is given."""
+        if self.page:
+            return {}
+        return {"youtube": {"player_skip": ["initial_data"], "webpage_skip": ["initial_data"]}}
+
+
+EVERYTHING = Scope()
+
+
+def scope_of(job: Job) -> Scope:
+    """The scope of `job`: a size needs the formats alone, named fields what they are made of."""
+    if job.kind is Kind.SIZE:
+        return Scope(captions=False, headers=False, page=False)
+    if not job.fields or job.lines:
+        return EVERYTHING
+    return Scope(captions=not _CAPTIONS.isdisjoint(job.fields), headers=not _FORMATS.isdisjoint(job.fields))
+
+
+def install() -> None:
+    """Have YouTube's extractor see hardly any captions where its downloader's `scope` leaves them out."""
+    original = YoutubeIE._extract_player_responses
+
+    @functools.wraps(original)
+    def extract_player_responses(self: Any, *args: Any, **options: Any) -> Any:
+        found = original(self, *args, **options)
+        if not self._downloader.scope.captions:
+            _trim_captions(found[0])
+        return found
+
+    YoutubeIE._extract_player_responses = extract_player_responses
+
+
+def _trim_captions(responses: Any) -> None:
+    """Leave of the captions those in the language that is spoken: they tell the formats' language."""
+    captions = traverse_obj(responses, (..., "captions", "playerCaptionsTracklistRenderer", {dict}))
+    generated = [
+        traverse_obj(one, ("captionTracks", lambda _, track: track["kind"] == "asr")) for one in captions
+    ]
+    spoken = {str(track.get("vssId")).removeprefix("a.") for tracks in generated for track in tracks}
+    for one, tracks in zip(captions, generated, strict=True):
+        one["captionTracks"] = tracks
+        one["translationLanguages"] = traverse_obj(
+            one, ("translationLanguages", lambda _, language: language["languageCode"] in spoken)
+        )

@@ -1,0 +1,92 @@
+"""What a job leaves out is all that its result lacks (contract: a real worker against the small internet)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from service import sizes
+from service.codes import Code
+from service.wire import Failure, Job, Kind, Outcome, Success, WorkerSettings
+from service.worker import publish
+from tests.internet import Internet, youtube
+from tests.support.lone_worker import LoneWorker
+
+VIDEO = "https://www.youtube.com/watch?v=dQw4w9WgXcQ"
+SITE = "https://video.example"
+PAGES = [
+    VIDEO,
+    *(
+        f"{SITE}/{page}"
+        for page in ("html5", "video.mp4", "sound.mp3", "master.m3u8", "manifest.mpd", "feed.xml")
+    ),
+]
+# A scene that hangs or fails does so whatever is asked for, and takes its time.
+SCENES = sorted(name for name, scene in youtube.SCENES.items() if scene.how is None)
+
+
+@pytest.fixture(scope="module")
+def worker(internet: Internet) -> Iterator[LoneWorker]:
+    with LoneWorker.spawn(WorkerSettings(proxy=internet.proxy, ca_file=str(internet.ca_file))) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def whole(worker: LoneWorker) -> dict[str, Any]:
+    return body_of(worker.run(Job(Kind.EXTRACT, VIDEO)))
+
+
+def body_of(outcome: Outcome) -> dict[str, Any]:
+    assert isinstance(outcome, Success), outcome
+    body: dict[str, Any] = json.loads(
+        re.sub(rb" \d{4}-\d\d-\d\d \d\d:\d\d", b"", outcome.body)
+    )  # of a live title
+    return body
+
+
+@pytest.mark.parametrize("url", [*PAGES, *(f"https://youtu.be/{youtube.video_id(name)}" for name in SCENES)])
+def test_a_size_is_that_of_the_whole_result(worker: LoneWorker, url: str) -> None:
+    full, size = worker.run(Job(Kind.EXTRACT, url)), worker.run(Job(Kind.SIZE, url))
+    if isinstance(full, Failure):
+        assert isinstance(size, Failure)
+        assert (size.code, size.message) == (full.code, full.message)
+    elif (expected := sizes.report(body_of(full))) is None:
+        assert isinstance(size, Failure)
+        assert size.code is Code.NO_MEDIA
+    else:
+        assert body_of(size) == json.loads(publish.encode(expected))
+
+
+@given(fields=st.sets(st.sampled_from(sorted(publish._VIDEO)), min_size=1, max_size=6))
+@settings(max_examples=25, deadline=None)
+@example(fields={"formats"})
+@example(fields={"automatic_captions", "title"})
+@example(fields={"http_headers", "requested_formats"})
+def test_named_fields_are_cut_from_the_whole_result(
+    worker: LoneWorker, whole: dict[str, Any], fields: set[str]
+) -> None:
+    found = body_of(worker.run(Job(Kind.EXTRACT, VIDEO, fields=tuple(sorted(fields)))))
+    expected = {name: value for name, value in whole.items() if name in {"ok", *fields}}
+    assert without_times(found) == without_times(expected)
+
+
+def without_times(value: Any) -> Any:
+    """`value` without what differs between any two runs of yt-dlp: times, and its random Chrome's version."""
+    if isinstance(value, dict):
+        return {
+            key: without_times(item) for key, item in value.items() if key not in ("epoch", "available_at")
+        }
+    if isinstance(value, list):
+        return [without_times(item) for item in value]
+    return re.sub(r"Chrome/[\d.]+", "Chrome", value) if isinstance(value, str) else value
+
+
+def test_captions_are_built_where_they_are_asked_for(worker: LoneWorker, whole: dict[str, Any]) -> None:
+    asked = body_of(worker.run(Job(Kind.EXTRACT, VIDEO, fields=("automatic_captions",))))
+    assert len(asked["automatic_captions"]) == len(whole["automatic_captions"]) > 100
