@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: serve demo test test-quick check bench clean
+.PHONY: serve demo test test-quick test-long check bench clean
 
 serve: .venv/ready
 	$(BIN)/ytdlpd serve
@@ -14,7 +14,10 @@ test: .venv/ready-dev
 	$(BIN)/pytest -n 3 --dist loadfile --cov=service --cov-branch --cov-report=term:skip-covered --cov-fail-under=90
 
 test-quick: .venv/ready-dev
-	$(BIN)/pytest -n 2 --dist loadfile tests/unit
+	$(BIN)/pytest -n 2 --dist worksteal --hypothesis-profile quick -m "pure or collaboration"
+
+test-long: .venv/ready-dev
+	$(BIN)/pytest -n 3 --dist loadfile --hypothesis-profile long
 
 check: .venv/ready-dev
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""What every test gets: a check that it leaves no process, thread or file descriptor behind.
+"""What every test gets: its kind as a marker, and a check that it leaves no process, thread or fd behind.
 
 Tasks cannot be left behind: each test runs in a nursery of its own, which ends with it.
 """
@@ -12,24 +12,38 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
 
 import psutil
 import pytest
-from hypothesis import settings
 
 from tests.internet import Internet
+from tests.support import effort
+from tests.support.kinds import kind_of
 
-# Machines that run CI are noisy: a slow example is no finding. There every run tries the same examples, so
-# that a change is judged by what it changes; on a desk each run looks elsewhere.
-settings.register_profile("steady", deadline=None, derandomize="CI" in os.environ)
-settings.load_profile("steady")
+effort.register()
 
 SETTLING = 5.0  # seconds that the kernel may take to finish what a test has ended
 PR_SET_CHILD_SUBREAPER = 36
 
 # Whatever a test's processes leave behind becomes a child of this process, and so is seen.
 ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+class _Module(pytest.Module):
+    """A file of tests, marked with the kind that its docstring names."""
+
+    def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
+        try:
+            self.add_marker(kind_of(self.path))
+        except ValueError as error:
+            raise self.CollectError(str(error)) from error
+        return super().collect()
+
+
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module:
+    return _Module.from_parent(parent, path=module_path)
 
 
 def _processes(known: Collection[int] = ()) -> dict[int, str]:

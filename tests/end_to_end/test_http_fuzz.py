@@ -7,11 +7,12 @@ import re
 import h11
 import structlog
 import trio
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from service.web.http.connection import Limits
 from tests.end_to_end.test_http_stack import PATIENCE, bystander
+from tests.support.effort import examples
 from tests.support.raw_client import client_of
 from tests.support.web_app import serving, web
 
@@ -143,7 +144,7 @@ INPUTS = st.one_of(
 )
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@examples(20, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(st.lists(INPUTS, min_size=20, max_size=40))
 async def test_no_bytes_touch_anyone_else(inputs: list[bytes]) -> None:
     it = web()

@@ -10,11 +10,12 @@ from urllib.parse import urlsplit
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from openapi_schema_validator import OAS31Validator
 from schemathesis.checks import CHECKS, load_all_checks
 
 from tests.internet import Internet
+from tests.support.effort import examples
 from tests.support.running_service import ADMIN, PATIENCE, Service
 from tests.support.upgrades import PREFACE, answers, request
 
@@ -63,7 +64,7 @@ def test_every_answer_is_as_documented(document: Any, mode: schemathesis.Generat
 
 
 def _try(operation: Any, mode: schemathesis.GenerationMode) -> None:
-    @settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @examples(12, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(operation.as_strategy(generation_mode=mode))
     def answers(case: Any) -> None:
         response = case.call(headers=ADMIN | EVERYTHING, timeout=PATIENCE)

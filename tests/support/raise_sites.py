@@ -1,6 +1,6 @@
 """The texts with which the installed yt-dlp gives up, mined from the literals at its raise sites.
 
-`python -m tests.support.raise_sites` prints those that tests/corpus.tsv does not judge yet.
+`python -m tests.support.raise_sites` prints those that tests/unit/worker/corpus.tsv does not judge yet.
 """
 
 from __future__ import annotations
@@ -59,9 +59,13 @@ def raised() -> Iterator[tuple[str, str]]:
     """File and text of each raise site that has a text of its own."""
     for path in sorted([*(_ROOT / "extractor").rglob("*.py"), _ROOT / "YoutubeDL.py"]):
         file = path.relative_to(_ROOT).as_posix().removeprefix("extractor/")
-        for text in _visit(ast.parse(path.read_text(encoding="utf-8")), {}):
-            if re.search(r"[^\W\d_]{2}", text):
-                yield file, text
+        for text in raised_in(path.read_text(encoding="utf-8")):
+            yield file, text
+
+
+def raised_in(source: str) -> Iterator[str]:
+    """The texts of the raise sites in `source` that say something."""
+    return (text for text in _visit(ast.parse(source), {}) if re.search(r"[^\W\d_]{2}", text))
 
 
 def not_yet_judged() -> list[tuple[str, str]]:

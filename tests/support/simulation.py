@@ -258,8 +258,9 @@ class Simulation:
         self.policy.step(now, Limits(self.machine.cores))
         self._adjust(now)
         while coming or self._busy() or len(self.queue):
-            moment = min(beat, coming.at if coming else math.inf, self._next_change(now))
-            self._advance(moment - now, within=now < until)
+            share, progress = self._pace()
+            moment = min(beat, coming.at if coming else math.inf, self._next_change(now, share * progress))
+            self._advance(moment - now, share, progress, within=now < until)
             now = moment
             self._finish(now)
             if coming and coming.at <= now:
@@ -281,23 +282,22 @@ class Simulation:
     def _pace(self) -> tuple[float, float]:
         """The part of the time in which a task is not kept waiting for a core, and its progress in it."""
         wanted = sum(task.cpu_part for task in self._tasks())
-        beyond = max(0.0, wanted - self.machine.cores) / 0.5  # tasks need half a core on average
-        return min(1.0, self.machine.cores / wanted) if wanted else 1.0, 1 / (
-            1 + self.machine.crosstalk * beyond
-        )
+        beyond = wanted - self.machine.cores
+        if beyond <= 0:
+            return 1.0, 1.0
+        # Tasks need half a core on average.
+        return self.machine.cores / wanted, 1 / (1 + self.machine.crosstalk * beyond / 0.5)
 
-    def _next_change(self, now: float) -> float:
+    def _next_change(self, now: float, speed: float) -> float:
         """When the next worker boots, task ends or deadline passes, if nothing else happens."""
-        share, progress = self._pace()
         moments = [worker.ready_at for worker in self._workers if worker.ready_at > now]
         for task in self._tasks():
-            moments.append(now + task.left / (share * progress))
+            moments.append(now + task.left / speed)
             if self.interrupts:
                 moments.append(task.ticket.deadline)
         return max(now, min(moments, default=math.inf))
 
-    def _advance(self, seconds: float, *, within: bool) -> None:
-        share, progress = self._pace()
+    def _advance(self, seconds: float, share: float, progress: float, *, within: bool) -> None:
         if within:
             self._worker_seconds += len(self._workers) * seconds
         for task in self._tasks():

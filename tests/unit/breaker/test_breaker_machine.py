@@ -6,13 +6,14 @@ from itertools import pairwise
 from math import inf
 
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 
 from service.breaker.machine import Breaker, Permit, State
 from service.breaker.settings import BreakerSettings, Mode
 from service.codes import CallResult
+
+from ...support.effort import examples
 
 LEGAL = {
     ("CLOSED", "OPEN"),
@@ -173,4 +174,4 @@ class BreakerMachine(RuleBasedStateMachine):
 
 
 TestBreakerMachine = BreakerMachine.TestCase
-TestBreakerMachine.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestBreakerMachine.settings = examples(150, stateful_step_count=40)

@@ -9,6 +9,7 @@ import pytest
 
 from service.pool.scaling import Scaler
 
+from ...support.effort import scaled
 from ...support.simulation import (
     Machine,
     Pattern,
@@ -26,7 +27,7 @@ from ...support.simulation import (
 )
 
 DURATION = 2400.0
-SEEDS = range(4)
+SEEDS = range(scaled(4))
 
 
 def served(

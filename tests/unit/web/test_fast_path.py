@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 import trio
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from service.dispatch.request import Answer
 from service.web.http import fast_path
+from tests.support.effort import examples
 from tests.support.web_app import ANSWER, URL, Web, web
 
 PATH = "/api/v1/extract?url=https%3A%2F%2Fsite.test%2Fvideo"
@@ -163,7 +164,7 @@ async def test_a_refused_query_is_not_learnt() -> None:
     assert it.dispatcher.seen == []
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(asked=ASKED, sent=SENT, configured=SETTINGS, kept=st.sampled_from([KEPT, LARGE]))
 async def test_a_repeat_is_answered_as_the_first_whatever_it_says(
     mock_clock: MockClock,  # stands still: a rate limit gives nothing back between the two answers

@@ -1,4 +1,4 @@
-"""Collaboration: every endpoint of the contract with its shape and statuses, against stand-ins for rooms."""
+"""Collaboration: every endpoint of the API with its shape and statuses, against stand-ins for rooms."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from service.codes import Code
 from service.worker.failures import classify
 from service.worker.job_record import JobRecord
 
-from ...support.raise_sites import Saying, corpus, not_yet_judged
+from ...support.raise_sites import Saying, corpus, raised_in
 from .test_failures import as_ytdlp_raises, http_error
 
 # What no client can use: it gives no options. "--" alone may be a dash.
@@ -82,6 +82,21 @@ def test_the_corpus_is_a_table() -> None:
     assert max(twice.values()) == 1, twice.most_common(3)
 
 
-def test_how_many_texts_of_the_installed_yt_dlp_nobody_has_judged() -> None:
-    """A new yt-dlp brings new texts; that is no failure. `pytest -s` shows the number."""
-    print(f"{len(not_yet_judged())} texts of yt-dlp are not in tests/corpus.tsv")
+@pytest.mark.parametrize(
+    ("source", "texts"),
+    [
+        ("raise ExtractorError('Gone', expected=True)", ["Gone"]),
+        ("raise ExtractorError(f'{self.IE_NAME} said: {error}')", ["… said: …"]),
+        ("raise ExtractorError('Error %s in %(where)s' % error)", ["Error … in …"]),
+        ("raise ExtractorError('No {} here'.format(kind))", ["No … here"]),
+        ("raise ExtractorError('It says ' + text)", ["It says …"]),
+        ("self.raise_no_formats('Later' if live else 'Never')", ["Later", "Never"]),
+        ("self.raise_login_required(msg=message or 'Log in')", ["Log in"]),
+        ("def f():\n msg = 'Not here'\n raise GeoRestrictedError(msg)", ["Not here"]),
+        ("raise ExtractorError(message)", []),
+        ("raise ExtractorError('%s: %s' % (code, text))", []),
+        ("raise ValueError('Gone')", []),
+    ],
+)
+def test_the_texts_of_raise_sites_are_found(source: str, texts: list[str]) -> None:
+    assert [*raised_in(source)] == texts

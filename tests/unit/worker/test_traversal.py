@@ -9,11 +9,13 @@ from typing import Any
 from xml.etree.ElementTree import fromstring
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from yt_dlp.utils import ExtractorError, int_or_none, require, str_or_none
 
 from service.worker.patches.traversal import slow_traverse_obj, traverse_obj
+
+from ...support.effort import examples
 
 _names = st.sampled_from(["a", "b", "c", "url"])
 _leaves = st.one_of(
@@ -90,7 +92,7 @@ def outcome(function: Callable[..., Any], *args: Any, **options: Any) -> tuple[A
         return type(error), str(error)
 
 
-@settings(max_examples=1500)
+@examples(1500)
 @given(_objects, _paths, _options)
 @example({"a": [{"b": 1}, {}, None]}, [("a", ..., "b")], {"get_all": False})
 @example({"a": [3, 2]}, [("a", ..., {_explodes}, any)], {})

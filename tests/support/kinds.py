@@ -1,0 +1,24 @@
+"""The kinds of tests: a file's docstring names its own, and its marker is made of it.
+
+A file that names several is of the last one named here, which needs most.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+# By what they need: nothing; fakes and a mock clock; real processes; a real server with real sockets.
+KINDS = ("pure", "collaboration", "contract", "end_to_end")
+
+_NAMED = re.compile(r"\b(pure|collaboration|contract|end-to-end)\b", re.IGNORECASE)
+
+
+def kind_of(path: Path) -> str:
+    """The kind of the tests in a file. Raises ValueError where its docstring names none."""
+    docstring = ast.get_docstring(ast.parse(path.read_bytes())) or ""
+    named: set[str] = {name.lower().replace("-", "_") for name in _NAMED.findall(docstring)}
+    if not named:
+        raise ValueError(f"{path}: the docstring must name the kind of its tests: {', '.join(KINDS)}")
+    return max(named, key=KINDS.index)
