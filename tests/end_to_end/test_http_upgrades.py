@@ -49,6 +49,9 @@ from tests.support.web_app import BODY, URL, Web, serving, web
 QUICK = Limits(keep_alive=0.3, write=0.5, linger=0.2, grace=0.5)
 PATIENT = Limits(keep_alive=2.0, write=2.0, linger=0.2, grace=0.5)  # where an answer has to come in time
 PATIENCE = 20  # seconds; generous, nothing waits for all of it unless it is broken
+# Where no connection is left to its idle time: LAST ends it, or the client does.
+LASTING = Limits(keep_alive=PATIENCE, write=PATIENCE, linger=0.2, grace=0.5)
+LAST = request("/health/live", "Connection: close")
 EVENTS = "/api/v1/events"
 PLANNED = {100, 200, 204, 400, 404, 405, 413, 415, 431, 501, 505}
 
@@ -179,11 +182,12 @@ async def test_an_upgrade_is_declined_by_answering_the_request(upgrade: str) -> 
         statuses = []
         for headers in ((), UPGRADES[upgrade]):
             data = request(target, *headers, *framing, method=method, body=sent)
-            (answer,) = answers(await attack(port, Attack((data,), "waits")))
+            answer, *behind = answers(await attack(port, Attack((data + LAST,), "waits")))
+            assert [each.status for each in behind] in ([], [200]), "where it goes on, it does so in HTTP/1.1"
             statuses.append(answer.status)
         assert statuses[0] == statuses[1], (method, target, sent)
 
-    async with others_untouched(web(), PATIENT) as port, trio.open_nursery() as clients:
+    async with others_untouched(web(), LASTING) as port, trio.open_nursery() as clients:
         for method in ("GET", "POST", "OPTIONS"):
             for target in (*TARGETS, "/api/v1/batch"):
                 clients.start_soon(same, method, target, (), b"")
@@ -191,7 +195,7 @@ async def test_an_upgrade_is_declined_by_answering_the_request(upgrade: str) -> 
 
 
 async def test_settings_and_keys_without_end_are_refused() -> None:
-    async with others_untouched(web(), PATIENT) as port:
+    async with others_untouched(web(), LASTING) as port:
         for name in ("HTTP2-Settings", "Sec-WebSocket-Key"):
             data = request("/health/live", "Connection: Upgrade", "Upgrade: h2c", f"{name}: " + "A" * 100_000)
             (answer,) = answers(await attack(port, Attack((data,), "waits")))
@@ -217,7 +221,7 @@ async def test_what_comes_behind_a_declined_upgrade_is_no_http(upgrade: str) -> 
 @pytest.mark.parametrize("upgrade", UPGRADES)
 async def test_a_stream_is_streamed_whatever_upgrade_was_asked_for(upgrade: str) -> None:
     it = web()
-    async with others_untouched(it, PATIENT) as port:
+    async with others_untouched(it, LASTING) as port:
         for leaves in ("hangs up", "resets"):
             async with client_of(port) as client:
                 await client.send(request(EVENTS, *UPGRADES[upgrade]) + MESSAGES["text"])

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from http.client import HTTPConnection, HTTPSConnection
+from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import parse_qs, urlsplit
@@ -27,6 +27,10 @@ from tests.internet.failures import FAILURES
 from tests.internet.private import is_private
 from tests.internet.survey import ask, options
 from tests.internet.youtube_data import DURATION, STREAMS
+
+# yt-dlp leaves the connections of failed requests to the garbage collector. Other tests would not forgive it:
+# their warnings are errors, and a descriptor that is left behind makes each collect its own garbage.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning")
 
 WATCH = "https://www.youtube.com/watch?v=dQw4w9WgXcQ"
 
@@ -56,14 +60,25 @@ def eventually(condition: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
+class Tunnel(HTTPSConnection):
+    """A connection and its `responses`: one that is not read to its end holds the socket, too."""
+
+    def __init__(self, internet: Internet, context: ssl.SSLContext) -> None:
+        super().__init__("127.0.0.1", internet.port, context=context, timeout=10)
+        self.responses = contextlib.ExitStack()
+
+    def getresponse(self) -> HTTPResponse:
+        return self.responses.enter_context(super().getresponse())
+
+
 @contextlib.contextmanager
 def tunnel(internet: Internet, host: str) -> Iterator[HTTPSConnection]:
     """A connection to `host` whose certificate is checked against the internet's CA."""
     context = ssl.create_default_context(cafile=str(internet.ca_file))
     context.set_alpn_protocols(["h2", "http/1.1"])
-    connection = HTTPSConnection("127.0.0.1", internet.port, context=context, timeout=10)
+    connection = Tunnel(internet, context)
     connection.set_tunnel(host, 443)
-    with contextlib.closing(connection):
+    with contextlib.closing(connection), connection.responses:
         yield connection
 
 

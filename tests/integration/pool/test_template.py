@@ -24,6 +24,7 @@ from service.wire import Failure
 from tests.support.scripted_pool import PATIENCE, command, eventually, scripted, standing, told
 
 CYCLES = 500
+NICEST = 19  # the kernel knows no lower priority
 
 
 def gone(pid: int) -> bool:
@@ -50,7 +51,7 @@ async def test_a_worker_inherits_nothing_but_its_socket(tmp_path: Path) -> None:
             "socket",
         ]
         assert seen["session"] == seen["pid"]
-        assert seen["niceness"] == os.getpriority(os.PRIO_PROCESS, 0) + 5
+        assert seen["niceness"] == min(os.getpriority(os.PRIO_PROCESS, 0) + 5, NICEST)
         assert seen["core"] == 0
         assert not seen["trio"]
 
