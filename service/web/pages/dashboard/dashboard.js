@@ -152,7 +152,7 @@ function buttons(site) {
 async function operate(button, action, site) {
   button.disabled = true;
   try {
-    const response = await fetch(`/api/v1/admin/circuit-breaker/${action}`, {
+    const response = await fetch(`api/v1/admin/circuit-breaker/${action}`, {
       method: "POST", headers: { ...credentials(), "Content-Type": "application/json" }, body: JSON.stringify({ site }),
     });
     const answer = await response.json();
@@ -232,7 +232,7 @@ async function follow() {
   for (;;) {
     try {
       wanted = new AbortController();
-      const response = await fetch("/api/v1/dashboard/stream", { headers: credentials(), signal: wanted.signal, cache: "no-store" });
+      const response = await fetch("api/v1/dashboard/stream", { headers: credentials(), signal: wanted.signal, cache: "no-store" });
       if (response.status === 401 || response.status === 403) { await askForKey("This service asks for a key."); continue; }
       if (!response.ok) throw new Error(response.statusText);
       for await (const snapshot of parsed(response.body, wanted)) {

@@ -5,7 +5,7 @@ const follow = () => document.documentElement.classList.toggle("dark-mode", dark
 dark.addEventListener("change", follow);
 follow();
 SwaggerUIBundle({
-  url: "/api/v1/openapi",
+  url: "openapi",
   dom_id: "#api",
   deepLinking: true,
   defaultModelsExpandDepth: 0,

@@ -1,0 +1,203 @@
+"""End-to-end: the reverse proxies of deploy/, from a client's socket through each to the running service."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin
+
+import httpx
+import pytest
+
+from service.web.http.connection import Limits
+from tests.internet import Internet
+from tests.support.reverse_proxies import PROGRAMS, SUBPATH, ReverseProxy, SilentlyClosing, reverse_proxy
+from tests.support.running_service import ADMIN, PATIENCE, Service, eventually
+
+BIG = "https://www.youtube.com/watch?v=dQw4w9WgXcQ"  # 400 KB of metadata
+SETTINGS = {"SCALING": "fixed:4", "TRUSTED_PROXIES": "127.0.0.1", "YTDLP_TIMEOUT": 20_000}
+CLIENT = "127.0.0.5"
+
+
+@pytest.fixture(scope="module")
+def service(internet: Internet) -> Iterator[Service]:
+    with Service.run(internet, settings=SETTINGS) as running:
+        yield running
+
+
+@pytest.fixture(scope="module", params=PROGRAMS)
+def proxy(
+    request: pytest.FixtureRequest, service: Service, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ReverseProxy]:
+    with reverse_proxy(request.param, address(service), tmp_path_factory.mktemp("proxy")) as running:
+        yield running
+
+
+def address(service: Service) -> str:
+    return service.url.removeprefix("http://")
+
+
+def is_idle(service: Service) -> bool:
+    return bool(service.pool()["activeTasks"] == 0)
+
+
+def test_the_client_s_address_is_believed(service: Service, proxy: ReverseProxy) -> None:
+    """Its own word is not: an X-Forwarded-For that it sends itself stays behind what the proxy saw."""
+    headers = {"X-Forwarded-For": "198.51.100.7", "X-Request-ID": f"through-{proxy.name}"}
+    with httpx.Client(transport=httpx.HTTPTransport(local_address=CLIENT)) as client:
+        assert client.get(proxy.url + "/health", headers=headers, timeout=PATIENCE).status_code == 200
+
+    def line() -> list[dict[str, Any]]:
+        found = service.events("request")
+        return [record for record in found if record["request_id"] == headers["X-Request-ID"]]
+
+    eventually(line)
+    assert [record["client"] for record in line()] == [CLIENT]
+
+
+def test_progress_arrives_while_the_extraction_runs_and_ends_with_the_client(
+    service: Service, proxy: ReverseProxy
+) -> None:
+    url = f"https://hang.fail-{80 + PROGRAMS.index(proxy.name)}.example/"
+    headers = {"Accept": "text/event-stream"}
+    with httpx.stream(
+        "GET", proxy.url + "/api/v1/extract", params={"url": url}, headers=headers, timeout=PATIENCE
+    ) as answer:
+        assert answer.headers["Content-Type"] == "text/event-stream"
+        lines = answer.iter_lines()
+        assert "event: started" in iter(lambda: next(lines), "event: done")
+        assert not is_idle(service)
+    eventually(lambda: is_idle(service))
+
+
+def test_lines_of_a_batch_arrive_one_by_one(service: Service, proxy: ReverseProxy) -> None:
+    urls = [
+        f"https://hang.fail-{90 + PROGRAMS.index(proxy.name)}.example/",
+        "https://html5.example/?through-a-proxy",
+    ]
+    with httpx.stream("POST", proxy.url + "/api/v1/batch", json={"urls": urls}, timeout=PATIENCE) as answer:
+        assert answer.headers["Content-Type"] == "application/x-ndjson"
+        lines = answer.iter_lines()
+        first = json.loads(next(lines))
+        assert (first["index"], first["ok"]) == (1, True)
+        assert not is_idle(service)  # the other one hangs
+    eventually(lambda: is_idle(service))
+
+
+def test_a_big_answer_arrives_whole(service: Service, proxy: ReverseProxy) -> None:
+    asked = {"url": BIG}
+    direct = service.post("/api/v1/extract", asked)
+    through = proxy.post("/api/v1/extract", asked, headers={"Accept-Encoding": "identity"})
+    assert len(through.content) > 300_000
+    assert through.json() == direct.json()
+
+
+def test_a_request_with_cookies_gets_through(proxy: ReverseProxy) -> None:
+    """As many as the service takes; its 413 for more comes through, too, and not the proxy's own."""
+    cookies = "# Netscape HTTP Cookie File\n" + "".join(
+        f".elsewhere.example\tTRUE\t/\tTRUE\t0\tname{number}\t{'v' * 200}\n" for number in range(900)
+    )
+    assert 200_000 < len(cookies) < 256_000
+    asked = {"url": "https://html5.example/", "cookies": cookies}
+    assert proxy.post("/api/v1/extract", asked).status_code == 200
+    refused = proxy.post("/api/v1/extract", {**asked, "cookies": cookies * 2})
+    assert (refused.status_code, refused.json()["code"]) == (413, "PAYLOAD_TOO_LARGE")
+
+
+def test_all_of_it_works_below_a_path(service: Service, proxy: ReverseProxy) -> None:
+    size = proxy.post(f"{SUBPATH}/api/v1/size", {"url": BIG})
+    assert size.json() == service.size(BIG).json()
+    for page in ("/dashboard", "/api/v1/docs"):
+        url = proxy.url + SUBPATH + page
+        html = httpx.get(url, headers={"Accept": "text/html"}, timeout=PATIENCE).text
+        links = [link for link in re.findall(r'(?:href|src)="([^"#]+)"', html) if ":" not in link]
+        assert len(links) >= 3
+        for link in links:
+            target = urljoin(url, link)
+            assert target.startswith(proxy.url + SUBPATH)
+            assert httpx.get(target, headers=ADMIN, timeout=PATIENCE).status_code == 200, target
+
+
+def test_no_request_is_lost_on_a_connection_that_the_service_has_closed(
+    service: Service, tmp_path: Path
+) -> None:
+    """Each proxy keeps its connections; what it sends on one that the service has closed is asked again, or
+    it gives them up before the service's time for idle ones is over.
+    """
+    with ExitStack() as stack:
+        ways, clients = {}, {}
+        for name in PROGRAMS:
+            ways[name] = stack.enter_context(SilentlyClosing.to(address(service)))
+            proxy = stack.enter_context(reverse_proxy(name, ways[name].address, tmp_path))
+            clients[name] = stack.enter_context(httpx.Client(base_url=proxy.url, timeout=PATIENCE))
+
+        def ask(name: str) -> int:
+            return clients[name].post("/api/v1/size", json={"url": "nothing"}).status_code
+
+        assert {name: [ask(name) for _ in range(3)] for name in PROGRAMS} == dict.fromkeys(
+            PROGRAMS, [400] * 3
+        )
+        assert {name: way.carried for name, way in ways.items()} == dict.fromkeys(PROGRAMS, 1)
+        deadline = time.monotonic() + Limits().keep_alive + 2
+        while any(way.open for way in ways.values()) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert {name: ask(name) for name in PROGRAMS} == dict.fromkeys(PROGRAMS, 400)
+
+
+def test_a_drain_answers_everybody(internet: Internet, tmp_path: Path) -> None:
+    """What runs is finished, what comes is refused in the service's own words, and nothing is a 502."""
+    internet.set_latency("dash.example", 3.0)
+    signalled = threading.Event()
+    answers: dict[str, list[httpx.Response]] = {name: [] for name in PROGRAMS}
+
+    def client(proxy: ReverseProxy, number: int) -> None:
+        for turn in range(1000):
+            if signalled.is_set():
+                return
+            url = f"https://html5.example/?{proxy.name}-{number}-{turn}"
+            answers[proxy.name].append(proxy.post("/api/v1/extract", {"url": url}))
+
+    def all_have(status: int) -> bool:
+        return all(any(answer.status_code == status for answer in each) for each in answers.values())
+
+    try:
+        with ExitStack() as stack:
+            settings = {**SETTINGS, "SHUTDOWN_GRACE_MS": 20_000}
+            service = stack.enter_context(Service.run(internet, settings=settings))
+            proxies = [
+                stack.enter_context(reverse_proxy(name, address(service), tmp_path)) for name in PROGRAMS
+            ]
+            threads = stack.enter_context(ThreadPoolExecutor(16))
+            before = internet.counters().of("dash.example")
+            long = [
+                threads.submit(
+                    proxy.post, "/api/v1/extract", {"url": f"https://dash.example/a.mpd?{proxy.name}"}
+                )
+                for proxy in proxies
+            ]
+            eventually(lambda: internet.counters().of("dash.example") >= before + len(proxies))
+            try:
+                clients = [threads.submit(client, proxy, number) for proxy in proxies for number in range(2)]
+                eventually(lambda: all_have(200))
+                service.process.send_signal(signal.SIGTERM)
+                eventually(lambda: all_have(503))
+            finally:
+                signalled.set()
+            for each in clients:
+                each.result()
+            assert [each.result().status_code for each in long] == [200] * len(proxies)
+            assert service.process.wait(PATIENCE) == 0
+    finally:
+        internet.set_latency("dash.example", 0)
+    for name, found in answers.items():
+        assert {answer.status_code for answer in found} == {200, 503}, name
+        refused = next(answer for answer in found if answer.status_code == 503)
+        assert refused.json()["code"] == "SHUTTING_DOWN", name

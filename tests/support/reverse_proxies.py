@@ -1,0 +1,217 @@
+"""The reverse proxies of deploy/ in front of a running service, each from its own file there.
+
+Only addresses and names are replaced, so what the documents show is what the tests run. Every proxy listens
+on an address of 127.0.0.0/8 that belongs to this process, so that no port can be taken by somebody else.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import socket
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from selectors import EVENT_READ, DefaultSelector
+from socketserver import BaseRequestHandler, ThreadingTCPServer
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.running_service import PATIENCE, ROOT, eventually
+
+DEPLOY = ROOT / "deploy"
+SERVICE = "127.0.0.1:3000"  # as the files have it
+SUBPATH = "/ytdlpd"
+
+_ports = itertools.count(8001)
+
+# What a distribution's own nginx.conf has around a site.
+_NGINX = """
+{user}
+daemon off;
+worker_processes 1;
+pid {folder}/nginx.pid;
+error_log stderr;
+events {{}}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    {site}
+}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ReverseProxy:
+    """A proxy that answers at `url`, for a service at the root and at SUBPATH."""
+
+    name: str
+    url: str
+
+    def post(self, path: str, body: object, **options: Any) -> httpx.Response:
+        return httpx.post(self.url + path, json=body, timeout=PATIENCE, **options)
+
+
+def _nginx(folder: Path, listen: str, service: str) -> list[str]:
+    site = _replaced(
+        DEPLOY / "nginx.conf",
+        {SERVICE: service, "listen 80;": f"listen {listen};", "ytdlpd.example.org": "_"},
+    )
+    user = "user root;" if os.geteuid() == 0 else ""
+    config = folder / "nginx.conf"
+    config.write_text(_NGINX.format(user=user, folder=folder, site=site))
+    return ["-e", "stderr", "-p", str(folder), "-c", str(config)]
+
+
+def _haproxy(folder: Path, listen: str, service: str) -> list[str]:
+    text = _replaced(DEPLOY / "haproxy.cfg", {SERVICE: service, "bind :80\n": f"bind {listen}\n"})
+    config = folder / "haproxy.cfg"
+    config.write_text(text)
+    return ["-db", "-f", str(config)]
+
+
+def _caddy(folder: Path, listen: str, service: str) -> list[str]:
+    # An address with its scheme and a port is one that Caddy gets no certificate for.
+    site = _replaced(DEPLOY / "Caddyfile", {SERVICE: service, "ytdlpd.example.org {": f"http://{listen} {{"})
+    config = folder / "Caddyfile"
+    config.write_text("{\n\tadmin off\n}\n" + site)
+    return ["run", "--adapter", "caddyfile", "--config", str(config)]
+
+
+_ARGUMENTS: dict[str, Callable[[Path, str, str], list[str]]] = {
+    "nginx": _nginx,
+    "haproxy": _haproxy,
+    "caddy": _caddy,
+}
+PROGRAMS = tuple(_ARGUMENTS)
+
+
+def program(name: str) -> str:
+    """The path of the proxy `name`; where it is not installed the test is skipped."""
+    # Debian has them in /usr/sbin, which is on root's path alone.
+    path = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+    if path is None:
+        pytest.skip(f"{name} is not installed (Debian: {'nginx-light' if name == 'nginx' else name})")
+    return path
+
+
+@contextmanager
+def reverse_proxy(name: str, service: str, folder: Path) -> Iterator[ReverseProxy]:
+    """The proxy `name` in front of the service at `service` (host:port); its files go to `folder`."""
+    listen = f"{_own_address()}:{next(_ports)}"
+    command = [program(name), *_ARGUMENTS[name](folder, listen, service)]
+    log = folder / f"{name}.log"
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "XDG_DATA_HOME": str(folder)}
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(
+            command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+        ) as process,
+    ):
+
+        def serves() -> bool:
+            assert process.poll() is None, log.read_text()
+            try:
+                return httpx.get(f"http://{listen}/health/live", timeout=PATIENCE).status_code == 200
+            except httpx.TransportError:
+                return False
+
+        try:
+            eventually(serves)
+            yield ReverseProxy(name, f"http://{listen}")
+        finally:
+            process.terminate()
+            try:
+                process.wait(PATIENCE)
+            finally:
+                process.kill()
+
+
+def _replaced(file: Path, changes: dict[str, str]) -> str:
+    text = file.read_text()
+    for old, new in changes.items():
+        assert text.count(old) == 1, f"{file.name} has {old!r} {text.count(old)} times"
+        text = text.replace(old, new)
+    return text
+
+
+def _own_address() -> str:
+    """An address of this machine that no other process listens on: made of this one's number."""
+    number = os.getpid() % (1 << 22)  # what Linux allows at most
+    return f"127.{64 + (number >> 16)}.{number >> 8 & 255}.{number & 255}"
+
+
+class SilentlyClosing(ThreadingTCPServer):
+    """A way to a service on which its closing of an idle connection arrives too late.
+
+    Whoever sends a request on a connection that the service has closed finds out only then, as it happens by
+    chance when the request and the closing cross on the wire.
+    """
+
+    def __init__(self, service: str) -> None:
+        super().__init__(("127.0.0.1", 0), _Way)
+        host, _, port = service.partition(":")
+        self.service = host, int(port)
+        self.lock = threading.Lock()
+        self.carried = 0  # connections that a POST went over
+        self.open = 0  # of these
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.server_address[1]}"
+
+    @classmethod
+    @contextmanager
+    def to(cls, service: str) -> Iterator[SilentlyClosing]:
+        with cls(service) as server:
+            thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+            thread.start()
+            try:
+                yield server
+            finally:
+                server.shutdown()
+                thread.join()
+
+
+class _Way(BaseRequestHandler):
+    server: SilentlyClosing
+
+    def handle(self) -> None:
+        client: socket.socket = self.request
+        carried = False
+        with socket.create_connection(self.server.service) as service, DefaultSelector() as selector:
+            selector.register(client, EVENT_READ)
+            selector.register(service, EVENT_READ)
+            closed = False
+            while True:
+                ready = {key.fileobj for key, _ in selector.select()}
+                if service in ready:
+                    data = service.recv(65536)
+                    if data:
+                        client.sendall(data)
+                    else:
+                        selector.unregister(service)
+                        closed = True
+                if client in ready:
+                    data = client.recv(65536)
+                    if data.startswith(b"POST") and not carried:
+                        carried = True
+                        with self.server.lock:
+                            self.server.carried += 1
+                            self.server.open += 1
+                    if not data or closed:
+                        break
+                    service.sendall(data)
+        if carried:
+            with self.server.lock:
+                self.server.open -= 1
