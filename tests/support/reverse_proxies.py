@@ -6,6 +6,7 @@ on an address of 127.0.0.0/8 that belongs to this process, so that no port can b
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import shutil
@@ -185,33 +186,39 @@ class SilentlyClosing(ThreadingTCPServer):
 
 class _Way(BaseRequestHandler):
     server: SilentlyClosing
+    carried = False
 
     def handle(self) -> None:
         client: socket.socket = self.request
-        carried = False
         with socket.create_connection(self.server.service) as service, DefaultSelector() as selector:
             selector.register(client, EVENT_READ)
             selector.register(service, EVENT_READ)
-            closed = False
-            while True:
-                ready = {key.fileobj for key, _ in selector.select()}
-                if service in ready:
-                    data = service.recv(65536)
-                    if data:
-                        client.sendall(data)
-                    else:
-                        selector.unregister(service)
-                        closed = True
-                if client in ready:
-                    data = client.recv(65536)
-                    if data.startswith(b"POST") and not carried:
-                        carried = True
-                        with self.server.lock:
-                            self.server.carried += 1
-                            self.server.open += 1
-                    if not data or closed:
-                        break
-                    service.sendall(data)
-        if carried:
+            with contextlib.suppress(ConnectionError):
+                self._carry(client, service, selector)
+
+    def _carry(self, client: socket.socket, service: socket.socket, selector: DefaultSelector) -> None:
+        closed = False
+        while True:
+            ready = {key.fileobj for key, _ in selector.select()}
+            if service in ready:
+                data = service.recv(65536)
+                if data:
+                    client.sendall(data)
+                else:
+                    selector.unregister(service)
+                    closed = True
+            if client in ready:
+                data = client.recv(65536)
+                if not data or closed:
+                    return
+                if data.startswith(b"POST") and not self.carried:
+                    self.carried = True
+                    with self.server.lock:
+                        self.server.carried += 1
+                        self.server.open += 1
+                service.sendall(data)
+
+    def finish(self) -> None:
+        if self.carried:
             with self.server.lock:
                 self.server.open -= 1
