@@ -66,7 +66,7 @@ def test_the_client_s_address_is_believed(service: Service, proxy: ReverseProxy)
 
 
 def test_a_client_that_leaves_ends_its_extraction(service: Service, proxy: ReverseProxy) -> None:
-    url = f"https://hang.fail-{70 + PROGRAMS.index(proxy.name)}.example/"
+    url = f"https://drip.fail-{70 + PROGRAMS.index(proxy.name)}.example/"
     client = HTTPConnection(proxy.url.removeprefix("http://"))
     client.request("GET", f"/api/v1/extract?url={url}")
     eventually(lambda: not is_idle(service))
