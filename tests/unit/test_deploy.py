@@ -17,12 +17,15 @@ import yaml
 
 from service.config import Config
 from service.main import WATCHDOG
+from service.web.http.connection import Limits
 from tests.support import contained
 from tests.support.running_service import ROOT
 
 DEPLOY = ROOT / "deploy"
 MANIFESTS = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
+UNIT = (DEPLOY / "ytdlpd.service").read_text()
+NGINX, CADDY, HAPROXY = ((DEPLOY / name).read_text() for name in ("nginx.conf", "Caddyfile", "haproxy.cfg"))
 PRIVATE = ("10.0.0.1", "100.64.0.1", "127.0.0.1", "169.254.169.254", "172.16.0.1", "192.168.0.1", "0.0.0.0")
 
 
@@ -46,6 +49,22 @@ def container() -> Any:
 
 def seconds(environment: dict[str, str], name: str) -> float:
     return int(environment[name]) / 1000
+
+
+def unit(name: str) -> str:
+    """What the systemd unit says of `name`, which it names once."""
+    (value,) = re.findall(rf"^{name}=(.*)$", UNIT, re.MULTILINE)
+    return str(value)
+
+
+def unit_environment() -> dict[str, str]:
+    return dict(re.findall(r"^Environment=(\w+)=(.*)$", UNIT, re.MULTILINE))
+
+
+def only(text: str, pattern: str) -> int:
+    """The number that `pattern` finds in `text`, once."""
+    (value,) = re.findall(pattern, text)
+    return int(value)
 
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:
@@ -93,10 +112,34 @@ def test_a_pod_lives_longer_than_its_longest_drain() -> None:
     assert int(service["stop_grace_period"].rstrip("s")) > grace + WATCHDOG
 
 
+def test_the_unit_is_given_longer_than_its_longest_drain() -> None:
+    grace = seconds(unit_environment(), "SHUTDOWN_GRACE_MS")
+    assert grace > Config.load().job_timeout
+    assert int(unit("TimeoutStopSec")) > grace + WATCHDOG
+    assert unit("KillMode") == "mixed"  # or the workers would get SIGTERM amid what is to be finished
+
+
+def test_a_proxy_closes_idle_connections_before_the_service_does() -> None:
+    keep_alive = Limits().keep_alive
+    assert 0 < only(NGINX, r"keepalive_timeout (\d+)s;") < keep_alive
+    assert 0 < only(HAPROXY, r"timeout http-keep-alive (\d+)s") < keep_alive
+    assert 0 < only(CADDY, r"keepalive (\d+)s") < keep_alive
+
+
+def test_a_proxy_waits_longer_than_the_longest_silence() -> None:
+    """A URL of a batch may wait for a place as long as it may then run."""
+    silence = 2 * Config.load().job_timeout
+    assert only(NGINX, r"proxy_read_timeout (\d+)s;") > silence
+    assert only(HAPROXY, r"timeout server (\d+)s") > silence
+    assert only(HAPROXY, r"timeout client (\d+)s") > silence
+    assert "_timeout" not in CADDY  # it waits as long as it takes
+
+
 def test_every_variable_is_a_setting() -> None:
     known = {name.upper() for name in Config.model_fields}
     given = {each["name"] for each in container()["env"]}
     given |= set(load(DEPLOY / "compose.yaml")["services"]["ytdlpd"]["environment"])
+    given |= set(unit_environment())
     given |= set(re.findall(r"\b([A-Z][A-Z_]+)=", DOCKERFILE)) - {"PATH"}
     foreign = {name for name in given if name.startswith(("PYTHON", "PIP_"))}
     assert given - foreign <= known
@@ -139,6 +182,8 @@ def test_it_runs_without_privileges_everywhere() -> None:
 
 def test_the_limits_leave_room_for_the_floor() -> None:
     limits = container()["resources"]["limits"]
+    assert unit("MemoryMax") == limits["memory"].removesuffix("i")
+    assert unit("CPUQuota") == f"{int(limits['cpu']) * 100}%"
     assert (
         limits["memory"].removesuffix("i")
         == load(DEPLOY / "compose.yaml")["services"]["ytdlpd"]["deploy"]["resources"]["limits"]["memory"]
