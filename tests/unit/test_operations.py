@@ -1,0 +1,69 @@
+"""Pure: what docs/operations.md tells an operator to write is what the code and deploy/ take."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from service.config import Config
+from service.pool.admission import MAX_WAIT
+from service.pool.resources import FOOTPRINT, RESERVED
+from service.pool.scaling import memory_cap
+from service.web.http.connection import Limits
+
+ROOT = Path(__file__).resolve().parents[2]
+TEXT = (ROOT / "docs" / "operations.md").read_text()
+PROXIES = {"nginx": "nginx.conf", "Caddy": "Caddyfile", "HAProxy": "haproxy.cfg"}
+
+
+def table(heading: str) -> list[list[str]]:
+    """The cells of the table whose first line begins with `heading`, line by line."""
+    (start,) = re.findall(rf"^\| {heading} \|.*\n(?:\|.*\n)+", TEXT, re.MULTILINE)
+    lines = [[cell.strip() for cell in line.strip("|\n").split("|")] for line in start.splitlines()]
+    return [cells for cells in lines if set(cells[0]) != {"-"}]
+
+
+def test_its_settings_file_is_one(tmp_path: Path) -> None:
+    (example,) = re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL)
+    file = tmp_path / "ytdlpd.toml"
+    file.write_text(example)
+    config = Config.load(file=file)
+    assert config.site_caps == {"slow.example": 3}
+    assert config.keys["backend"].rate == 20
+
+
+def test_the_workers_fit_into_the_memory_it_names() -> None:
+    workers, memory = table("workers")
+    for number, megabytes in zip(workers[1:], memory[1:], strict=True):
+        assert memory_cap(int(megabytes) << 20, FOOTPRINT, RESERVED) == int(number)
+    assert f"counts {RESERVED >> 20} MB for itself" in TEXT
+    assert f"{FOOTPRINT >> 20} MB for each worker" in TEXT
+
+
+def test_its_limits_are_the_service_s() -> None:
+    limits = Limits()
+    assert f"it closes them after {limits.keep_alive:.0f} s" in TEXT
+    assert f"Up to {limits.connections:,} connections" in TEXT
+    assert f"{limits.of_one_client} connections only" in TEXT
+    assert f"waits longer than {MAX_WAIT:.0f} s" in TEXT
+
+
+@pytest.mark.parametrize(("name", "file"), PROXIES.items())
+def test_each_proxy_s_file_has_what_the_table_says(name: str, file: str) -> None:
+    heading, *rows = table("concern")
+    written = (ROOT / "deploy" / file).read_text()
+    named = [each for row in rows for each in re.findall(r"`(.+?)`", row[heading.index(name)])]
+    assert len(named) >= 2
+    assert [each for each in named if each not in written] == []
+
+
+def test_the_unit_has_what_is_said_of_it() -> None:
+    unit = (ROOT / "deploy" / "ytdlpd.service").read_text()
+    chapter = TEXT.partition("What is special about it:")[2].partition("`systemctl edit")[0]
+    present = [each for each in re.findall(r"^- `(\w+=.*?)`", chapter, re.MULTILINE) if "Memory" not in each]
+    assert len(present) == 4
+    assert [each for each in present if f"\n{each}" not in unit] == []
+    absent = re.findall(r"`(MemoryDenyWriteExecute=|ProcSubset=)", chapter)
+    assert [each for each in absent if f"\n{each}" in unit] == []
