@@ -21,6 +21,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import trio
 import yt_dlp
+from yt_dlp.extractor.dailymotion import DailymotionBaseInfoExtractor
 
 from tests.internet import Internet, World, challenge, serve, sites, youtube
 from tests.internet.failures import FAILURES
@@ -139,6 +140,26 @@ def test_media_have_ranges(internet: Internet) -> None:
         part = connection.getresponse()
         assert (part.status, len(part.read())) == (206, 10)
         assert part.headers["Content-Range"] == "bytes 10-19/1234567"
+
+
+def test_an_anonymous_token_is_taken_until_the_site_has_another(
+    internet: Internet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stock yt-dlp keeps the token on a class and never asks again: only a new process gets another."""
+
+    def as_in_a_new_process() -> None:
+        headers = {"Content-Type": "application/json", "Origin": "https://www.dailymotion.com"}
+        monkeypatch.setattr(DailymotionBaseInfoExtractor, "_HEADERS", headers)
+
+    video, api = "https://www.dailymotion.com/video/x5kesuj", "graphql.api.dailymotion.com"
+    as_in_a_new_process()
+    assert [row["format_id"] for row in extract(video, internet)["formats"]] == ["http-480", "http-720"]
+    assert extract("https://dai.ly/x89eyek", internet)["view_count"] == 3456
+    assert (internet.counters().of(api, "token"), internet.counters().of(api, "graphql")) == (1, 2)
+    internet.set(token="T2")
+    assert "HTTP Error 401" in ask(video, internet.proxy)
+    as_in_a_new_process()
+    assert "2 formats" in ask(video, internet.proxy)
 
 
 # Ways to fail
@@ -346,6 +367,9 @@ def test_control_refuses_nonsense(internet: Internet) -> None:
     assert refused.value.code == 400
     assert "botcheck" in json.load(io.TextIOWrapper(refused.value))["error"]
     assert {"503", "hang", "refused", "private"} <= sites.hows()
+    for nonsense in ({"token": 2}, {"weather": "fine"}):
+        with pytest.raises(HTTPError):
+            internet.set(**nonsense)
 
 
 def test_private_hosts() -> None:

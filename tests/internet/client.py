@@ -99,8 +99,12 @@ class Internet:
     def heal(self, host: str) -> None:
         self._control("heal", host=host)
 
+    def set(self, **settings: object) -> None:
+        """Change how the sites play; `settings.Settings` names what there is."""
+        self._control("set", **settings)
+
     def reset(self) -> None:
-        """Forget counters, latencies and switches."""
+        """Forget counters, latencies, switches and settings."""
         self._control("reset")
 
     def _control(self, action: str, **given: object) -> dict[str, Any]:

@@ -4,6 +4,7 @@ GET  /_control/counters
 POST /_control/latency   {"host": "site.example", "seconds": 0.5}
 POST /_control/fail      {"host": "site.example", "how": "503", "seconds": null, "times": null}
 POST /_control/heal      {"host": "site.example"}
+POST /_control/set       {"token": "T2"}
 POST /_control/reset     {}
 """
 
@@ -30,6 +31,8 @@ def answer(request: Request, state: State, now: float) -> Reply:
             state.fail(given["host"], _switch(given, now))
         elif action == "heal":
             state.heal(given["host"])
+        elif action == "set":
+            state.settings = state.settings.changed(given)
         elif action == "reset":
             state.reset()
         elif action != "counters":

@@ -199,7 +199,7 @@ class _Connection:
             how = None  # a client that does not care gets the page
         if how in sites.TUNNEL_FAILURES:
             how = "502"  # of a plain HTTP request, or on a tunnel opened before the switch
-        reply = sites.play(request, how, self._world.port)
+        reply = sites.play(request, how, self._world.port, state.settings)
         state.arrived(request.host, reply.kind)
         with _counting(state):
             delay = state.latency(request.host) + reply.delay

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from . import failures, media, youtube
+from . import dailymotion, failures, media, youtube
 from .message import Reply, Request
+from .settings import Settings
 
 _FAILING_HOST = re.compile(r"(?P<how>[a-z0-9-]+)\.fail-\w+\.example")
 
@@ -28,7 +29,7 @@ def failure_of(host: str) -> str | None:
     return named["how"] if named else None
 
 
-def play(request: Request, how: str | None, port: int) -> Reply:
+def play(request: Request, how: str | None, port: int, settings: Settings) -> Reply:
     """The reply to `request`, failing in the way `how` if there is one.
 
     Args:
@@ -40,6 +41,8 @@ def play(request: Request, how: str | None, port: int) -> Reply:
         if scene.how is None:
             return youtube.play(request, scene)
         how = scene.how
+    if how is None and dailymotion.is_host(request.host):
+        return dailymotion.play(request, settings)
     if how is None and request.host == "fail.example":
         how = request.path.strip("/").partition("/")[0]
     if how is None:

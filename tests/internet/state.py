@@ -1,10 +1,12 @@
-"""What can be set and what was asked for: latencies, failure switches, counters. Callers pass `now`."""
+"""What can be set and what was asked for: latencies, failures, settings, counters. Callers pass `now`."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import Any
+
+from .settings import Settings
 
 
 @dataclass(slots=True)
@@ -24,7 +26,7 @@ class State:
         self.reset()
 
     def reset(self) -> None:
-        """Forget counters, latencies and switches; what is open stays open and is still counted down."""
+        """Forget counters, latencies, switches and settings; what is open is still counted down."""
         self.connections = 0
         self.open_connections = getattr(self, "open_connections", 0)
         self.open_requests = getattr(self, "open_requests", 0)
@@ -34,6 +36,7 @@ class State:
         self.tunnels: Counter[str] = Counter()
         self.hosts: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.private: list[str] = []
+        self.settings = Settings()
         self._latency: dict[str, float] = {}
         self._switches: dict[str, Switch] = {}
 
