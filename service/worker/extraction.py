@@ -1,8 +1,9 @@
 """yt-dlp's parameters and its use: a fresh, trimmed YoutubeDL per job over tables that all jobs share.
 
-A fresh one leaks no state between jobs and costs almost nothing, because what makes YoutubeDL expensive is
-shared: the extractor classes (50 ms), the TLS context (19 ms), the runtime's version (a process). The result
-equals `yt-dlp -J`; tests/integration/worker/test_extraction.py proves it for every kind of page.
+A fresh one keeps nothing from one job to the next (what extractors keep on their classes, state.py puts back)
+and costs almost nothing, because what makes YoutubeDL expensive is shared: the extractor classes (50 ms), the
+TLS context (19 ms), the runtime's version (a process). The result equals `yt-dlp -J`;
+tests/integration/worker/test_extraction.py proves it for every kind of page.
 """
 
 from __future__ import annotations
@@ -109,7 +110,9 @@ class Downloader(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp is untyped
 
     def get_info_extractor(self, ie_key: str) -> Any:
         self.extractor = self.extractor or ie_key
-        return super().get_info_extractor(ie_key)
+        extractor = super().get_info_extractor(ie_key)
+        self._guard.job_record.modules.add(type(extractor).__module__)
+        return extractor
 
     @functools.cached_property
     def _request_director(self) -> Any:

@@ -49,6 +49,7 @@ class JobRecord:
         denied: why something was refused, or None; it outlives whatever yt-dlp makes of the denial.
         spent: which budget ran out, or None.
         body_bytes: read so far, decoded.
+        modules: of the extractors that were used.
     """
 
     site: str = ""
@@ -61,6 +62,7 @@ class JobRecord:
     denied: str | None = None
     spent: str | None = None
     body_bytes: int = 0
+    modules: set[str] = field(default_factory=set)
 
     def deny(self, reason: str) -> Blocked:
         """The exception to raise for a denial, which is noted first."""

@@ -42,7 +42,7 @@ from ..wire import (
     encode_ready,
     lengths,
 )
-from . import expiry, failures, publish, sandbox, scratch, warmup
+from . import expiry, failures, publish, sandbox, scratch, state, warmup
 from .egress import Guard
 from .extraction import Downloader, Shared, extract, origins, parameters, shared
 from .job_record import MAX_CPU, JobRecord
@@ -73,6 +73,7 @@ def work(sock: socket.socket, settings: WorkerSettings) -> None:
     guard = Guard(settings, programs=(tables.runtime.info.path,))
     sandbox.enter_sandbox(settings, tables.runtime.info.path)
     guard.install()
+    snapshot = state.snapshot()
     gc.set_threshold(*_SELDOM)
     sock.sendall(encode_ready(Ready(os.getpid())))
     for number in itertools.count(1):
@@ -81,8 +82,9 @@ def work(sock: socket.socket, settings: WorkerSettings) -> None:
         head_length, body_length = lengths(header, max_head=MAX_JOB, max_body=0)
         job, timeout = decode_job(_receive(sock, head_length + body_length))
         _answer(sock, run(job, timeout, settings, tables, guard))
-        # Once the answer is out; without it ten workers take 40 MB more.
-        gc.collect(0 if number % _WHOLE else 2)
+        # The rest once the answer is out. Where state cannot be put back this process ends, and is replaced.
+        snapshot.restore(guard.job_record.modules)
+        gc.collect(0 if number % _WHOLE else 2)  # without it ten workers take 40 MB more
         scratch.clean_scratch()
 
 

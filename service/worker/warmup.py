@@ -16,6 +16,7 @@ from yt_dlp.networking import Response
 from yt_dlp.utils import YoutubeDLError
 
 from ..wire import Job, Kind, WorkerSettings
+from . import state
 from .egress import Guard
 from .extraction import Downloader, Shared, extract, parameters, shared
 
@@ -93,6 +94,7 @@ def prepare(settings: WorkerSettings) -> Shared:
         _rehearse(url, settings, tables)
     if threading.active_count() > 1:
         raise ColdTemplate("a thread is running after warming; forking would break it")
+    state.snapshot()
     gc.collect()
     gc.freeze()  # a collection in a worker would otherwise touch, and so copy, every page
     return tables
