@@ -7,8 +7,10 @@ holds the two against each other.
 
 from __future__ import annotations
 
+import inspect
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from types import FunctionType
 from typing import Any, NamedTuple
 
 from yt_dlp.utils import NO_DEFAULT, ExtractorError, is_iterable_like, traversal, try_call, variadic
@@ -135,12 +137,21 @@ def _walked(
         elif key is filter:
             objs = filter(None, objs)
         else:
+            if __debug__ and callable(key):
+                _verify(key)
             parts = [_branches(obj, key, options, position == count) for obj in objs]
             branched |= any(branching for branching, _ in parts)
             objs = itertools.chain.from_iterable(results for _, results in parts)
     if tested and options.test is not None and not isinstance(key, (dict, list, tuple)):
         objs = map(options.test, objs)
     return objs, branched, key
+
+
+def _verify(key: Callable[..., Any]) -> None:
+    """Raises what the original does for a filter that does not take a key and a value."""
+    plain = type(key) is FunctionType and not vars(key)  # else it may name another signature
+    if not plain or key.__code__.co_argcount != 2 or key.__code__.co_kwonlyargcount:
+        inspect.signature(key).bind(None, None)
 
 
 def _branches(obj: Any, key: Any, options: _Options, last: bool) -> tuple[bool, Iterable[Any]]:

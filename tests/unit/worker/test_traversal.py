@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
 from http.cookies import SimpleCookie
@@ -46,6 +47,38 @@ def _explodes(value: Any) -> Any:
     return value
 
 
+class _Filter:
+    def method(self, key: object, value: object) -> bool:
+        return value == 1
+
+    def __call__(self, key: object) -> bool:
+        return True
+
+
+@functools.wraps(_has_a)
+def _wrapped(*args: Any) -> Any:
+    return _has_a(*args)
+
+
+_filters: list[Callable[..., Any]] = [
+    lambda key, value, more=1: more,
+    lambda *both: both[1],
+    lambda key: True,
+    lambda key, value, more: True,
+    lambda key, value, *, more: True,
+    lambda key, value, *, more=None: value,
+    lambda: True,
+    lambda key, /, value=3: value,
+    isinstance,
+    min,
+    str,
+    _Filter(),
+    _Filter().method,
+    _Filter.method,
+    functools.partial(_has_a, None),
+    functools.partial(lambda _, key, value: value, 1),
+    _wrapped,
+]
 _functions: list[Callable[..., Any]] = [
     int_or_none,
     str_or_none,
@@ -59,6 +92,7 @@ _keys = st.recursive(
         _names,
         _names,
         st.integers(-2, 2),
+        st.sampled_from(_filters),
         st.sampled_from([None, ..., _has_a, _first, any, all, filter, b"a", 1.5, True]),
         st.sampled_from([slice(1), slice(None, None, -1), slice(0, 0)]),
         st.sampled_from([{str}, {int}, {dict}, {list, str}]),
@@ -101,6 +135,14 @@ def outcome(function: Callable[..., Any], *args: Any, **options: Any) -> tuple[A
 @example({"a": {}}, [("a", {"b": "c"}), "a"], {})
 def test_any_json(obj: Any, paths: list[Any], options: dict[str, Any]) -> None:
     assert outcome(traverse_obj, obj, *paths, **options) == outcome(slow_traverse_obj, obj, *paths, **options)
+
+
+@pytest.mark.parametrize("index", range(len(_filters)))
+@pytest.mark.parametrize("obj", [{"a": 1, "b": {"a": 2}}, [1, {"a": 2}], [], None, 7, "text"])
+def test_a_filter_has_to_take_a_key_and_a_value(obj: Any, index: int) -> None:
+    accepts = _filters[index]
+    for path in (accepts, ("b", accepts), (..., accepts), (("a", accepts),), {"n": accepts}, (accepts, any)):
+        assert outcome(traverse_obj, obj, path) == outcome(slow_traverse_obj, obj, path)
 
 
 _MATCH = re.match("(?P<a>x)(y)?", "xy")
