@@ -44,6 +44,7 @@ KEYS: tuple[str, ...] = (
 )
 
 _ABSURD = 10**15  # of whatever unit
+_WINDOW = frozenset(("duration", "filesize", "filesize_approx", "fragments"))
 
 _UNITS = ("KB", "MB", "GB", "TB")
 
@@ -77,11 +78,14 @@ def report(info: Mapping[str, Any], duration_hint: float | None = None) -> dict[
 
     Args:
         info: yt-dlp's sanitised info. Of a playlist, the first entry that came with its formats counts.
-        duration_hint: seconds, used where the site gives no duration.
+        duration_hint: seconds, used where the site gives no duration or the video is live.
     """
     video = _video(info)
     if video is None:
         return None
+    live = video.get("is_live") is True
+    if live:
+        video = _without_window(video)
     duration = _duration(video) or _number(duration_hint)
     sizes = measure(video, duration)
     best = _best(video, duration)
@@ -89,6 +93,7 @@ def report(info: Mapping[str, Any], duration_hint: float | None = None) -> dict[
         "id": video.get("id"),
         "title": video.get("title"),
         "extractor": video.get("extractor_key"),
+        "live": live,
         "duration": None if duration is None else round(duration),
         "bytes": {key: size and size.bytes for key, size in sizes.items()},
         "human": {
@@ -166,6 +171,15 @@ def _duration(video: Mapping[str, Any]) -> float | None:
         if known:
             return sum(known)
     return None
+
+
+def _without_window(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A live video, or a format of it, with rates only: the rest is of what can be rewound just now."""
+    kept = {name: value for name, value in item.items() if name not in _WINDOW}
+    for name in ("formats", "requested_formats"):
+        if kept.get(name):
+            kept[name] = [_without_window(part) for part in kept[name] if isinstance(part, Mapping)]
+    return kept
 
 
 def _video(info: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -134,6 +134,10 @@ class Downloader(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp is untyped
             info_dict.setdefault("epoch", int(time.time()))
         return info_dict
 
+    def _default_format_spec(self, info_dict: dict[str, Any]) -> str:
+        # As the stock method has it where there is an ffmpeg, for which it would look.
+        return "best/bestvideo+bestaudio" if info_dict.get("is_live") else "bestvideo*+bestaudio/best"
+
     def dl(self, *args: Any, **kwargs: Any) -> Any:
         raise AssertionError("a worker never downloads")
 
@@ -154,7 +158,6 @@ def parameters(settings: WorkerSettings, playlist: int, timeout: float) -> dict[
         "skip_download": True,
         "dump_single_json": True,
         "force_write_download_archive": False,  # None would leave a trace in the result
-        "format": "bv*+ba/b",  # the default probes for ffmpeg
         "check_formats": False,  # the default downloads some
         "noplaylist": not playlist,
         "playlistend": playlist or DEFAULT_ENTRIES,

@@ -48,7 +48,15 @@ _FORMAT = _words(
     video_ext width
     """
 )
-_TRACK = ("ext", "url", "name", "data", "protocol", "video_id", "impersonate")
+_TRACK = (
+    *("ext", "url", "name", "data", "protocol", "video_id", "impersonate"),
+    *(
+        "fragments",
+        "fragment_base_url",
+        "manifest_url",
+        "filesize",
+    ),  # of a track in fragments, `url` is no file
+)
 _HEADERS = _words(
     "User-Agent Accept Accept-Language Accept-Encoding Referer Origin Sec-Fetch-Mode".casefold()
 )

@@ -28,6 +28,15 @@ DURATION = 120
 _SEGMENTS = "".join(f"#EXTINF:6.0,\nsegment-{index}.ts\n" for index in range(DURATION // 6))
 _VARIANT = f"#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:6\n{_SEGMENTS}#EXT-X-ENDLIST\n".encode()
 
+_LIVE_VARIANT = _VARIANT.removesuffix(b"#EXT-X-ENDLIST\n")
+_LIVE = b"""#EXTM3U
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="English",LANGUAGE="en",DEFAULT=YES,URI="live-audio.m3u8"
+#EXT-X-STREAM-INF:BANDWIDTH=800000,RESOLUTION=640x360,CODECS="avc1.4d401e,mp4a.40.2"
+live-360.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=4000000,RESOLUTION=1920x1080,CODECS="avc1.640028",AUDIO="a"
+live-1080.m3u8
+"""
+
 
 def master(base: str = "") -> bytes:
     """An HLS master whose variants, audio and subtitles are under `base`, a URL prefix or nothing."""
@@ -117,6 +126,13 @@ def _big(request: Request) -> Reply:
     return Reply(f"#EXTM3U\n{variants}".encode(), "application/vnd.apple.mpegurl", kind="manifest")
 
 
+def _variant(request: Request) -> Reply:
+    if request.path.startswith("/big-"):
+        return _big(request)
+    body = _LIVE_VARIANT if request.path.startswith("/live-") else _VARIANT
+    return Reply(body, "application/vnd.apple.mpegurl", kind="manifest")
+
+
 def _cookies(request: Request) -> Reply:
     """Sets a cookie, and shows in its title those it was sent: a leak between requests becomes visible."""
     sent = request.headers.get("cookie", "none")
@@ -144,7 +160,6 @@ _BIG = 1200  # variants
 _HTML5 = html5()
 _EMPTY = page("A page about nothing", "<p>No video here, and no link to one.</p>")
 _HLS = Reply(master(), "application/vnd.apple.mpegurl", kind="manifest")
-_HLS_VARIANT = Reply(_VARIANT, "application/vnd.apple.mpegurl", kind="manifest")
 _DASH = Reply(mpd(), "application/dash+xml", kind="manifest")
 _ROBOTS = Reply(b"User-agent: *\n", "text/plain")
 
@@ -158,11 +173,12 @@ _PAGES: dict[str, Callable[[Request], Reply]] = {
     "/refresh": lambda _: page("Wait", "", head='<meta http-equiv="refresh" content="0; url=/html5">'),
     "/robots.txt": lambda _: _ROBOTS,
     "/master.m3u8": lambda _: _HLS,
+    "/live.m3u8": lambda _: Reply(_LIVE, "application/vnd.apple.mpegurl", kind="manifest"),
 }
 _ENDINGS: dict[str, Callable[[Request], Reply]] = {
     "mp4": lambda request: _ranged(request, _MP4, "video/mp4"),
     "mp3": lambda request: _ranged(request, _MP3, "audio/mpeg"),
-    "m3u8": lambda request: _big(request) if request.path.startswith("/big-") else _HLS_VARIANT,
+    "m3u8": _variant,
     "mpd": lambda _: _DASH,
     "xml": lambda request: Reply(feed(_base(request)), "application/rss+xml", kind="feed"),
     "jpg": lambda _: Reply(b"\xff\xd8\xff\xd9", "image/jpeg", kind="thumbnail"),

@@ -265,3 +265,19 @@ def test_whatever_a_site_says_the_answer_keeps_its_shape(
         assert not known or (isinstance(size, int) and size >= 0)
         assert (found["human"][key] is not None) == (found["accuracy"][key] is not None) == known
     json.dumps(found, allow_nan=False)
+
+
+def test_a_live_video_is_not_measured_by_what_can_be_rewound() -> None:
+    window = {"duration": 14_405, "is_live": True}
+    weighed = video("v", 720, filesize=8_000_000, filesize_approx=8_000_000, tbr=800)
+    fragments = [{"url": "https://cdn.example/1", "duration": 6.0}] * 5
+    listed = video("w", 360, tbr=400, fragments=fragments)
+    live = measured(page(audio("a", tbr=100), weighed, listed, requested_formats=[weighed], **window))
+    assert live["live"] is True
+    assert (live["duration"], live["human"]["duration"], live["best"]) == (None, None, None)
+    assert not any(live["bytes"].values())
+    hinted = measured(page(weighed, listed, **window), 10)
+    assert (hinted["bytes"]["s720p"], hinted["bytes"]["s360p"]) == (1_000_000, 500_000)
+    assert hinted["duration"] == 10
+    assert measured(page(weighed, duration=10, was_live=True, is_live=False))["bytes"]["s720p"] == 8_000_000
+    assert measured(page(weighed))["live"] is False

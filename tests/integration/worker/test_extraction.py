@@ -43,12 +43,15 @@ PAGES: dict[str, tuple[str, int]] = {
     "mp4": (f"{SITE}/video.mp4", 0),
     "mp3": (f"{SITE}/sound.mp3", 0),
     "hls": (f"{SITE}/master.m3u8", 0),
+    "hls-live": (f"{SITE}/live.m3u8", 0),
     "dash": (f"{SITE}/manifest.mpd", 0),
     "rss": (f"{SITE}/feed.xml", 0),
     "rss-3": (f"{SITE}/feed.xml", 3),
     "redirect": (f"{SITE}/redirect", 0),
     "refresh": (f"{SITE}/refresh", 0),
 }
+
+LIVE = (PAGES["youtube-live"], PAGES["hls-live"])
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +73,9 @@ def printed(internet: Internet) -> dict[str, Any]:
         asked = {page: url for page, (url, entries) in PAGES.items() if entries == playlist}
         command = [sys.executable, "-m", "yt_dlp", "--ignore-config", "--no-plugin-dirs", "--no-cache-dir"]
         command += ["--proxy", internet.proxy, "--compat-options", "no-certifi", "--xff", "never"]
-        command += ["--retries", "1", "--extractor-retries", "1", "--no-check-formats", "-f", "bv*+ba/b"]
+        command += ["--retries", "1", "--extractor-retries", "1", "--no-check-formats"]
+        if page not in LIVE:  # for which the choice does not depend on an ffmpeg
+            command += ["-f", "bv*+ba/b"]
         command += ["--flat-playlist", "--playlist-end", str(playlist or 25)]
         command += ["--yes-playlist" if playlist else "--no-playlist", "-J", *asked.values()]
         environment = {**os.environ, "SSL_CERT_FILE": str(internet.ca_file)}
@@ -181,8 +186,24 @@ def test_sizes_by_height_where_only_a_bitrate_is_known(worker: LoneWorker) -> No
     assert dash["accuracy"]["s1080p"] == "estimated"
     assert dash["bytes"]["s1080p"] == (4_800_000 + 128_000) * 120 // 8
     assert dash["bytes"]["s480p"] is None
-    live = body_of(worker.run(Job(Kind.SIZE, f"{WATCH}live_______", duration_hint=100.0)))
-    assert any(live["bytes"].values())
+    assert dash["live"] is False
+
+
+def test_a_live_stream_has_a_size_only_for_so_many_seconds(worker: LoneWorker) -> None:
+    for url in (f"{WATCH}live_______", f"{SITE}/live.m3u8"):
+        endless = body_of(worker.run(Job(Kind.SIZE, url)))
+        assert (endless["live"], endless["duration"]) == (True, None)
+        assert not any(endless["bytes"].values())
+        hinted = body_of(worker.run(Job(Kind.SIZE, url, duration_hint=100.0)))
+        assert (hinted["live"], hinted["duration"]) == (True, 100)
+        assert any(hinted["bytes"].values())
+
+
+def test_a_live_stream_is_chosen_in_one_piece(worker: LoneWorker) -> None:
+    live = extract(worker, f"{SITE}/live.m3u8")
+    assert live["is_live"]
+    assert [item.get("height") for item in live["formats"]] == [None, 360, 1080]
+    assert live["format_id"] == "800", "though the largest picture is in another variant, without sound"
 
 
 def test_a_list_has_no_size(worker: LoneWorker) -> None:
