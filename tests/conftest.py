@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.internet import Internet
+from tests.internet import EASY, Internet
 from tests.support import effort
 from tests.support.kinds import kind_of
 
@@ -128,7 +128,7 @@ def internet() -> Iterator[Internet]:
 
     At the end of the suite nothing of all that it served may have reached its private side.
     """
-    with Internet.spawn() as running:
+    with Internet.spawn(settings=EASY) as running:
         yield running
         counters = running.counters()
         assert counters.private_ever == 0, counters.private

@@ -23,11 +23,12 @@ import trio
 import yt_dlp
 from yt_dlp.extractor.dailymotion import DailymotionBaseInfoExtractor
 
-from tests.internet import Internet, World, challenge, serve, sites, youtube
+from tests.internet import EASY, Internet, World, serve, sites, youtube
+from tests.internet.challenge import Player
 from tests.internet.failures import FAILURES
 from tests.internet.private import is_private
 from tests.internet.survey import ask, options
-from tests.internet.youtube_data import DURATION, STREAMS
+from tests.internet.youtube_data import DURATION, STREAMS, scrambled_signature
 
 # yt-dlp leaves the connections of failed requests to the garbage collector. Other tests would not forgive it:
 # their warnings are errors, and a descriptor that is left behind makes each collect its own garbage.
@@ -38,7 +39,7 @@ WATCH = "https://www.youtube.com/watch?v=dQw4w9WgXcQ"
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Internet]:
-    with Internet.spawn() as internet:
+    with Internet.spawn(settings=EASY) as internet:
         yield internet
 
 
@@ -99,14 +100,28 @@ def test_youtube_video(internet: Internet) -> None:
     assert counters.bytes_sent > 900_000
 
 
-def test_challenges_need_a_javascript_runtime(internet: Internet) -> None:
-    info = extract(f"https://youtu.be/{youtube.video_id('challenge')}", internet)
-    row = next(row for row in info["formats"] if row["format_id"] == "399")
-    query = parse_qs(urlsplit(row["url"]).query)
-    assert query["n"] == [challenge.solve_n("0aBcDeFgHiJkLmN")]
-    scrambled = "".join(chr(ord("A") + index % 26) for index in range(104))
-    assert query["sig"] == [challenge.solve_signature(scrambled)]
-    assert internet.counters().of("www.youtube.com", "script") == 1
+@pytest.mark.parametrize("real", [False, True])
+def test_the_player_script_solves_each_format(internet: Internet, real: bool) -> None:
+    """Of each release in another way; what the tests expect of it is what yt-dlp's solver makes of it."""
+    videos = {youtube.player_of(video, EASY): video for video in ("aaaaaaaaaaa", "bbbbbbbbbbb")}
+    assert len(videos) == 2
+    internet.set(challenge=True, real_player=real)
+    for player, video in videos.items():
+        info = extract(f"https://youtu.be/{video}", internet)
+        solved = {row["format_id"]: parse_qs(urlsplit(row["url"]).query) for row in info["formats"]}
+        for stream in STREAMS:
+            query = solved[str(stream.itag)]
+            assert query["n"] == [player.solve_n(f"{video}-wG9")]
+            assert query["sig"] == [player.solve_signature(scrambled_signature(stream.itag))]
+    assert internet.counters().of("www.youtube.com", "script") == 2
+
+
+def test_the_player_script_is_as_long_as_a_real_one() -> None:
+    small, real = (Player(1).script(real=real) for real in (False, True))
+    assert len(small) < 10_000
+    assert 2_500_000 < len(real) < 3_500_000
+    assert Player.of(f"/s/player/{Player(31).id}/player_ias.vflset/en_US/base.js") == Player(31)
+    assert Player.of("/s/player/nonsense/base.js") is None
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ By hand, with one JSON line on standard output when it listens:
 
 In a test, as a process of its own:
 
-    with Internet.spawn() as internet:
+    with Internet.spawn(settings=EASY) as internet:
         ...  # internet.proxy, internet.ca_file, internet.counters(), internet.fail("site.example", "503") ...
 
 In a test's own event loop: `world = await nursery.start(serve)`.
@@ -17,5 +17,6 @@ README.md lists every page and every failure, and what stock yt-dlp says to each
 
 from .client import Counters, Internet
 from .proxy import World, serve
+from .settings import EASY, REALISTIC, Settings
 
-__all__ = ["Counters", "Internet", "World", "serve"]
+__all__ = ["EASY", "REALISTIC", "Counters", "Internet", "Settings", "World", "serve"]

@@ -10,6 +10,7 @@ from pathlib import Path
 import trio
 
 from .proxy import World, serve
+from .settings import REALISTIC, Settings
 
 
 def main() -> None:
@@ -18,14 +19,17 @@ def main() -> None:
     parser.add_argument(
         "--ca-file", type=Path, default=None, help="where to write the CA's certificate (PEM)"
     )
+    parser.add_argument(
+        "--settings", type=json.loads, default={}, help="JSON; settings.py names them: how the sites play"
+    )
     parser.add_argument("--until-eof", action="store_true", help="end when standard input does")
     given = parser.parse_args()
-    trio.run(_main, given.port, given.ca_file, given.until_eof)
+    trio.run(_main, given.port, given.ca_file, given.until_eof, REALISTIC.changed(given.settings))
 
 
-async def _main(port: int, ca_file: Path | None, until_eof: bool) -> None:
+async def _main(port: int, ca_file: Path | None, until_eof: bool, settings: Settings) -> None:
     async with trio.open_nursery() as nursery:
-        world: World = await nursery.start(_serve_on, port)
+        world: World = await nursery.start(_serve_on, port, settings)
         if ca_file is not None:
             await trio.Path(ca_file).write_bytes(world.authority.pem)
         ready = {"port": world.port, "proxy": world.proxy, "ca_file": ca_file and str(ca_file)}
@@ -39,8 +43,8 @@ async def _main(port: int, ca_file: Path | None, until_eof: bool) -> None:
         nursery.cancel_scope.cancel()
 
 
-async def _serve_on(port: int, *, task_status: trio.TaskStatus[World]) -> None:
-    await serve(port=port, task_status=task_status)
+async def _serve_on(port: int, settings: Settings, *, task_status: trio.TaskStatus[World]) -> None:
+    await serve(port=port, settings=settings, task_status=task_status)
 
 
 if __name__ == "__main__":

@@ -8,10 +8,12 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 from urllib.request import ProxyHandler, Request, build_opener
+
+from .settings import REALISTIC, Settings
 
 _ROOT = Path(__file__).resolve().parents[2]
 _direct = build_opener(ProxyHandler({}))  # whatever proxy the environment names
@@ -67,11 +69,12 @@ class Internet:
 
     @classmethod
     @contextmanager
-    def spawn(cls, port: int = 0) -> Iterator[Self]:
+    def spawn(cls, port: int = 0, settings: Settings = REALISTIC) -> Iterator[Self]:
         """Start `python -m tests.internet`, end it at exit; it also ends when this process does."""
         with tempfile.TemporaryDirectory(prefix="internet-") as folder:
             ca_file = Path(folder) / "ca.pem"
             command = [sys.executable, "-m", "tests.internet", "--port", str(port), "--ca-file", str(ca_file)]
+            command += ["--settings", json.dumps(asdict(settings))]
             with subprocess.Popen(
                 [*command, "--until-eof"], cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
             ) as process:
@@ -104,7 +107,7 @@ class Internet:
         self._control("set", **settings)
 
     def reset(self) -> None:
-        """Forget counters, latencies, switches and settings."""
+        """Forget counters, latencies and switches; the settings are again those at the start."""
         self._control("reset")
 
     def _control(self, action: str, **given: object) -> dict[str, Any]:

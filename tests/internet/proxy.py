@@ -23,6 +23,7 @@ from . import control, sites
 from .certificates import Authority
 from .message import Manner, Reply, Request
 from .private import SECRET, is_private
+from .settings import REALISTIC, Settings
 from .state import State
 
 MAX_BODY = 4 * 1024 * 1024
@@ -48,7 +49,11 @@ class World:
 
 
 async def serve(
-    *, port: int = 0, host: str = "127.0.0.1", task_status: trio.TaskStatus[World] = trio.TASK_STATUS_IGNORED
+    *,
+    port: int = 0,
+    host: str = "127.0.0.1",
+    settings: Settings = REALISTIC,
+    task_status: trio.TaskStatus[World] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve the small internet until cancelled; `started` hands back the World.
 
@@ -56,7 +61,7 @@ async def serve(
         OSError: the port is taken.
     """
     listeners = await trio.open_tcp_listeners(port, host=host, backlog=512)
-    world = World(listeners[0].socket.getsockname()[1], Authority(), State())
+    world = World(listeners[0].socket.getsockname()[1], Authority(), State(settings))
     async with trio.open_nursery() as nursery:
         task_status.started(world)
         await trio.serve_listeners(partial(_client, world), listeners, handler_nursery=nursery)

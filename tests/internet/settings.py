@@ -11,9 +11,17 @@ class Settings:
     """How the sites play; `Internet.set` changes it, `Internet.reset` brings the defaults back.
 
     Attributes:
+        challenge: whether each format of a normal YouTube video has an `n` and a signature to solve.
+        real_player: whether YouTube's player script is of real size; a small one costs the solver nothing.
+        release: the oldest release of the player that YouTube's pages name.
+        rotation: how many releases there are at a time; which one a page names depends on the video.
         token: the anonymous token that Dailymotion hands out, and the only one that it takes.
     """
 
+    challenge: bool = True
+    real_player: bool = True
+    release: int = 1
+    rotation: int = 3
     token: str = "T1"
 
     def changed(self, given: dict[str, Any]) -> Self:
@@ -27,3 +35,10 @@ class Settings:
             if known is not None and type(value) is not type(known):
                 raise TypeError(f"{name} is a {type(known).__name__}, not {value!r}")
         return replace(self, **given)
+
+
+# As hard as the field: what a benchmark measures with.
+REALISTIC = Settings()
+
+# What the tests ask for where they say nothing else: most of them are about something other than challenges.
+EASY = Settings(challenge=False, real_player=False)

@@ -39,7 +39,7 @@ def play(request: Request, how: str | None, port: int, settings: Settings) -> Re
     if youtube.is_host(request.host) and (how is None or how in youtube.SCENES):
         scene = youtube.SCENES[how] if how else youtube.scene_of(request)
         if scene.how is None:
-            return youtube.play(request, scene)
+            return youtube.play(request, scene, settings)
         how = scene.how
     if how is None and dailymotion.is_host(request.host):
         return dailymotion.play(request, settings)

@@ -21,7 +21,8 @@ class Switch:
 class State:
     """The one mutable thing of the small internet."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings) -> None:
+        self._initial = settings
         self.private_ever = 0
         self.reset()
 
@@ -36,7 +37,7 @@ class State:
         self.tunnels: Counter[str] = Counter()
         self.hosts: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.private: list[str] = []
-        self.settings = Settings()
+        self.settings = self._initial
         self._latency: dict[str, float] = {}
         self._switches: dict[str, Switch] = {}
 

@@ -1,24 +1,27 @@
 """YouTube as yt-dlp asks for it: watch page, innertube player and next, embed page, player script. Pure.
 
 Any 11-character video id plays a normal video; the ids of `SCENES` (a name, padded with underscores) do not.
-Pages are rendered once, with a placeholder for the id.
+Pages are rendered once, with placeholders for the video's id and the player's.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
-from . import challenge, media, youtube_data
+from . import media, youtube_data
+from .challenge import Player
 from .message import Reply, Request
+from .settings import Settings
 
 _HOSTS = re.compile(r"(?:.+\.)?(?:youtube\.com|youtu\.be|youtube-nocookie\.com|youtubei\.googleapis\.com)")
 _EMBED = re.compile(r"/(?:embed|shorts|live|v)/([\w-]{11})")
-PLACEHOLDER = youtube_data.PLACEHOLDER
+_PLACEHOLDERS = re.compile(f"({youtube_data.PLACEHOLDER}|{youtube_data.PLAYER_ID})".encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +31,13 @@ class Scene:
     Attributes:
         playability: the player's playabilityStatus when it is not OK.
         how: the failure of any site that answers instead.
-        streams: which formats: plain, challenge (n and signature), sabr (none has a URL), drm, live,
-            nolength (no contentLength), low (up to 480p) or none.
+        streams: which formats: normal (plain or challenge, as is set), plain, challenge (n and signature),
+            sabr (none has a URL), drm, live, nolength (no contentLength), low (up to 480p) or none.
     """
 
     playability: Mapping[str, Any] | None = None
     how: str | None = None
-    streams: str = "plain"
+    streams: str = "normal"
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -104,6 +107,7 @@ SCENES: dict[str, Scene] = {
     "sabr": Scene(streams="sabr"),
     "nolength": Scene(streams="nolength"),
     "low": Scene(streams="low"),
+    "plain": Scene(streams="plain"),
     "challenge": Scene(streams="challenge"),
     "mismatch": Scene(details={"videoId": "someoneelse"}),
     "http403": Scene(how="403"),
@@ -137,25 +141,32 @@ def scene_of(request: Request) -> Scene:
     return _BY_ID.get(_asked(request), NORMAL)
 
 
-def play(request: Request, scene: Scene) -> Reply:
+def player_of(video: str, settings: Settings) -> Player:
+    """The release of the player that the video's pages name."""
+    return Player(settings.release + zlib.crc32(video.encode()) % settings.rotation)
+
+
+def play(request: Request, scene: Scene, settings: Settings) -> Reply:
     """The reply of YouTube for a video like `scene`."""
     video = _asked(request)
+    fill = partial(_fill, video=video, player=player_of(video, settings))
     if request.path in ("/watch", "/"):
-        return Reply(_fill(_watch_page(_key(scene)), video), kind="watch")
+        return Reply(fill(_watch_page(_key(scene), _streams(scene, settings, web=True))), kind="watch")
     if request.path == "/youtubei/v1/player":
-        return Reply(_fill(_player(_key(scene), _is_web(request)), video), "application/json", kind="player")
+        streams = _streams(scene, settings, web=_is_web(request))
+        return Reply(fill(_player(_key(scene), streams)), "application/json", kind="player")
     if request.path == "/youtubei/v1/next":
-        return Reply(_fill(_next(), video), "application/json", kind="next")
-    if request.path.startswith("/s/player/"):
-        return Reply(challenge.PLAYER_JS, "text/javascript", kind="script")
+        return Reply(fill(_next()), "application/json", kind="next")
+    if request.path.startswith("/s/player/") and (player := Player.of(request.path)):
+        return Reply(player.script(real=settings.real_player), "text/javascript", kind="script")
     if request.path == "/iframe_api":
-        return Reply(challenge.IFRAME_API, "text/javascript", kind="script")
+        return Reply(Player(settings.release).iframe_api(), "text/javascript", kind="script")
     if request.path.startswith("/api/manifest/"):
         return Reply(_live_manifest(), "application/vnd.apple.mpegurl", kind="manifest")
     if request.path.startswith("/api/timedtext"):
         return Reply(b'{"events": []}', "application/json", kind="captions")
     if _EMBED.match(request.path) or request.path == "/tv":
-        return Reply(_fill(_embed_page(), video), kind="embed")
+        return Reply(fill(_embed_page()), kind="embed")
     return Reply(b"<title>404 Not Found</title>", status=404, kind="unknown")
 
 
@@ -181,7 +192,6 @@ def _asked(request: Request) -> str:
 
 
 def _is_web(request: Request) -> bool:
-    # Browser clients get no URLs (SABR), as on the real site; the app clients do.
     return request.headers.get("x-youtube-client-name", "1") in ("1", "56", "67")
 
 
@@ -189,17 +199,27 @@ def _key(scene: Scene) -> str:
     return _NAMES.get(id(scene), "")
 
 
-def _fill(pieces: list[bytes], video: str) -> bytes:
-    return video.encode().join(pieces)
+def _streams(scene: Scene, settings: Settings, *, web: bool) -> str:
+    """Which formats a client gets. Browsers get none with a URL (SABR), as on the real site; apps do."""
+    kind = scene.streams
+    if kind == "normal":
+        kind = "challenge" if settings.challenge else "plain"
+    return "sabr" if web and kind in ("plain", "challenge") else kind
+
+
+def _fill(pieces: list[bytes], *, video: str, player: Player) -> bytes:
+    values = {youtube_data.PLACEHOLDER: video, youtube_data.PLAYER_ID: player.id}
+    known = {placeholder.encode(): value.encode() for placeholder, value in values.items()}
+    return b"".join(known.get(piece, piece) for piece in pieces)
 
 
 def _pieces(text: str) -> list[bytes]:
-    return text.encode().split(PLACEHOLDER.encode())
+    return _PLACEHOLDERS.split(text.encode())
 
 
 @cache
-def _player(name: str, web: bool) -> list[bytes]:
-    return _pieces(json.dumps(_response(name, web), separators=(",", ":")))
+def _player(name: str, streams: str) -> list[bytes]:
+    return _pieces(json.dumps(_response(name, streams), separators=(",", ":")))
 
 
 @cache
@@ -208,8 +228,8 @@ def _next() -> list[bytes]:
 
 
 @cache
-def _watch_page(name: str) -> list[bytes]:
-    return _pieces(youtube_data.watch_page(_response(name, web=True)))
+def _watch_page(name: str, streams: str) -> list[bytes]:
+    return _pieces(youtube_data.watch_page(_response(name, streams)))
 
 
 @cache
@@ -217,8 +237,8 @@ def _embed_page() -> list[bytes]:
     return _pieces(youtube_data.embed_page())
 
 
-def _response(name: str, web: bool) -> dict[str, Any]:
-    """The innertube player response of a scene."""
+def _response(name: str, streams: str) -> dict[str, Any]:
+    """The innertube player response of a scene, with formats of the kind `streams`."""
     scene = SCENES.get(name, NORMAL)
     details = {**youtube_data.video_details(), **scene.details}
     response: dict[str, Any] = {
@@ -231,9 +251,9 @@ def _response(name: str, web: bool) -> dict[str, Any]:
         response["microformat"]["playerMicroformatRenderer"]["availableCountries"] = ["DE", "FR"]
     if name == "live":
         response["microformat"]["playerMicroformatRenderer"]["lengthSeconds"] = "0"
-    streams = youtube_data.streaming_data("sabr" if web and scene.streams == "plain" else scene.streams)
-    if streams:
-        response["streamingData"] = streams
+    data = youtube_data.streaming_data(streams)
+    if data:
+        response["streamingData"] = data
         response["captions"] = youtube_data.captions()
         if scene.streams != "live":
             response["storyboards"] = youtube_data.storyboards()

@@ -14,8 +14,9 @@ VISITOR = "CgtwbGFjZWhvbGRlcijk2vO9BjIKCgJERRIEEgAgOg=="
 DURATION = 212
 CHANNEL = "UCuAXFkgsw1L7xaCfnd5JJOw"
 TITLE = "A normal video (Official Video)"
-PLAYER_ID = "0123abcd"
+PLAYER_ID = "@PLAYER@"  # stands for the id of the player's release
 STS = 20655
+CHALLENGE_N = f"{PLACEHOLDER}-wG9"  # of each video another one
 _AV1 = 'video/mp4; codecs="av01.0.{}"'
 _VP9 = 'video/webm; codecs="vp9"'
 _AVC = 'video/mp4; codecs="avc1.{}"'
@@ -96,7 +97,12 @@ def media_url(stream: Stream, **more: str) -> str:
         "sig": "AJfQdSswRQIgYjXp" * 6, "lsparams": "met,mh,mm,mn,ms,mv,mvi,pl,rms,initcwndbps",
         "lsig": "APaTxxMwRgIhALv3" * 6,
     }  # fmt: skip
-    return "https://rr3---sn-4g5e6nsz.googlevideo.com/videoplayback?" + urlencode(query)
+    return "https://rr3---sn-4g5e6nsz.googlevideo.com/videoplayback?" + urlencode(query, safe="@")
+
+
+def scrambled_signature(itag: int) -> str:
+    """The signature of one format, as its cipher has it."""
+    return "".join(chr(ord("A") + (index + itag) % 26) for index in range(104))
 
 
 def streaming_data(kind: str) -> dict[str, Any]:
@@ -145,9 +151,8 @@ def _format(stream: Stream, kind: str) -> dict[str, Any]:
     if kind == "nolength":
         del row["contentLength"]
     if kind == "challenge":
-        url = media_url(stream, n="0aBcDeFgHiJkLmN").replace("&sig=", "&unsigned=")
-        scrambled = "".join(chr(ord("A") + index % 26) for index in range(104))
-        row["signatureCipher"] = f"s={scrambled}&sp=sig&url={quote(url, safe='')}"
+        url = media_url(stream, n=CHALLENGE_N).replace("&sig=", "&unsigned=")
+        row["signatureCipher"] = f"s={scrambled_signature(stream.itag)}&sp=sig&url={quote(url, safe='@')}"
     elif kind == "drm":
         row["drmFamilies"] = ["WIDEVINE"]
     elif kind != "sabr":

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.internet import Internet
+from tests.internet import EASY, Internet
 from tests.support.browser import browser, emulate, picture
 from tests.support.running_service import ADMIN_KEY, Service
 
@@ -54,7 +54,7 @@ def load(service: Service) -> Iterator[None]:
 def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with (
-        Internet.spawn() as internet,
+        Internet.spawn(settings=EASY) as internet,
         Service.run(internet, settings=SETTINGS) as service,
         tempfile.TemporaryDirectory() as profile,
         browser(profile) as driver,
