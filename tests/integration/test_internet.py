@@ -211,6 +211,8 @@ def test_youtube_refuses(internet: Internet, scene: str, says: str) -> None:
     [
         ("403", "HTTP Error 403"),
         ("429-after", "HTTP Error 429"),
+        ("412", "HTTP Error 412"),
+        ("499", "HTTP Error 499"),
         ("cloudflare", "Cloudflare anti-bot challenge"),
         ("reset", "Remote end closed"),  # so Python's ssl reads a reset; the wire is looked at below
         ("truncated", "more expected"),
@@ -229,6 +231,20 @@ def test_site_fails(internet: Internet, how: str, says: str) -> None:
     assert "Error" in said
     assert says in said
     assert internet.counters().of(f"{how}.fail-1.example") >= 1
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("https://www.bilibili.com/video/BV1xx411c7mD", "HTTP Error 412"),
+        ("https://space.bilibili.com/352/video", "rejected by server (352)"),
+        ("https://space.bilibili.com/412/video", "blocked by server (412)"),
+        ("https://www.dailymotion.com/video/xmissing", "Media not found"),
+        ("https://www.dailymotion.com/video/xgeoblock", "not available in your country"),
+    ],
+)
+def test_site_has_an_error_of_its_own(internet: Internet, url: str, says: str) -> None:
+    assert says in ask(url, internet.proxy)
 
 
 def test_ways_into_the_private_side_are_seen(internet: Internet) -> None:

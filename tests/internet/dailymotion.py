@@ -1,7 +1,7 @@
 """Dailymotion as yt-dlp asks for it: an anonymous token, the API that wants it, the metadata. Pure.
 
 The site takes only the token that the settings name; with another one its API answers 401.
-Any id is a video.
+Any id is a video, but those of `_ERRORS` and `_MISSING`, which answer 200 with an error in JSON.
 """
 
 from __future__ import annotations
@@ -16,6 +16,12 @@ from .settings import Settings
 _HOSTS = frozenset({"www.dailymotion.com", "graphql.api.dailymotion.com"})
 _XID = re.compile(r'xid: "(\w+)"')
 _METADATA = "/player/metadata/video/"
+_MISSING = "xmissing"
+_ERRORS = {
+    "xgeoblock": {"code": "DM007", "title": "This content is not available in your country."},
+    "xprivate": {"code": "DM010", "title": "This video is private."},
+    "xbroken": {"code": "DM014", "title": "Something went wrong on our side."},
+}
 
 
 def is_host(host: str) -> bool:
@@ -37,13 +43,18 @@ def play(request: Request, settings: Settings) -> Reply:
 
 
 def _media(request: Request) -> dict[str, Any]:
-    xid = _XID.search(json.loads(request.body)["query"])
+    asked = _XID.search(json.loads(request.body)["query"])
+    xid = asked[1] if asked else None
+    if xid == _MISSING:
+        return {"data": {"media": None}, "errors": [{"message": "Media not found"}]}
     stats = {"likes": {"total": 12}, "views": {"total": 3456}}
-    video = {"__typename": "Video", "xid": xid and xid[1], "description": "As it is.", "stats": stats}
+    video = {"__typename": "Video", "xid": xid, "description": "As it is.", "stats": stats}
     return {"data": {"media": video}}
 
 
 def _metadata(xid: str) -> dict[str, Any]:
+    if xid in _ERRORS:
+        return {"id": xid, "error": _ERRORS[xid]}
     return {
         "id": xid,
         "title": "A video with a token",

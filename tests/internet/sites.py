@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from . import dailymotion, failures, media, youtube
+from . import bilibili, dailymotion, failures, media, youtube
 from .message import Reply, Request
 from .settings import Settings
 
@@ -41,6 +41,8 @@ def play(request: Request, how: str | None, port: int, settings: Settings) -> Re
         if scene.how is None:
             return youtube.play(request, scene, settings)
         how = scene.how
+    if how is None and bilibili.is_host(request.host):
+        return bilibili.play(request)
     if how is None and dailymotion.is_host(request.host):
         return dailymotion.play(request, settings)
     if how is None and request.host == "fail.example":
