@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import json
 import os
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
 from typing import Any
@@ -49,8 +51,8 @@ def internet(running: Internet) -> Internet:
     return running
 
 
-def extract(url: str, internet: Internet) -> dict[str, Any]:
-    with yt_dlp.YoutubeDL(options(internet.proxy)) as ydl:
+def extract(url: str, internet: Internet, **more: object) -> dict[str, Any]:
+    with yt_dlp.YoutubeDL({**options(internet.proxy), **more}) as ydl:
         info: dict[str, Any] = ydl.sanitize_info(ydl.extract_info(url, download=False))
     return info
 
@@ -143,6 +145,42 @@ def test_page_with_a_video(internet: Internet, url: str, extractor: str, formats
 
 def test_feed_is_a_playlist(internet: Internet) -> None:
     assert len(extract("https://feed.example/rss.xml", internet)["entries"]) == 5
+
+
+@pytest.mark.parametrize(
+    ("url", "entries"),
+    [
+        ("https://www.youtube.com/@someone/videos", 60),
+        ("https://www.youtube.com/@fails-404/videos", 30),
+        ("https://www.youtube.com/@fails-500/videos", 30),
+        ("https://www.youtube.com/@fails-429/videos", 30),
+        ("https://framatube.org/w/p/normal", 40),
+        ("https://framatube.org/w/p/fails-404", 30),
+    ],
+)
+def test_of_a_list_one_page_may_fail(internet: Internet, url: str, entries: int) -> None:
+    """With errors ignored as the command line has it, a page that fails is a null at the end of the list."""
+    lenient = {"playlistend": 60, "extract_flat": "in_playlist", "ignoreerrors": "only_download"}
+    with warnings.catch_warnings(action="ignore", category=ResourceWarning):
+        info = extract(url, internet, **lenient)
+        gc.collect()  # yt-dlp does not read the answer that it fails over; here its connection is closed
+    listed = [entry for entry in info["entries"] if entry]
+    assert (len(listed), len({entry["url"] for entry in listed})) == (entries, entries)
+    assert len(info["entries"]) - len(listed) == int("fails" in url)
+
+
+def test_pages_are_as_long_as_is_set(internet: Internet) -> None:
+    def length(path: str) -> int:
+        before = internet.counters().bytes_sent
+        with tunnel(internet, "www.youtube.com") as connection:
+            connection.request("POST", path, body=b"{}")
+            connection.getresponse().read()
+        return internet.counters().bytes_sent - before
+
+    for watch_bytes, next_bytes in ((1_250_000, 440_000), (600_000, 200_000)):
+        internet.set(watch_bytes=watch_bytes, next_bytes=next_bytes)
+        assert abs(length("/watch?v=dQw4w9WgXcQ") - watch_bytes) < 10_000
+        assert abs(length("/youtubei/v1/next") - next_bytes) < 25_000
 
 
 def test_media_have_ranges(internet: Internet) -> None:

@@ -43,7 +43,7 @@ def play(request: Request, settings: Settings) -> Reply:
 
 
 def _media(request: Request) -> dict[str, Any]:
-    asked = _XID.search(json.loads(request.body)["query"])
+    asked = _XID.search(str(request.json.get("query", "")))
     xid = asked[1] if asked else None
     if xid == _MISSING:
         return {"data": {"media": None}, "errors": [{"message": "Media not found"}]}

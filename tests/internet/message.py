@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 from urllib.parse import parse_qs
 
 
@@ -36,6 +38,15 @@ class Request:
     def url(self) -> str:
         query = f"?{self.query}" if self.query else ""
         return f"{self.scheme}://{self.authority or self.host}{self.path}{query}"
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """The body's JSON object; empty when it is none."""
+        try:
+            value = json.loads(self.body)
+        except ValueError:
+            return {}
+        return value if isinstance(value, dict) else {}
 
     def parameter(self, name: str, default: str = "") -> str:
         """The first value of a query parameter."""

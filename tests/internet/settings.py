@@ -15,6 +15,8 @@ class Settings:
         real_player: whether YouTube's player script is of real size; a small one costs the solver nothing.
         release: the oldest release of the player that YouTube's pages name.
         rotation: how many releases there are at a time; which one a page names depends on the video.
+        watch_bytes: how long YouTube's watch page and the pages of lists are.
+        next_bytes: how long is what surrounds a video, in the watch page and from the API `next`.
         token: the anonymous token that Dailymotion hands out, and the only one that it takes.
     """
 
@@ -22,6 +24,8 @@ class Settings:
     real_player: bool = True
     release: int = 1
     rotation: int = 3
+    watch_bytes: int = 1_250_000
+    next_bytes: int = 440_000
     token: str = "T1"
 
     def changed(self, given: dict[str, Any]) -> Self:

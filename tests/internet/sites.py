@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from . import bilibili, dailymotion, failures, media, youtube
+from . import bilibili, dailymotion, failures, media, peertube, youtube
 from .message import Reply, Request
 from .settings import Settings
 
@@ -39,10 +39,12 @@ def play(request: Request, how: str | None, port: int, settings: Settings) -> Re
     if youtube.is_host(request.host) and (how is None or how in youtube.SCENES):
         scene = youtube.SCENES[how] if how else youtube.scene_of(request)
         if scene.how is None:
-            return youtube.play(request, scene, settings)
+            return youtube.play(request, scene, settings, port)
         how = scene.how
     if how is None and bilibili.is_host(request.host):
         return bilibili.play(request)
+    if how is None and peertube.is_host(request.host):
+        return peertube.play(request, port)
     if how is None and dailymotion.is_host(request.host):
         return dailymotion.play(request, settings)
     if how is None and request.host == "fail.example":

@@ -6,7 +6,6 @@ Pages are rendered once, with placeholders for the video's id and the player's.
 
 from __future__ import annotations
 
-import json
 import re
 import zlib
 from collections.abc import Mapping
@@ -14,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any
 
-from . import media, youtube_data
+from . import media, youtube_data, youtube_lists, youtube_pages
 from .challenge import Player
 from .message import Reply, Request
 from .settings import Settings
@@ -146,17 +145,19 @@ def player_of(video: str, settings: Settings) -> Player:
     return Player(settings.release + zlib.crc32(video.encode()) % settings.rotation)
 
 
-def play(request: Request, scene: Scene, settings: Settings) -> Reply:
-    """The reply of YouTube for a video like `scene`."""
+def play(request: Request, scene: Scene, settings: Settings, port: int) -> Reply:
+    """The reply of YouTube, for a video like `scene` where a video is asked for."""
     video = _asked(request)
     fill = partial(_fill, video=video, player=player_of(video, settings))
     if request.path in ("/watch", "/"):
-        return Reply(fill(_watch_page(_key(scene), _streams(scene, settings, web=True))), kind="watch")
+        streams = _streams(scene, settings, web=True)
+        watch = _watch_page(_key(scene), streams, settings.next_bytes, settings.watch_bytes)
+        return Reply(fill(watch), kind="watch")
     if request.path == "/youtubei/v1/player":
         streams = _streams(scene, settings, web=_is_web(request))
         return Reply(fill(_player(_key(scene), streams)), "application/json", kind="player")
     if request.path == "/youtubei/v1/next":
-        return Reply(fill(_next()), "application/json", kind="next")
+        return Reply(fill(_next(settings.next_bytes)), "application/json", kind="next")
     if request.path.startswith("/s/player/") and (player := Player.of(request.path)):
         return Reply(player.script(real=settings.real_player), "text/javascript", kind="script")
     if request.path == "/iframe_api":
@@ -167,6 +168,8 @@ def play(request: Request, scene: Scene, settings: Settings) -> Reply:
         return Reply(b'{"events": []}', "application/json", kind="captions")
     if _EMBED.match(request.path) or request.path == "/tv":
         return Reply(fill(_embed_page()), kind="embed")
+    if reply := youtube_lists.play(request, settings, port):
+        return reply
     return Reply(b"<title>404 Not Found</title>", status=404, kind="unknown")
 
 
@@ -184,10 +187,7 @@ def _asked(request: Request) -> str:
     if embedded:
         return embedded[1]
     if request.body:
-        try:
-            return str(json.loads(request.body).get("videoId", ""))
-        except (ValueError, AttributeError):
-            return ""
+        return str(request.json.get("videoId", ""))
     return request.parameter("v")
 
 
@@ -219,22 +219,22 @@ def _pieces(text: str) -> list[bytes]:
 
 @cache
 def _player(name: str, streams: str) -> list[bytes]:
-    return _pieces(json.dumps(_response(name, streams), separators=(",", ":")))
+    return _pieces(youtube_pages.compact(_response(name, streams)))
 
 
 @cache
-def _next() -> list[bytes]:
-    return _pieces(json.dumps(youtube_data.initial_data(), separators=(",", ":")))
+def _next(size: int) -> list[bytes]:
+    return _pieces(youtube_pages.initial_data(size))
 
 
 @cache
-def _watch_page(name: str, streams: str) -> list[bytes]:
-    return _pieces(youtube_data.watch_page(_response(name, streams)))
+def _watch_page(name: str, streams: str, data_size: int, size: int) -> list[bytes]:
+    return _pieces(youtube_pages.watch_page(_response(name, streams), data_size, size))
 
 
 @cache
 def _embed_page() -> list[bytes]:
-    return _pieces(youtube_data.embed_page())
+    return _pieces(youtube_pages.embed_page())
 
 
 def _response(name: str, streams: str) -> dict[str, Any]:

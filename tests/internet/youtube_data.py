@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -170,7 +169,7 @@ def video_details() -> dict[str, Any]:
         "isOwnerViewing": False,
         "shortDescription": _DESCRIPTION,
         "isCrawlable": True,
-        "thumbnail": {"thumbnails": _thumbnails()},
+        "thumbnail": {"thumbnails": thumbnails()},
         "allowRatings": True,
         "viewCount": "1634567890",
         "author": "A Normal Channel",
@@ -182,7 +181,7 @@ def video_details() -> dict[str, Any]:
 
 def microformat() -> dict[str, Any]:
     return {
-        "thumbnail": {"thumbnails": _thumbnails()[-1:]},
+        "thumbnail": {"thumbnails": thumbnails()[-1:]},
         "title": {"simpleText": TITLE},
         "description": {"simpleText": _DESCRIPTION},
         "lengthSeconds": str(DURATION),
@@ -237,146 +236,7 @@ def storyboards() -> dict[str, Any]:
     return {"playerStoryboardSpecRenderer": {"spec": spec}}
 
 
-def initial_data() -> dict[str, Any]:
-    """ytInitialData: the parts that yt-dlp reads, and a column of recommendations as the real page has it."""
-    owner = {
-        "title": {"runs": [{"text": "A Normal Channel", "navigationEndpoint": _channel_endpoint()}]},
-        "navigationEndpoint": _channel_endpoint(),
-        "subscriberCountText": {"simpleText": "4.32M subscribers"},
-        "badges": [{"metadataBadgeRenderer": {"style": "BADGE_STYLE_TYPE_VERIFIED", "tooltip": "Verified"}}],
-    }
-    primary = {
-        "title": {"runs": [{"text": TITLE}]},
-        "viewCount": {"videoViewCountRenderer": {"viewCount": {"simpleText": "1,634,567,890 views"}}},
-        "dateText": {"simpleText": "Oct 25, 2009"},
-    }
-    markers = [
-        {"startMillis": str(i * 2120), "durationMillis": "2120", "intensityScoreNormalized": 1 / (1 + i % 7)}
-        for i in range(100)
-    ]
-    heatmap = {
-        "payload": {
-            "macroMarkersListEntity": {
-                "markersList": {"markerType": "MARKER_TYPE_HEATMAP", "markers": markers}
-            }
-        }
-    }
-    return {
-        "responseContext": {"visitorData": VISITOR},
-        "contents": {
-            "twoColumnWatchNextResults": {
-                "results": {
-                    "results": {
-                        "contents": [
-                            {"videoPrimaryInfoRenderer": primary},
-                            {"videoSecondaryInfoRenderer": {"owner": {"videoOwnerRenderer": owner}}},
-                        ]
-                    }
-                },
-                "secondaryResults": {
-                    "secondaryResults": {"results": [_recommendation(i) for i in range(20)]}
-                },
-            }
-        },
-        "currentVideoEndpoint": {"watchEndpoint": {"videoId": PLACEHOLDER}},
-        "frameworkUpdates": {"entityBatchUpdate": {"mutations": [heatmap]}},
-    }
-
-
-def watch_page(response: dict[str, Any]) -> str:
-    """The watch page, about 1 MB, with ytcfg, ytInitialPlayerResponse and ytInitialData."""
-    player = json.dumps(response, separators=(",", ":"))
-    data = json.dumps(initial_data(), separators=(",", ":"))
-    head = (
-        f'<meta property="og:title" content="{TITLE}"><meta itemprop="datePublished" content="2009-10-24">'
-        f'<meta property="og:image" content="https://i.ytimg.com/vi/{PLACEHOLDER}/maxresdefault.jpg">'
-        f'<link rel="canonical" href="https://www.youtube.com/watch?v={PLACEHOLDER}">'
-    )
-    return (
-        f'<!DOCTYPE html><html lang="en"><head><script nonce="x">{_SCRIPT}</script><title>{TITLE} - YouTube</title>'
-        f'{head}</head><body dir="ltr"><script nonce="x">ytcfg.set({_configuration()});</script>'
-        f'<script nonce="x">var ytInitialPlayerResponse = {player};var meta = document.createElement("meta");</script>'
-        f'<script nonce="x">var ytInitialData = {data};</script><script nonce="x">{_SCRIPT}</script></body></html>'
-    )
-
-
-def embed_page() -> str:
-    return f"<!DOCTYPE html><title>embedded</title><script>ytcfg.set({_configuration()});</script>"
-
-
-def _configuration() -> str:
-    flags = {f"web_enable_experiment_number_{index}_of_the_site": index % 3 == 0 for index in range(1500)}
-    configuration = {
-        "CLIENT_CANARY_STATE": "none",
-        "EXPERIMENT_FLAGS": flags,
-        "INNERTUBE_API_KEY": "AIzaSyAO_FJ2SlqU8Q4STEHLGCilw_Y9_11qcW8",
-        "INNERTUBE_API_VERSION": "v1",
-        "INNERTUBE_CLIENT_NAME": "WEB",
-        "INNERTUBE_CLIENT_VERSION": "2.20260708.00.00",
-        "INNERTUBE_CONTEXT": {
-            "client": {
-                "hl": "en", "gl": "DE", "remoteHost": "203.0.113.7", "visitorData": VISITOR, "clientName": "WEB",
-                "clientVersion": "2.20260708.00.00", "osName": "Windows", "platform": "DESKTOP",
-            },
-            "user": {"lockedSafetyMode": False},
-        },
-        "INNERTUBE_CONTEXT_CLIENT_NAME": 1,
-        "INNERTUBE_CONTEXT_CLIENT_VERSION": "2.20260708.00.00",
-        "LOGGED_IN": False,
-        "PLAYER_JS_URL": f"/s/player/{PLAYER_ID}/player_ias.vflset/en_US/base.js",
-        "STS": STS,
-        "VISITOR_DATA": VISITOR,
-    }  # fmt: skip
-    return json.dumps(configuration, separators=(",", ":"))
-
-
-def _channel_endpoint() -> dict[str, Any]:
-    return {
-        "commandMetadata": {
-            "webCommandMetadata": {"url": "/@normalchannel", "webPageType": "WEB_PAGE_TYPE_CHANNEL"}
-        },
-        "browseEndpoint": {"browseId": CHANNEL, "canonicalBaseUrl": "/@normalchannel"},
-    }
-
-
-def _recommendation(number: int) -> dict[str, Any]:
-    """One recommended video: mostly tracking parameters, thumbnails and menus, about 20 KB."""
-    tracking = "CNQBENwwGAEiEwj1oJqz" * 4
-    menu = [
-        {
-            "menuServiceItemRenderer": {
-                "text": {"runs": [{"text": f"Action {action}"}]},
-                "icon": {"iconType": "ADD_TO_QUEUE_TAIL"},
-                "trackingParams": tracking,
-                "serviceEndpoint": {
-                    "clickTrackingParams": tracking,
-                    "commandMetadata": {
-                        "webCommandMetadata": {"sendPost": True, "apiUrl": "/youtubei/v1/feedback"}
-                    },
-                    "feedbackEndpoint": {
-                        "feedbackToken": "AB9zfpJ" * 60,
-                        "uiActions": {"hideEnclosingContainer": True},
-                    },
-                },
-            }
-        }
-        for action in range(22)
-    ]
-    return {
-        "compactVideoRenderer": {
-            "videoId": f"recommend{number:02}",
-            "title": {"simpleText": f"Another video, number {number}"},
-            "thumbnail": {"thumbnails": _thumbnails(f"recommend{number:02}")},
-            "lengthText": {"simpleText": "3:33"},
-            "longBylineText": {
-                "runs": [{"text": "Another channel", "navigationEndpoint": _channel_endpoint()}]
-            },
-            "menu": {"menuRenderer": {"items": menu, "trackingParams": tracking}},
-        }
-    }
-
-
-def _thumbnails(video: str = PLACEHOLDER) -> list[dict[str, Any]]:
+def thumbnails(video: str = PLACEHOLDER) -> list[dict[str, Any]]:
     sizes = (
         ("default", 120, 90),
         ("mqdefault", 320, 180),
@@ -390,7 +250,3 @@ def _thumbnails(video: str = PLACEHOLDER) -> list[dict[str, Any]]:
 
 
 _DESCRIPTION = "A normal video, as normal as can be.\n\nhttps://www.example.com\n\n0:00 Intro\n0:43 Chorus\n1:25 Verse\n2:50 End"
-_SCRIPT = "".join(
-    f'window.ytplayer_{n}=function(a,b){{var c=a||{{}};c["key{n}"]=b.map(function(d){{return d+{n}}});return c}};\n'
-    for n in range(1900)
-)
