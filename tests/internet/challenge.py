@@ -47,13 +47,13 @@ class Player:
         """What the script makes of a signature."""
         return _swapped(scrambled[self._dropped :][::-1], self._swap)
 
-    def script(self, *, real: bool) -> bytes:
-        """The script; if `real`, with all that a real one has around the challenge."""
-        own = _TEMPLATE
+    def script(self, kind: str) -> bytes:
+        """The script, of one of the kinds that `settings.Settings.player` names."""
+        own = _TEMPLATE.replace(*_SPOILED.get(kind, ("", "")))
         for name, value in (("SHIFT", self._shift), ("DROPPED", self._dropped), ("SWAP", self._swap)):
             own = own.replace(name, str(value))
         head, tail = own.encode().split(b"AROUND\n")
-        return b"".join((head, _around(), tail)) if real else head + tail
+        return b"".join((head, _around(), tail)) if kind == "real" else head + tail
 
     def iframe_api(self) -> bytes:
         """The script of embedded players, which names the release."""
@@ -120,3 +120,16 @@ g.build=function(u,k,s){{
 }};
 }})(_yt_player);
 """
+
+# What is replaced in a script of that kind, and by what.
+_N = 'n=n.split("");'
+_SPOILED = {
+    "unknown": ('x.set("alr","yes")', 'x.set("alr","no")'),
+    "endless": (_N, f"for(;;);{_N}"),
+    "hungry": (_N, f"for(var a=[];;)a.push(new Array(1e5).fill(n));{_N}"),
+    "polluting": (
+        _N,
+        "globalThis.asked=(globalThis.asked||0)+1;"
+        f"if(asked>1)Array.prototype.reverse=function(){{return this}};{_N}",
+    ),
+}

@@ -10,11 +10,12 @@ import select
 import signal
 import time
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 import yt_dlp
 
-from . import Internet, sites, youtube
+from . import EASY, Internet, sites, youtube
 from .failures import FAILURES
 
 PATIENCE = 8.0  # seconds for one URL; socket timeouts are 3
@@ -22,6 +23,7 @@ PAGES = (
     "https://www.youtube.com/watch?v=dQw4w9WgXcQ",
     "https://youtu.be/dQw4w9WgXcQ",
     "https://www.youtube.com/shorts/dQw4w9WgXcQ",
+    "https://www.dailymotion.com/video/x5kesuj",
     "https://html5.example/",
     "https://direct.example/video.mp4",
     "http://direct.example/video.mp4",
@@ -34,6 +36,16 @@ PAGES = (
     "https://any.example/redirect",
     "https://any.example/empty",
     "https://any.example/text",
+)
+ERRORS = (
+    *(f"https://www.dailymotion.com/video/{xid}" for xid in ("xmissing", "xgeoblock", "xprivate", "xbroken")),
+    "https://www.bilibili.com/video/BV1xx411c7mD",
+    "https://space.bilibili.com/352/video",
+    "https://space.bilibili.com/412/video",
+    "https://framatube.org/w/p/fails-404",
+    "https://www.youtube.com/@fails-404/videos",
+    "https://www.youtube.com/@fails-429/videos",
+    "https://www.youtube.com/@fails-500/videos",
 )
 
 
@@ -61,11 +73,17 @@ def options(proxy: str) -> dict[str, object]:
     }
 
 
+def extract(url: str, proxy: str, **more: object) -> dict[str, Any]:
+    """What yt-dlp makes of `url`, with `more` options."""
+    with yt_dlp.YoutubeDL({**options(proxy), **more}) as ydl:
+        info: dict[str, Any] = ydl.sanitize_info(ydl.extract_info(url, download=False))
+    return info
+
+
 def ask(url: str, proxy: str) -> str:
     """One line: what yt-dlp makes of `url`, or the error it raises."""
     try:
-        with yt_dlp.YoutubeDL(options(proxy)) as ydl:
-            info = ydl.extract_info(url, download=False)
+        info = extract(url, proxy)
     except Exception as error:
         return f"{type(error).__name__}: {error}"
     kind, formats = info.get("_type", "video"), info.get("formats") or ()
@@ -98,6 +116,7 @@ def urls() -> Iterator[tuple[str, list[str]]]:
     """Every page and every failure, by heading."""
     yield "Pages that work", list(PAGES)
     yield "YouTube videos", [f"https://youtu.be/{youtube.video_id(name)}" for name in youtube.SCENES]
+    yield "Errors of one site", list(ERRORS)
     yield "Failures of any site", [f"https://fail.example/{how}" for how in FAILURES]
     yield (
         "Failures of the connection",
@@ -107,7 +126,7 @@ def urls() -> Iterator[tuple[str, list[str]]]:
 
 def main() -> None:
     yt_dlp.extractor.gen_extractor_classes()
-    with Internet.spawn() as internet:
+    with Internet.spawn(settings=EASY) as internet:
         for heading, group in urls():
             print(f"\n### {heading}\n\n| URL | seconds | private hits | stock yt-dlp |")
             print("| --- | --- | --- | --- |")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any
 
-from . import media, youtube_data, youtube_lists, youtube_pages
+from . import failures, media, youtube_data, youtube_lists, youtube_pages
 from .challenge import Player
 from .message import Reply, Request
 from .settings import Settings
@@ -31,7 +31,8 @@ class Scene:
         playability: the player's playabilityStatus when it is not OK.
         how: the failure of any site that answers instead.
         streams: which formats: normal (plain or challenge, as is set), plain, challenge (n and signature),
-            sabr (none has a URL), drm, live, nolength (no contentLength), low (up to 480p) or none.
+            mixed (all but one need that), sabr (none has a URL), drm, live, nolength (no contentLength),
+            low (up to 480p) or none.
     """
 
     playability: Mapping[str, Any] | None = None
@@ -108,6 +109,7 @@ SCENES: dict[str, Scene] = {
     "low": Scene(streams="low"),
     "plain": Scene(streams="plain"),
     "challenge": Scene(streams="challenge"),
+    "mixed": Scene(streams="mixed"),
     "mismatch": Scene(details={"videoId": "someoneelse"}),
     "http403": Scene(how="403"),
     "http404": Scene(how="404"),
@@ -159,7 +161,9 @@ def play(request: Request, scene: Scene, settings: Settings, port: int) -> Reply
     if request.path == "/youtubei/v1/next":
         return Reply(fill(_next(settings.next_bytes)), "application/json", kind="next")
     if request.path.startswith("/s/player/") and (player := Player.of(request.path)):
-        return Reply(player.script(real=settings.real_player), "text/javascript", kind="script")
+        if settings.player == "missing":
+            return failures.play(request, "404", port)
+        return Reply(player.script(settings.player), "text/javascript", kind="script")
     if request.path == "/iframe_api":
         return Reply(Player(settings.release).iframe_api(), "text/javascript", kind="script")
     if request.path.startswith("/api/manifest/"):
@@ -204,7 +208,7 @@ def _streams(scene: Scene, settings: Settings, *, web: bool) -> str:
     kind = scene.streams
     if kind == "normal":
         kind = "challenge" if settings.challenge else "plain"
-    return "sabr" if web and kind in ("plain", "challenge") else kind
+    return "sabr" if web and kind in ("plain", "challenge", "mixed") else kind
 
 
 def _fill(pieces: list[bytes], *, video: str, player: Player) -> bytes:

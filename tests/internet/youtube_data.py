@@ -116,8 +116,8 @@ def streaming_data(kind: str) -> dict[str, Any]:
     rows = [row for row in STREAMS if kind != "low" or row.height <= 480]
     data: dict[str, Any] = {
         "expiresInSeconds": "21540",
-        "formats": [_format(PROGRESSIVE, kind)],
-        "adaptiveFormats": [_format(row, kind) for row in rows],
+        "formats": [_format(PROGRESSIVE, "plain" if kind == "mixed" else kind)],
+        "adaptiveFormats": [_format(row, "challenge" if kind == "mixed" else kind) for row in rows],
     }
     if kind == "sabr":
         data["serverAbrStreamingUrl"] = media_url(PROGRESSIVE)
