@@ -1,4 +1,4 @@
-"""Pure: no import circles, a worker without Trio, a server without yt-dlp, documents that name real files."""
+"""Pure: no import circles, a worker without Trio, a server without yt-dlp."""
 
 from __future__ import annotations
 
@@ -7,11 +7,7 @@ import re
 from graphlib import TopologicalSorter
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")
-NAMED = re.compile(r"(?:service|tests|bench|deploy|examples)/[\w/.-]+\.(?:py|md|yaml|png|sh|mjs)")
 FILES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
     for folder in ("service", "tests", "bench")
@@ -46,9 +42,3 @@ def test_the_worker_imports_no_trio_and_the_server_no_yt_dlp() -> None:
         if module.startswith("service."):
             names = set(re.findall(r"^\s*(?:from|import) (\w+)", path.read_text(), re.MULTILINE))
             assert ("trio" if module.startswith("service.worker") else "yt_dlp") not in names, module
-
-
-@pytest.mark.parametrize("document", DOCUMENTS)
-def test_a_file_that_a_document_names_exists(document: str) -> None:
-    text = (ROOT / document).read_text()
-    assert [name for name in NAMED.findall(text) if not (ROOT / name).exists()] == []
