@@ -1,1 +1,1 @@
-"""The HTTP layer, and the only place that knows HTTP: Quart-Trio's routes and Hypercorn's edge."""
+"""The HTTP layer, and the only package that knows HTTP: routes on Quart-Trio, connections on Hypercorn."""

@@ -1,4 +1,4 @@
-"""The web application: routes, errors and edge, put together."""
+"""The web application: routes, errors and middleware, put together."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from .http.middleware import Middleware
 from .pages import dashboard, docs
 from .services import Dispatcher, Pool, Services
 
-BODY_TIMEOUT = 15  # seconds for a request's body to arrive
-RESPONSE_TIMEOUT = 60  # seconds for a response to be taken; a stream of events sets its own
+BODY_TIMEOUT = 15  # seconds in which the body of a request must arrive
+RESPONSE_TIMEOUT = 60  # seconds in which a client must read a response; streams set their own
 
 
 def create_app(
@@ -30,7 +30,7 @@ def create_app(
     lifecycle: Lifecycle,
     telemetry: Telemetry | None = None,
 ) -> QuartTrio:
-    """The application that answers for these rooms. It has no hooks: each costs every request time."""
+    """The application in front of these services. It has no hooks: each would cost every request time."""
     app = QuartTrio(__package__, static_folder=None, template_folder="pages/templates")
     app.config.update(
         MAX_CONTENT_LENGTH=extract.MAX_BODY,
@@ -56,7 +56,7 @@ def create_app(
         dashboard,
     ):
         app.register_blueprint(subject.blueprint(services))
-    edge = Middleware(app.asgi_app, FastPath(services), config, lifecycle)
+    middleware = Middleware(app.asgi_app, FastPath(services), config, lifecycle)
     routes = {rule.rule for rule in app.url_map.iter_rules()}
-    app.asgi_app = Instrumentation(edge, telemetry, routes)  # type: ignore[method-assign]
+    app.asgi_app = Instrumentation(middleware, telemetry, routes)  # type: ignore[method-assign]
     return app

@@ -1,4 +1,4 @@
-"""How a failure is told: one JSON shape for every error, whoever raised it."""
+"""The JSON of errors: one shape for all of them, wherever they are raised."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from .http import request_context
 
 log = structlog.get_logger(__name__)
 
-UNKNOWN_WAIT = 30.0  # seconds to name in a 503 whose end nobody knows
+UNKNOWN_WAIT = 30.0  # the retryAfter of a 503 whose end is not known, in seconds
 
 
 class Refused(ServiceError):
-    """The web layer itself turns the request away.
+    """The web layer itself refuses the request.
 
     Attributes:
-        headers: what the response carries in addition.
-        details: what the error's JSON carries in addition.
+        headers: added to the response.
+        details: added to the JSON of the error.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ def waiting(code: Code, retry_after: float | None) -> int | None:
 def body(
     code: Code, message: str, request_id: str, *, retry_after: int | None = None, **details: Any
 ) -> dict[str, Any]:
-    """The JSON of an error; the message starts with a capital letter, whoever worded it."""
+    """The JSON of an error; its message starts with a capital letter."""
     found: dict[str, Any] = {"ok": False, "error": message[:1].upper() + message[1:], "code": code.value}
     if retry_after is not None:
         found["retryAfter"] = retry_after
@@ -77,12 +77,12 @@ def describe(error: ServiceError, request_id: str) -> dict[str, Any]:
 
 
 def unexpected() -> ServiceError:
-    """What a client is told of a fault of ours; the log has the rest."""
+    """The error that a client sees for a fault of the service; the log has the rest."""
     return ServiceError("Something went wrong inside the service; look for requestId in its log")
 
 
 def respond(error: ServiceError, *, status: int | None = None) -> Response:
-    """The response that tells `error`; `status` overrides the one of its code."""
+    """The response for `error`; `status` overrides the status of its code."""
     at_hand = request_context.current()
     at_hand.code = error.code
     wait = waiting(error.code, error.retry_after)
@@ -112,7 +112,7 @@ def _methods(methods: Any) -> list[str]:
 
 
 def install(app: Quart) -> None:
-    """Have `app` answer every exception in the one shape."""
+    """Make `app` answer every exception in this shape."""
 
     async def refused(error: ServiceError) -> Response:
         return respond(error)

@@ -1,4 +1,4 @@
-"""What the routes need of the rooms behind them, and the one record that carries it to each."""
+"""What the routes need of the rest of the service, in one record."""
 
 from __future__ import annotations
 

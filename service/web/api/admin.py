@@ -1,4 +1,4 @@
-"""What an admin may do: take circuit breakers into his own hands."""
+"""The admin endpoints of circuit breakers: reset, close, open, disable."""
 
 from __future__ import annotations
 

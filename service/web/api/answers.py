@@ -1,4 +1,4 @@
-"""An extraction's answer as a response: fresh, kept, past its time, or not modified."""
+"""The answer of an extraction as a response: new, cached, stale, or not modified."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ..http.responses import compressed, respond_with
 
 
 async def respond(answer: Answer, content_type: str, memo: RequestMemo) -> Response:
-    """The response with `answer`; 304 where the client has these very bytes."""
+    """The response with `answer`; 304 where the client has these bytes."""
     if request.method == "GET" and answer.etag and request.if_none_match.contains_weak(answer.etag):
         response = Response(b"", 304)
-        del response.headers["Content-Type"], response.headers["Content-Length"]  # there is no content
+        del response.headers["Content-Type"], response.headers["Content-Length"]  # a 304 has no content
         response.headers["Vary"] = "Accept-Encoding"  # as with content
     else:
-        # What is given for the first time may well be the last: only what was kept is kept compressed.
+        # A new result may never be asked for again, so only cached ones are kept compressed.
         compress = partial(memo.gzip, answer.etag) if answer.age is not None else compressed
         response = await respond_with(answer.body, content_type=content_type, compress=compress)
     response.headers.update(headers_of(answer))
@@ -26,14 +26,14 @@ async def respond(answer: Answer, content_type: str, memo: RequestMemo) -> Respo
 
 
 def headers_of(answer: Answer) -> dict[str, str]:
-    """What the response says of where the answer is from, and how long it may be kept."""
+    """The headers that tell where the answer comes from, and how long it may be cached."""
     headers = {
         "X-Cache": "stale" if answer.stale else "miss" if answer.age is None else "hit",
         "Server-Timing": f"queue;dur={answer.queued * 1000:.1f}, extract;dur={answer.extracted * 1000:.1f}",
         "X-Queue-Position": str(answer.position),
         "X-Expected-Wait": f"{answer.expected_wait:.1f}",
     }
-    if answer.etag:  # weak, since the gzipped bytes go by the same name
+    if answer.etag:  # weak, because the gzipped bytes have the same one
         headers["ETag"] = f'W/"{answer.etag}"'
         headers["Cache-Control"] = "private, no-cache"
     if answer.age is not None:

@@ -1,8 +1,8 @@
-"""Many URLs in one request: a line of JSON for each, in the order in which they are done.
+"""Batches: many URLs in one request, a line of JSON for each, in the order in which they are done.
 
 A batch has a few lanes. Each takes the next URL, submits it as any other request of the same client, and
-waits until its line was taken. So a batch never holds more places in the queue than it has lanes, a client
-that does not read stops it, and one that leaves cancels what runs.
+waits until its line is written. So a batch never holds more places in the queue than it has lanes, a client
+that stops reading stops it, and a client that disconnects cancels what runs.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def blueprint(services: Services) -> Blueprint:
 
 @trio.as_safe_channel
 async def lines(services: Services, asked: BatchRequest, caller: Caller) -> AsyncGenerator[bytes, None]:
-    """The lines that answer `asked`. At worst it holds a result for each lane, and the one being written."""
+    """The lines that answer `asked`. At worst it holds one result per lane, and the one being written."""
     done, taken = trio.open_memory_channel[bytes](0)
     numbered = iter(enumerate(asked.urls))
     async with trio.open_nursery() as nursery:
@@ -76,7 +76,7 @@ async def _lane(
     numbered: Iterator[tuple[int, str]],
     done: trio.MemorySendChannel[bytes],
 ) -> None:
-    """Take one URL after the other until none is left."""
+    """Answer one URL after the other until none is left."""
     async with done:
         for index, url in numbered:
             found = await _one(services, asked, caller, url)
@@ -89,7 +89,7 @@ async def _lane(
 
 
 async def _one(services: Services, asked: BatchRequest, caller: Caller, url: str) -> Answer | dict[str, Any]:
-    """The answer for `url`, or the JSON of the error. Where the queue is full it tries again in its time."""
+    """The answer for `url`, or the JSON of the error. It waits for a full queue, within its deadline."""
     try:
         schemes = ("https",) if asked.kind == "size" else ("https", "http")
         urls.check(url, schemes=schemes, sites=services.config.sites)

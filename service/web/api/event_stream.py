@@ -1,4 +1,4 @@
-"""GET /api/v1/events: what happens in the service, as server-sent events for admins."""
+"""GET /api/v1/events: the events of the service as server-sent events, for admins."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from .models import Notice
 from .openapi import SECURITY, fails, streams
 from .streaming import EVENTS, HEARTBEAT, event, stream
 
-SILENCE = 10.0  # seconds without an event after which a sign of life is sent
-LAST = "DrainEnded"  # the event after which there is none
+SILENCE = 10.0  # seconds without an event after which a heartbeat is sent
+LAST = "DrainEnded"  # the last event of a service
 
 
 def blueprint(services: Services) -> Blueprint:
@@ -28,12 +28,12 @@ def blueprint(services: Services) -> Blueprint:
     @routes.get("/api/v1/events")
     @tag(["operation"])
     @security_scheme(SECURITY)
-    @streams(EVENTS, Notice, "Events as they happen, with comments as signs of life.")
+    @streams(EVENTS, Notice, "Events as they happen, with comments as heartbeats.")
     @fails(401, 403, 503)
     async def notices() -> Response:
         """Transitions of breakers, workers and the service, as server-sent events; for admins.
 
-        Who comes back with Last-Event-ID gets what was missed, as far as it is still known.
+        Last-Event-ID brings the events after it, as far as they are kept.
         """
         services.keys.require_admin(request.headers)
         event_log = services.telemetry.event_log
@@ -59,9 +59,9 @@ async def _follow(
 ) -> AsyncGenerator[bytes, None]:
     try:
         with event_log.subscribe(after=after) as subscription:
-            yield HEARTBEAT  # so that the head is sent at once
+            yield HEARTBEAT  # so that the headers are sent at once
             while True:
-                over = lifecycle.closing.is_set()  # then the last event was told already
+                over = lifecycle.closing.is_set()  # then the last event has been sent
                 record = subscription.take() if over else await subscription.next(SILENCE)
                 if lost := subscription.take_lost():
                     yield event("lost", b'{"events": %d}' % lost)
@@ -74,7 +74,7 @@ async def _follow(
                 else:
                     yield HEARTBEAT
     except TooManySubscribers:
-        return  # the last place was taken between the look and the step
+        return  # the last place was taken since the check
 
 
 def told(record: Record) -> bytes:

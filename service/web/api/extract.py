@@ -1,4 +1,4 @@
-"""Metadata and sizes: from a request to a job, and from its answer to a response."""
+"""The routes of metadata and sizes: from a request to a job, and from its answer to a response."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def blueprint(services: Services) -> Blueprint:
 
 
 def admit(services: Services) -> Caller:
-    """Let a request for work in, and say whose it is.
+    """The caller of a request for work, after access control.
 
     Raises:
         ShuttingDown: the service drains.
@@ -138,10 +138,10 @@ def admit(services: Services) -> Caller:
 
 
 def charge(services: Services, urls: Sequence[str]) -> None:
-    """Count a batch of `urls` as that many requests; one of them was counted by `admit`.
+    """Count a batch as one request for each of its `urls`; `admit` has counted one of them.
 
     Raises:
-        Refused: TOO_MANY_REQUESTS, or INVALID_REQUEST for a batch that no waiting would let in.
+        Refused: TOO_MANY_REQUESTS, or INVALID_REQUEST for a batch that is larger than the limit.
     """
     context = current()
     known = services.keys.identify(request.headers.get(HEADER))
@@ -155,7 +155,7 @@ def charge(services: Services, urls: Sequence[str]) -> None:
 
 
 def _patience(header: str | None) -> float:
-    """Seconds that the client gives; no limit of its own where it says nothing.
+    """The deadline that the client sets, in seconds; infinite where it sets none.
 
     Raises:
         Refused: INVALID_REQUEST, where the header is not a whole number of milliseconds.

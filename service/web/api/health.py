@@ -1,4 +1,4 @@
-"""How the service is: for people and old clients, and as an orchestrator's probes. Asks no site anything."""
+"""Health of the service: a report, and the probes of an orchestrator. No site is asked."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def blueprint(services: Services) -> Blueprint:
     @tag(["operation"])
     @document_response(RootResponse)
     async def root() -> Response:
-        """Who is here."""
+        """Name and version of the service."""
         return await respond_with_json(
             RootResponse(
                 ok=True,
@@ -62,7 +62,7 @@ def blueprint(services: Services) -> Blueprint:
     @document_response(HealthResponse)
     @document_response(UnhealthyResponse, 503)
     async def health() -> Response:
-        """How the service is, with its counters; pids, paths and memory only with an admin's key."""
+        """Health of the service, with its counters; pids, paths and memory only with an admin's key."""
         return await _respond(services)
 
     @routes.get("/health/main")
@@ -70,7 +70,7 @@ def blueprint(services: Services) -> Blueprint:
     @document_response(HealthResponse)
     @document_response(UnhealthyResponse, 503)
     async def health_main() -> Response:
-        """The same as /health, where old clients look for it."""
+        """The same as /health, for old clients."""
         return await _respond(services)
 
     @routes.get("/health/live")
@@ -97,7 +97,7 @@ def blueprint(services: Services) -> Blueprint:
 
 _ALIVE = encoded(ProbeResponse(ok=True, status="alive"))
 _READY = encoded(ProbeResponse(ok=True, status="ready"))
-_RETRY = 5.0  # seconds that a start or a restart takes, about
+_RETRY = 5.0  # seconds that a start takes, about
 _NOT_READY = {
     Phase.STARTING: (Code.STARTING, "The service is starting; no worker is warm yet"),
     Phase.DRAINING: (Code.SHUTTING_DOWN, "The service is shutting down"),
@@ -105,7 +105,7 @@ _NOT_READY = {
 
 
 def well(services: Services, path: str, presented: str | None) -> bytes | None:
-    """The JSON of a GET of `path`, one of PATHS; None where it is to be answered with an error.
+    """The JSON for a GET of `path`, one of PATHS; None where the answer is an error.
 
     Args:
         presented: the client's key.

@@ -87,7 +87,7 @@ def worker_pool(statistics: PoolStatistics, config: Config, *, details: bool) ->
 
 
 def circuit_breaker(statistics: BreakersStatistics, config: Config) -> CircuitBreaker:
-    """All breakers summed up."""
+    """All breakers together."""
     return CircuitBreaker(
         state=statistics.state,
         failures=statistics.failures,

@@ -1,4 +1,4 @@
-"""What clients are answered, as pydantic models: what is sent, and what the API document says of it."""
+"""The schemas of responses, as pydantic models; the OpenAPI document is made from them."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ class ExtractResponse(Model):
 class Progress(Model):
     """A server-sent event of an extraction."""
 
-    model_config = ConfigDict(json_schema_mode_override="validation")  # the data are text on their way
+    model_config = ConfigDict(json_schema_mode_override="validation")  # the data are text in the stream
 
     event: Literal["queued", "started", "retrying", "done"]
     data: Json[dict[str, Any]]
 
 
 class NoticeData(Model):
-    """These, and the fields of the event's kind."""
+    """These fields, and those of the kind of event."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -80,7 +80,7 @@ class Notice(Model):
 
 
 class BatchSuccess(Model):
-    """What a URL of a batch has brought."""
+    """The result of one URL of a batch."""
 
     index: int = Field(description="Its place in `urls`, from 0.")
     url: str
@@ -89,18 +89,18 @@ class BatchSuccess(Model):
 
 
 class BatchFailure(ErrorResponse):
-    """Why a URL of a batch has brought nothing."""
+    """The error of one URL of a batch."""
 
     index: int = Field(description="Its place in `urls`, from 0.")
     url: str
 
 
 class BatchLine(RootModel[BatchSuccess | BatchFailure]):
-    """One line of a batch's answer."""
+    """One line of the answer to a batch."""
 
 
 class RootResponse(Model):
-    """The service says who it is."""
+    """Name and version of the service."""
 
     ok: bool
     service: str
@@ -176,7 +176,7 @@ class BreakerConfig(Model):
 
 
 class CircuitBreaker(Model):
-    """All breakers summed up: the worst state, the counters added."""
+    """All breakers together: the worst state, and the sums of the counters."""
 
     state: str
     failures: int
@@ -197,7 +197,7 @@ class SiteBreaker(Model):
 
 
 class Cache(Model):
-    """The results that are kept to be given again."""
+    """The cache of results."""
 
     hits: int
     misses: int
@@ -210,7 +210,7 @@ class Cache(Model):
 
 
 class HealthResponse(Model):
-    """How the service is; 503 when it cannot serve."""
+    """Health of the service; 503 when it cannot serve."""
 
     ok: bool
     status: Literal["healthy", "degraded", "unhealthy"]
@@ -288,7 +288,7 @@ class ReleaseResponse(Model):
 
 
 class Pace(Model):
-    """How fast a site is asked; slowed down by its 429s, sped up again by its answers."""
+    """The rate at which a site is asked; a 429 lowers it, successes raise it."""
 
     site: str
     rate: float = Field(description="Requests per second.")

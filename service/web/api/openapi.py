@@ -1,7 +1,7 @@
 """The OpenAPI document, generated from the routes, their docstrings and their models by quart-schema.
 
-quart-schema documents here and does not validate: its validation reads a body before its size is judged, and
-answers in a shape of its own. Routes validate with the very models that they document.
+quart-schema only documents here. Its validation would read a body before its size is checked, and answer in
+a shape of its own. Routes validate with the same models that they document.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def streams(content_type: str, model: type[Any], description: str) -> Callable[[
 
 
 class Provider(OpenAPIProvider):
-    """quart-schema's, made exact: required parameters and bodies, headers, and which codes an error has."""
+    """quart-schema's provider, with required parameters and bodies, headers, and the codes of each status."""
 
     def schema(self) -> dict[str, Any]:
         document = super().schema()
@@ -121,7 +121,7 @@ def _with_headers(status: int, response: dict[str, Any]) -> dict[str, Any]:
 
 
 def install(app: Quart) -> None:
-    """Have quart-schema collect what the routes of `app` say. Its pages, which need a CDN, stay off."""
+    """Let quart-schema collect the routes of `app`. Its own pages, which need a CDN, stay off."""
     QuartSchema(
         app,
         openapi_path=None,
@@ -137,6 +137,6 @@ def install(app: Quart) -> None:
 
 
 def document(app: Quart) -> dict[str, Any]:
-    """The document of `app`, all of whose routes must be there."""
+    """The document of `app`, whose routes must all be registered."""
     extension: QuartSchema = app.extensions["QUART_SCHEMA"]
     return extension.openapi_provider.schema()

@@ -14,13 +14,13 @@ from ...wire import Job
 from ..services import Services
 from .streaming import HEARTBEAT, event, outcome
 
-SILENCE = 10.0  # seconds without an event after which a sign of life is sent
-STEPS = 32  # kept for a client that is slow to read; three attempts make nine
+SILENCE = 10.0  # seconds without an event after which a heartbeat is sent
+STEPS = 32  # buffered for a slow client; three attempts make nine
 
 
 @trio.as_safe_channel
 async def follow(services: Services, job: Job, caller: Caller) -> AsyncGenerator[bytes, None]:
-    """The events of `job`; the last is `done`, and its data are what a plain request would be answered."""
+    """The events of `job`; the last is `done`, with the answer of a plain request as its data."""
     steps, taken = trio.open_memory_channel[Progress | bytes](STEPS)
     async with trio.open_nursery() as nursery:
 

@@ -1,4 +1,4 @@
-"""The URLs that kill workers: listed for an admin, and released by one."""
+"""The admin endpoints of the quarantine: list and release URLs that have killed workers."""
 
 from __future__ import annotations
 

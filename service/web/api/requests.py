@@ -1,4 +1,4 @@
-"""What clients may ask, as pydantic models: what is checked, and what the API document says of it."""
+"""The schemas of requests, as pydantic models; the OpenAPI document is made from them."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ class ReleaseRequest(BaseModel):
 
 
 def refusal(error: ValidationError) -> Refused:
-    """The first thing that is wrong, in a sentence that names the field but repeats nothing of its value."""
+    """The first problem as a sentence that names the field and never repeats its value."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "json_invalid":

@@ -1,8 +1,8 @@
-"""Responses that are sent piece by piece: JSON lines, and server-sent events.
+"""Streamed responses: JSON lines, and server-sent events.
 
-What makes the pieces is an async generator under `trio.as_safe_channel`: it runs in a task of its own, so it
-may hold nurseries and deadlines; it goes on when the client has taken the last piece, and is cancelled when
-the client leaves. The status is sent before the outcome is known, so failures are told in the pieces.
+The pieces come from an async generator under `trio.as_safe_channel`. It runs in a task of its own, so it may
+hold nurseries and deadlines; it goes on when the client has read the last piece, and is cancelled when the
+client disconnects. The status is sent before the outcome is known, so failures are part of the stream.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ JSON = "application/json"
 LINES = "application/x-ndjson"
 EVENTS = "text/event-stream"
 
-HEARTBEAT = b": waiting\n\n"  # a comment, which clients skip; so that nobody between thinks it is over
+HEARTBEAT = b": waiting\n\n"  # a comment, which clients skip; keeps proxies from timing out
 
 
 class _Pieces(ResponseBody):
@@ -49,10 +49,10 @@ class _Pieces(ResponseBody):
 
 
 def stream(pieces: AbstractAsyncContextManager[AsyncIterable[bytes]], content_type: str) -> Response:
-    """The response with `pieces` as its body. It may take as long as it likes."""
+    """The response with `pieces` as its body, without a time limit."""
     response = Response(_Pieces(pieces), content_type=content_type)
     response.timeout = None
-    response.headers["X-Accel-Buffering"] = "no"  # nginx would hold the pieces back
+    response.headers["X-Accel-Buffering"] = "no"  # else nginx would buffer the pieces
     return response
 
 
@@ -62,7 +62,7 @@ def event(name: str, data: bytes) -> bytes:
 
 
 def accepted(*content_types: str) -> str:
-    """Which of these the client likes best; the first one where it does not care."""
+    """The content type that the client prefers; the first where it has no preference."""
     return request.accept_mimetypes.best_match(content_types) or content_types[0]
 
 

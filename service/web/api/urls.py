@@ -1,4 +1,4 @@
-"""Which URLs are accepted at all. Pure. What address is behind one is judged in the worker."""
+"""The check of URLs that clients send. Pure. The worker checks the address behind a URL."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ YOUTUBE_HOSTS = frozenset(
 )
 # Whitespace and control characters of Unicode, and the backslash that some parsers take for a slash.
 _FORBIDDEN = re.compile(r"[\s\x00-\x20\x7f-\x9f\u200b\u2028\u2029\ufeff\\]")
-_SMUGGLED = "__youtubedl_smuggle"  # yt-dlp reads instructions to itself from this fragment
+_SMUGGLED = "__youtubedl_smuggle"  # yt-dlp takes instructions from this fragment
 
 
 def check(url: str, *, schemes: tuple[str, ...], sites: Literal["any", "youtube"]) -> str:
-    """`url` itself, if it is one that may be asked for.
+    """`url` itself, if it is acceptable.
 
     Raises:
         Refused: INVALID_URL with a sentence that says what is wrong with it.

@@ -1,4 +1,4 @@
-"""Who may have work done, and as whom; the same for every way in."""
+"""Access control for requests that need work: the same for the routes and the fast path."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .request_context import RequestContext
 def authorize(
     services: Services, context: RequestContext, presented: str | None
 ) -> tuple[Identity | None, Identity]:
-    """Whom the presented key stands for, if it is known, and as whom the request is served.
+    """The identity of the presented key, if it is known, and the identity that the request is served as.
 
     Raises:
         ShuttingDown: the service drains.
@@ -23,7 +23,7 @@ def authorize(
     if services.lifecycle.phase is Phase.DRAINING:
         raise ShuttingDown
     known = services.keys.identify(presented)
-    # Before the key is judged, so that guessing keys uses up the limit of the guesser's address.
+    # Counted before the key is checked, so that guessing keys uses up the limit of the address.
     allowance = services.limits.take(known, context.client, trio.current_time())
     if allowance is not None:
         context.headers.update(allowance.headers)

@@ -1,4 +1,4 @@
-"""Who asks: X-API-Key against API_KEY, ADMIN_KEY and the [keys] table, in constant time."""
+"""Authentication: X-API-Key against API_KEY, ADMIN_KEY and the [keys] table, in constant time."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ HEADER = "X-API-Key"
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Whom a key stands for.
+    """What a key stands for.
 
     Attributes:
-        name: the key's own name; None for keys that many clients share, who are told apart by address.
-        tier, share: the priority of what he asks for, and his weight in it.
+        name: the name of the key; None for a key that many clients share, who are distinguished by address.
+        tier, share: the priority of the requests, and the weight among clients of that tier.
         rate: requests per second, None for the common limit.
         burst: requests at once, where `rate` is given.
     """
@@ -49,7 +49,7 @@ class Keys:
         self._has_admins = self._admin is not None or any(key.admin for key in config.keys.values())
 
     def identify(self, presented: str | None) -> Identity | None:
-        """Whom the key stands for; None for a key that is not known, or no key."""
+        """The identity of the key; None for an unknown key, and for no key."""
         if not presented:
             return None
         digest = digest_of(presented)
@@ -62,20 +62,20 @@ class Keys:
         return ANYBODY if is_api else None
 
     def is_admin(self, presented: str | None) -> bool:
-        """Whether an admin's key was given."""
+        """Whether the key is an admin's."""
         identity = self.identify(presented)
         return identity is not None and identity.admin
 
     def authenticate(self, presented: str | None) -> Identity:
-        """Let a client of the API in.
+        """The identity of a client of the API.
 
         Raises:
-            Refused: UNAUTHORIZED, where keys are asked for and none that is known was given.
+            Refused: UNAUTHORIZED, where keys are required and the key is missing or unknown.
         """
         return self.admit(self.identify(presented), presented)
 
     def admit(self, identity: Identity | None, presented: str | None) -> Identity:
-        """The same, for a key that was identified.
+        """The same, for a key that is already identified.
 
         Raises:
             Refused: UNAUTHORIZED.
@@ -85,12 +85,12 @@ class Keys:
         return identity or ANYBODY
 
     def require_admin(self, headers: Headers) -> None:
-        """Let an admin in. Where there is an admin's key it is always asked for; without one, the admin's
-        endpoints are open to everybody, or to nobody where keys are required.
+        """Let only admins pass. Where an admin key is set, it is always required. Without one, the admin
+        endpoints are open to all clients, or closed where keys are required.
 
         Raises:
-            Refused: UNAUTHORIZED; or KEY_NOT_ALLOWED for a key that is known but not an admin's, and for what
-                a page of another site has a browser send to an open endpoint.
+            Refused: UNAUTHORIZED; or KEY_NOT_ALLOWED for a known key that is not an admin's, and for a
+                request that a page of another site makes a browser send to an open endpoint.
         """
         presented = headers.get(HEADER)
         identity = self.identify(presented)

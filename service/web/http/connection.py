@@ -1,9 +1,9 @@
-"""One client's connection: Hypercorn's, with what it lacks.
+"""The connection of one client: Hypercorn's, with three defects repaired.
 
-Hypercorn lets any exception but OSError out of a connection, which ends the server and everybody's request;
-it writes without a deadline, shielded from cancellation; and it speaks h2c and WebSocket on a plaintext port
-to whoever asks. Here a connection's trouble stays its own, every chunk is written within a deadline, and the
-port speaks HTTP/1.1 alone: TLS and HTTP/2 belong to the proxy in front. Tied to Hypercorn's exact version.
+Hypercorn lets every exception but OSError out of a connection, which ends the server and all its requests. It
+writes without a deadline, shielded from cancellation. And it accepts h2c and WebSocket on a plaintext port.
+Here an error ends only its own connection, every chunk is written within a deadline, and the port speaks
+HTTP/1.1 only: TLS and HTTP/2 belong to the proxy in front. Tied to the exact version of Hypercorn.
 """
 
 from __future__ import annotations
@@ -38,23 +38,23 @@ log = structlog.get_logger(__name__)
 
 RECEIVE = 16 * 1024
 CHUNK = 64 * 1024
-MAX_PIPELINED = 64 * 1024  # bytes kept of what a client sends while its request is being answered
+MAX_PIPELINED = 64 * 1024  # bytes buffered of what a client sends while its request is being answered
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one connection may cost. Times are seconds, sizes bytes.
+    """The limits of connections. Times are seconds, sizes bytes.
 
     Attributes:
-        connections: open at once; who comes then is answered 503.
+        connections: open at once; further ones are answered 503.
         of_one_client: of these; an IPv6 client is the /64 around it.
-        spared: whom that does not bind, besides TRUSTED_PROXIES: this machine.
+        spared: networks without that limit, besides TRUSTED_PROXIES: this machine.
         backlog: connections that the kernel keeps until they are accepted.
         header: the request line and headers together.
-        keep_alive: for a request's headers to arrive, and for which an idle connection stays open.
+        keep_alive: for the headers of a request to arrive; also how long an idle connection stays open.
         write: for the client to take one chunk of 64 KB.
-        linger: for the client to read the last response and close before its connection is closed.
-        grace: for responses that are being written when the listener closes.
+        linger: for the client to read the last response and close its side.
+        grace: for responses under way when the listener closes.
     """
 
     connections: int = 1000
@@ -75,7 +75,7 @@ class ClientGone(Exception):
 def plain_error(
     status: HTTPStatus, message: str, *, retry_after: int | None = None
 ) -> tuple[list[tuple[bytes, bytes]], bytes]:
-    """Headers and body of an error that is answered before there is a request."""
+    """Headers and body of an error that is answered before a request is read."""
     code = Code.QUEUE_FULL if status == 503 else Code.INVALID_REQUEST
     name = request_id(None)
     body = json.dumps(errors.body(code, message, name, retry_after=retry_after)).encode()
@@ -91,17 +91,17 @@ def plain_error(
 
 
 class Http1(H11Protocol):
-    """HTTP/1.1 and nothing else, with a bound on all headers and one write for head and body."""
+    """HTTP/1.1 only, with a bound on all headers and one write for head and body."""
 
     def __init__(self, *args: Any, limit: int, watch: Callable[[], Awaitable[None]]) -> None:
         super().__init__(*args)
         self.can_read = _Resumption(watch)
         self._limit = limit
         self._held = b""
-        self._bodiless = False  # the answer to HEAD has no body, whatever it says
+        self._bodiless = False  # a response to HEAD has no body, whatever its headers say
 
     async def _check_protocol(self, event: h11.Request) -> None:
-        """No upgrade is taken up; see `_create_stream`."""
+        """Accept no upgrade; see `_create_stream`."""
 
     async def _create_stream(self, request: h11.Request) -> None:
         self._bodiless = request.method == b"HEAD"
@@ -138,7 +138,7 @@ class Http1(H11Protocol):
     async def _send_h11_event(self, event: H11SendableEvent) -> None:
         """As in Hypercorn, but a response's head waits for its body: a third less CPU per request.
 
-        Not where the body's length is unknown, for then it is made bit by bit and may be long in coming.
+        Not where the length of the body is unknown: such a body is streamed and may be long in coming.
         """
         try:
             self._held += self.connection.send(event) or b""
@@ -155,7 +155,7 @@ class Http1(H11Protocol):
 
 
 class _Resumption(EventWrapper):
-    """Set when the next request may be read. Whoever waits for it learns of the client's leaving, too."""
+    """Set when the next request may be read. A wait for it also ends when the client disconnects."""
 
     def __init__(self, watch: Callable[[], Awaitable[None]]) -> None:
         super().__init__()
@@ -191,7 +191,7 @@ class Connection(TCPServer):
         super().__init__(app, config, context, cast(Any, state), cast(Any, stream))
         self._limits = limits
         self._reading = trio.CancelScope()
-        self._waiting = trio.CancelScope()  # for the next request, a part of reading
+        self._waiting = trio.CancelScope()  # for the next request, as part of reading
         self._idle = True  # no request is being answered
         self._lingering = False
 
@@ -219,7 +219,7 @@ class Connection(TCPServer):
                 self._updated(idle=True)
                 await self._read_data()
         except* OSError:
-            pass  # the network's ordinary life
+            pass  # connections break
         except* Exception:
             log.exception("connection_failed")
         finally:
@@ -235,12 +235,12 @@ class Connection(TCPServer):
             self._updated(event.idle)
 
     def retire(self) -> None:
-        """Close the connection if it is idle; one that is not ends with its response."""
+        """Close the connection if it is idle; a busy one closes after its response."""
         if self._idle and not self._lingering:
             self._waiting.deadline = -math.inf
 
     def _updated(self, idle: bool) -> None:
-        """As in Hypercorn, which starts and ends a task for each idle time, but a deadline for reading."""
+        """As in Hypercorn, but with a deadline for reading where Hypercorn starts a task per idle time."""
         self._idle = idle
         if not idle:
             self._waiting.deadline = math.inf
@@ -257,21 +257,21 @@ class Connection(TCPServer):
                 patience.deadline = trio.current_time() + self._limits.write
                 due = max(0, len(view) - CHUNK)
                 while len(view) > due:
-                    # As much as the kernel takes, mostly all of it: one turn of the loop, not one per chunk.
+                    # As much as the kernel takes, mostly all of it: one write, not one per chunk.
                     view = view[await self.stream.socket.send(view) :]
             return
         await self.protocol.handle(Closed())
         await self.stream.aclose()
 
     async def _finish(self) -> None:
-        """End our side, and give the client until `linger` to read on and end its own.
+        """Close the server's side, and give the client `linger` seconds to read on and close its own.
 
-        Closing at once, with bytes of the client's unread, would reset the connection and could take the
-        last response with it.
+        Closing at once, with unread bytes from the client, would reset the connection and could lose the
+        last response.
         """
         self._lingering = True
         self._reading.deadline = trio.current_time() + self._limits.linger
-        async with self.send_lock:  # a refusal of what came behind the request may be on its way, too
+        async with self.send_lock:  # a refusal of pipelined bytes may be under way
             with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
                 await self.stream.send_eof()
         await self.protocol.handle(Closed())
@@ -287,16 +287,16 @@ class Connection(TCPServer):
         await self.protocol.handle(Closed())
 
     async def _receive(self) -> bytes:
-        """What the client sends next; nothing where it is idle for too long.
+        """What the client sends next; empty where it is idle for too long.
 
-        What has arrived when the time is up is still taken: the delay may be the server's.
+        Bytes that have arrived when the time is up are still read: the server may be late.
         """
         with trio.CancelScope(deadline=self._waiting.deadline) as self._waiting:
             return bytes(await self.stream.receive_some(RECEIVE))
         return b""
 
     async def _watch(self) -> None:
-        """Read on while a request is being answered; returns when the client is gone."""
+        """Read on while a request is being answered; returns when the client has disconnected."""
         while len(self._http.connection.trailing_data[0]) < MAX_PIPELINED:
             try:
                 data = await self.stream.receive_some(RECEIVE)

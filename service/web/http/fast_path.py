@@ -1,7 +1,7 @@
-"""What needs no work, answered at the edge: a request that came before and whose result was kept; a probe.
+"""The fast path: answers probes, and repeated requests whose result is cached, before Quart.
 
-That costs a fraction of the way through Quart, and changes nothing else: who is let in, what is counted and
-what the response says are the same. Whatever is not as plain as can be goes the long way.
+It costs a fraction of the way through Quart and changes nothing else: access control, counting and the
+response are the same. A request with any special header takes the ordinary way.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from .request_memo import MAX_SIZE
 from .responses import WORTH_IT, CompleteResponse, Headers, gzipped, with_security_headers
 
 REPEATABLE = frozenset({("GET", "/api/v1/extract"), ("POST", "/api/v1/extract"), ("POST", "/api/v1/size")})
-AT_ONCE = 1.0  # seconds for a small body to arrive
-# With one of these the answer may be another, or none.
-_LONG_WAY = frozenset({b"cache-control", b"x-deadline-ms", b"expect", b"transfer-encoding"})
+AT_ONCE = 1.0  # seconds in which a small body must arrive
+# Headers that may change the answer.
+_SPECIAL = frozenset({b"cache-control", b"x-deadline-ms", b"expect", b"transfer-encoding"})
 
 
 class FastPath:
-    """Knows which requests need no work."""
+    """Answers the requests that need no work."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -41,7 +41,7 @@ class FastPath:
     async def answer(
         self, scope: Any, sent: Mapping[bytes, str], context: RequestContext, receive: ASGIReceiveCallable
     ) -> tuple[CompleteResponse | None, ASGIReceiveCallable]:
-        """The response, if it takes no work; and the `receive` to go the long way with.
+        """The response, if it needs no work; and the `receive` for the ordinary way.
 
         Args:
             sent: the request's headers.
@@ -74,7 +74,7 @@ class FastPath:
     def _kept(
         self, scope: Any, sent: Mapping[bytes, str], context: RequestContext, body: bytes, gzip: bool
     ) -> CompleteResponse | None:
-        """The kept result, if this is a repeat whose sender may have it."""
+        """The cached result, if this is a repeated request and its client has access."""
         repeat = self._services.memo.find(scope, body)
         answer = None if repeat is None else self._services.dispatcher.kept(repeat.job)
         if repeat is None or answer is None:
@@ -100,8 +100,8 @@ class FastPath:
 
 
 def _is_plain(scope: Any, sent: Mapping[bytes, str]) -> bool:
-    """Whether no header asks for anything special, nor says anything twice; and the body is small."""
-    if len(sent) != len(scope["headers"]) or not _LONG_WAY.isdisjoint(sent):
+    """Whether no header is special or repeated, and the body is small."""
+    if len(sent) != len(scope["headers"]) or not _SPECIAL.isdisjoint(sent):
         return False
     length = sent.get(b"content-length")
     if scope["method"] == "GET":
@@ -111,7 +111,7 @@ def _is_plain(scope: Any, sent: Mapping[bytes, str]) -> bool:
 
 @lru_cache(maxsize=256)
 def _takes_gzip(accepted: str) -> bool | None:
-    """Whether an Accept-Encoding is for gzip; None where that takes a closer look, as for gzip;q=0."""
+    """Whether an Accept-Encoding accepts gzip; None where that takes a closer look, as for gzip;q=0."""
     encodings = {part.strip() for part in accepted.split(",")}
     if "gzip" in encodings:
         return True
@@ -119,7 +119,7 @@ def _takes_gzip(accepted: str) -> bool | None:
 
 
 async def _peek(receive: ASGIReceiveCallable) -> tuple[bytes | None, ASGIReceiveCallable]:
-    """A small body, unless it is slow to come; and a `receive` that begins again."""
+    """A small body, unless it arrives slowly; and a `receive` that begins again."""
     taken: deque[ASGIReceiveEvent] = deque()
     parts: list[bytes] = []
     whole = False
@@ -140,7 +140,7 @@ async def _peek(receive: ASGIReceiveCallable) -> tuple[bytes | None, ASGIReceive
 
 @lru_cache(maxsize=2048)
 def _head(etag: str, kind: Kind, gzip: bool, modified: bool) -> Headers:
-    """What the response with a kept result says whenever it is given."""
+    """The headers that every response with a cached result has."""
     said = headers_of(Answer(b"", etag=etag, age=0.0))
     del said["Age"]
     headers = [(name.lower().encode(), text.encode()) for name, text in said.items()]

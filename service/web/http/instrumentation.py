@@ -1,4 +1,4 @@
-"""Around the edge: tells the bus of measurements, and the tracer, of every request."""
+"""The outermost middleware: reports every request to the bus of measurements and to the tracer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ...telemetry.measurements import RequestServed
 from ...telemetry.telemetry import Telemetry
 from .request_context import attached
 
-OTHER = "other"  # for what clients can make up: paths that are no route, methods that do not exist
+OTHER = "other"  # for what clients can invent: paths that are no route, unknown methods
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -21,7 +21,7 @@ class Instrumentation:
     """Wraps an ASGI app.
 
     Args:
-        routes: its paths, without parameters.
+        routes: the paths of the app, which have no parameters.
     """
 
     def __init__(self, app: ASGIFramework, telemetry: Telemetry, routes: Collection[str]) -> None:
@@ -43,7 +43,7 @@ class Instrumentation:
         async def watched(message: Any) -> None:
             nonlocal status, seconds
             if message["type"] == "http.response.start":
-                # What follows may be a stream that lasts for hours.
+                # The body may be a stream that lasts for hours.
                 status, seconds = message["status"], trio.current_time() - began
             await send(message)
 

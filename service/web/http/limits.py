@@ -1,8 +1,8 @@
-"""How much one client may ask for, and which client that is.
+"""The rate limit and the connection limit of each client, and which client a request is from.
 
 The rate limit is the generic cell rate algorithm: one number per client, the theoretical arrival time (ITU-T
 I.371; Brandur Leach, "Rate Limiting, Cells, and GCRA"). It is written here because the extension for Quart
-judges by the wall clock, which may jump, keeps a budget per route, and never forgets a client.
+uses the wall clock, which may jump, keeps a budget per route, and never forgets a client.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Allowance:
 
 
 class RateLimit:
-    """`limit` requests per `window` seconds and client, evenly refilled, with bursts of all of it."""
+    """`limit` requests per `window` seconds and client, refilled evenly, all of which may be one burst."""
 
     def __init__(self, limit: int, window: float, *, max_clients: int = MAX_CLIENTS) -> None:
         self.limit = limit
@@ -76,7 +76,7 @@ class RateLimit:
 
 
 class RateLimits:
-    """The limit of everybody, and one for each key that has its own."""
+    """The common limit, and one for each key that has its own."""
 
     def __init__(self, config: Config) -> None:
         limit, window = config.rate_limit_max_requests, config.rate_limit_window_ms / 1000
@@ -119,7 +119,7 @@ class ConnectionLimiter:
         self._sizes: Counter[str] = Counter()
 
     def enter(self, address: str) -> bool:
-        """Whether one more is let in from `address`; it is to `leave` later, then."""
+        """Whether one more connection of `address` is admitted; if so, it must `leave` later."""
         client = self._counted(address)
         if client is None:
             return True
@@ -140,7 +140,7 @@ class ConnectionLimiter:
 
 
 def client_of(identity: Identity | None, address: str) -> str:
-    """Whose share a request uses up: that of its key, or of its address (for IPv6, of the /64 around it)."""
+    """The client that a request counts for: its key, or its address (for IPv6, the /64 around it)."""
     if identity is not None and identity.name is not None:
         return f"key:{identity.name}"
     parsed = _parse(address)

@@ -1,7 +1,7 @@
-"""Listening: Hypercorn's connections on our own accept loop, from the first bind to the last response.
+"""The listener: Hypercorn's connections on an accept loop of this project, from bind to the last response.
 
-Hypercorn's own loop takes its connection class from a module's global, has no cap, and binds without saying
-where before it starts; ours is these few lines.
+Hypercorn's own loop takes its connection class from a module's global, has no cap on connections, and does
+not tell the bound address before it starts.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from .limits import ConnectionLimiter
 
 log = structlog.get_logger(__name__)
 
-LAST_CALL = 0.1  # seconds for the requests of those who were let in last to arrive
+LAST_CALL = 0.1  # seconds in which the requests of the last connections must arrive
 
 
 async def serve(
@@ -60,8 +60,8 @@ async def serve(
             lifespan = Lifespan(wrapped, hypercorn, state)
             await nursery.start(lifespan.handle_lifespan)
             await lifespan.wait_for_startup()
-            door = _Door(wrapped, hypercorn, state, limits, config)
-            await door.keep(listeners, lifecycle.closing, task_status)
+            accept_loop = _AcceptLoop(wrapped, hypercorn, state, limits, config)
+            await accept_loop.run(listeners, lifecycle.closing, task_status)
             await lifespan.wait_for_shutdown()
             nursery.cancel_scope.cancel()
     finally:
@@ -69,8 +69,8 @@ async def serve(
             await trio.aclose_forcefully(listener)
 
 
-class _Door:
-    """Lets clients in while there is room."""
+class _AcceptLoop:
+    """Accepts connections while there is room."""
 
     def __init__(
         self,
@@ -85,13 +85,13 @@ class _Door:
         self._state = state
         self._limits = limits
         self._context = WorkerContext(None)
-        # A quarter of the file descriptors is left for everything that is not a client.
+        # A quarter of the file descriptors is left for everything else.
         descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         self._room = min(limits.connections, descriptors * 3 // 4)
         self._connections: set[Connection] = set()
         self._crowds = ConnectionLimiter(limits.of_one_client, (*limits.spared, *config.trusted_networks))
 
-    async def keep(
+    async def run(
         self,
         listeners: Sequence[trio.SocketListener],
         closing: trio.Event,
@@ -106,7 +106,7 @@ class _Door:
                 accepting.start_soon(accept, self._admit, listeners)
                 task_status.started(urls)
                 await closing.wait()
-                # serve_listeners closes its own; these keep the kernel's queues.
+                # serve_listeners closes its own sockets; these keep the kernel's queues.
                 queues = [socket.socket(fileno=os.dup(listener.socket.fileno())) for listener in listeners]
                 accepting.cancel_scope.cancel()
             await self._last_call(queues, connections)
@@ -116,13 +116,13 @@ class _Door:
             connections.cancel_scope.deadline = trio.current_time() + self._limits.grace
 
     async def _last_call(self, queues: Sequence[socket.socket], connections: trio.Nursery) -> None:
-        """Let in whom the kernel has accepted already, close the door, and let everybody's request arrive.
+        """Accept what the kernel has queued, close the listener, and let the requests arrive.
 
-        Without it they would be reset, as nobody had read what they asked.
+        Otherwise the kernel would reset these connections, whose requests are unread.
         """
         for queue in queues:
             queue.setblocking(False)
-            with queue, contextlib.suppress(OSError):  # BlockingIOError: that was the last
+            with queue, contextlib.suppress(OSError):  # BlockingIOError: the queue is empty
                 while True:
                     client = trio.socket.from_stdlib_socket(queue.accept()[0])
                     connections.start_soon(self._admit, trio.SocketStream(client))
@@ -150,7 +150,7 @@ class _Door:
 
 
 async def _turn_away(stream: trio.SocketStream) -> None:
-    """A best effort at telling a client why; bounded by a second."""
+    """Tell a client why, as far as possible; bounded by a second."""
     headers, body = plain_error(
         HTTPStatus.SERVICE_UNAVAILABLE, "Too many connections are open; try again in a moment", retry_after=1
     )

@@ -1,8 +1,7 @@
-"""The ASGI edge: what holds for every request, whatever answers it.
+"""The middleware around every request: id, client address, CORS, security headers, the access line.
 
-The request's id, the client's address, CORS, security headers, `Connection: close` while draining, the one
-access line, and two cures: of quart-trio cancelling what Hypercorn does after a response, and of targets
-that no route can parse.
+It also sends `Connection: close` while draining, keeps quart-trio from cancelling what Hypercorn does after a
+response, and answers request targets that no route can parse.
 """
 
 from __future__ import annotations
@@ -46,9 +45,9 @@ _PREFLIGHT: Headers = [
 class Middleware:
     """Wraps an ASGI app."""
 
-    def __init__(self, app: ASGIFramework, shortcut: FastPath, config: Config, lifecycle: Lifecycle) -> None:
+    def __init__(self, app: ASGIFramework, fast_path: FastPath, config: Config, lifecycle: Lifecycle) -> None:
         self._app = app
-        self._fast_path = shortcut
+        self._fast_path = fast_path
         self._lifecycle = lifecycle
         self._trusted = config.trusted_networks
         self._origins = frozenset(origin.rstrip("/") for origin in config.allowed_origins)
@@ -85,7 +84,7 @@ class Middleware:
                 "request",
                 method=scope["method"],
                 path=scope["raw_path"].decode("ascii", "replace"),  # still percent-encoded: one line
-                status=response.status,  # None: the client left before there was one
+                status=response.status,  # None: the client disconnected first
                 code=context.code,
                 duration_ms=round((trio.current_time() - began) * 1000, 1),
                 client=context.client,
@@ -104,7 +103,7 @@ class Middleware:
         await self._app(scope, response.receive, response.send)
 
     def _added(self, context: RequestContext, sent: Mapping[bytes, str]) -> Headers:
-        """The headers that a response carries besides its own, known once it begins."""
+        """The headers that are added to a response, known once it begins."""
         headers: Headers = [(b"x-request-id", context.request_id.encode())]
         headers += [(name.lower().encode(), text.encode()) for name, text in context.headers.items()]
         if self._lifecycle.phase is Phase.DRAINING:
@@ -127,7 +126,7 @@ class Middleware:
 
 
 class _Response:
-    """One response on its way out, with the headers that every response carries."""
+    """One response, with the headers that every response carries."""
 
     def __init__(
         self,
@@ -146,8 +145,8 @@ class _Response:
     async def receive(self) -> ASGIReceiveEvent:
         """The next message for the app, but no disconnect once the response is complete.
 
-        At that news quart-trio cancels the task that is still inside Hypercorn, in the middle of closing or
-        recycling the connection. Its own scope ends right after, and this wait with it.
+        On a disconnect quart-trio cancels the task that is still inside Hypercorn, closing or recycling the
+        connection. Its scope ends right after, and this wait with it.
         """
         message = await self.source()
         if message["type"] == "http.disconnect" and self._finished:
@@ -170,7 +169,7 @@ class _Response:
         await self._send({"type": "http.response.body", "body": whole.body, "more_body": False})
 
     async def error(self, code: Code, message: str) -> None:
-        """Answer with an error of the edge's own."""
+        """Answer with an error of the middleware's own."""
         self._context.code = code
         body = json.dumps(errors.body(code, message, self._context.request_id)).encode()
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]

@@ -1,4 +1,4 @@
-"""What is known about the request at hand beside itself: its id, its client, its outcome's code."""
+"""The context of the request being handled: its id, its client, the code of its error."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from quart import request
 from ...codes import Code
 
 _SANE_ID = re.compile(r"[A-Za-z0-9._:+/=@-]{1,128}")
-_KEY = "service.exchange"
+_KEY = "service.request_context"
 
 
 @dataclass(slots=True)
 class RequestContext:
-    """One request and its response, from the edge to the handlers and back.
+    """What middleware and handlers know of one request.
 
     Attributes:
         request_id: the client's own if it sent a sane one.
-        client: the client's address, with trusted proxies looked through.
+        client: the client's address, behind trusted proxies.
         code: the code of the error that it was answered with.
-        headers: what the handlers add to the response, whatever the response turns out to be.
+        headers: what the handlers add to the response, errors included.
     """
 
     request_id: str
@@ -40,15 +40,15 @@ def request_id(sent: str | None) -> str:
 
 
 def attach(scope: Any, context: RequestContext) -> None:
-    """Put `exchange` where `current` finds it."""
+    """Put `context` where `current` finds it."""
     scope[_KEY] = context
 
 
 def attached(scope: Any) -> RequestContext | None:
-    """The exchange of the request of `scope`; None where it never got to the edge."""
+    """The context of the request of `scope`; None where it never reached the middleware."""
     return cast(RequestContext | None, scope.get(_KEY))
 
 
 def current() -> RequestContext:
-    """The exchange of the request being handled."""
+    """The context of the request being handled."""
     return cast(RequestContext, cast(Any, request.scope)[_KEY])

@@ -1,4 +1,4 @@
-"""What is remembered of requests that may come again: the job that each means, results compressed."""
+"""A memo of requests that may be repeated: the job of each, and compressed results."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ MAX_SIZE = 2048  # bytes of query or body; with MAX_REPEATS about 8 MB at worst
 MAX_GZIPPED = 16 << 20  # bytes of compressed results
 
 Key = tuple[str, bytes, bytes, tuple[bytes, ...]]
-_MEANINGFUL = frozenset({b"accept", b"content-type"})  # the headers that a job depends on
+_MEANINGFUL = frozenset({b"accept", b"content-type"})  # a job depends on these headers
 
 
 @dataclass(frozen=True, slots=True)
 class KnownRequest:
-    """What a request was found to mean."""
+    """The job that a request stands for."""
 
     job: Job
     site: str
 
 
 class RequestMemo:
-    """Which job a request stands for, and the compressed bytes of results, by their names."""
+    """The jobs of requests, by the bytes of the request, and compressed results, by their ETag."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[Key, KnownRequest] = OrderedDict()
@@ -35,18 +35,18 @@ class RequestMemo:
         self._bytes = 0
 
     def learn(self, scope: Any, body: bytes, job: Job) -> None:
-        """The request of `scope`, with `body`, was found to be good, and to mean `job`."""
+        """Remember that the request of `scope`, with `body`, is valid and stands for `job`."""
         if job.cookies is None and len(scope["query_string"]) + len(body) <= MAX_SIZE:
             self._known[_key(scope, body)] = KnownRequest(job, site_of(job.url))
             if len(self._known) > MAX_REPEATS:
                 self._known.popitem(last=False)
 
     def find(self, scope: Any, body: bytes) -> KnownRequest | None:
-        """What it means, if it was asked before."""
+        """The job of this request, if it came before."""
         return self._known.get(_key(scope, body))
 
     async def gzip(self, etag: str, body: bytes) -> bytes:
-        """`body` compressed, kept where it has a name."""
+        """`body` compressed, and kept where it has an ETag."""
         if (kept := self.gzipped(etag)) is not None:
             return kept
         made = await compressed(body)

@@ -1,4 +1,4 @@
-"""Responses on their way out: JSON, gzip where it is accepted and worth it, what makes them safe."""
+"""Responses: JSON, gzip where the client accepts it and it is worth it, security headers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from quart import Response, request
 
 WORTH_IT = 1024  # bytes below which gzip saves less than its headers cost
-OFF_LOOP = 64 * 1024  # bytes from which compressing would be felt by other requests
+OFF_LOOP = 64 * 1024  # bytes from which compression runs in a thread, because it would delay other requests
 LEVEL = 4
 
 Headers = list[tuple[bytes, bytes]]
@@ -28,7 +28,7 @@ _SECURITY_HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class CompleteResponse:
-    """A response that is ready; its headers are `guarded`."""
+    """A response that is ready to send, security headers included."""
 
     status: int
     headers: Headers
@@ -36,7 +36,7 @@ class CompleteResponse:
 
 
 def with_security_headers(headers: Headers) -> Headers:
-    """`headers`, with those that every response carries where it says nothing else."""
+    """`headers`, and the security headers that they do not set themselves."""
     present = {name.lower() for name, _ in headers}
     return [*headers, *((name, value) for name, value in _SECURITY_HEADERS.items() if name not in present)]
 
@@ -46,7 +46,7 @@ def gzipped(body: bytes) -> bytes:
 
 
 async def compressed(body: bytes) -> bytes:
-    """`body` gzipped; off the loop where it is long."""
+    """`body` gzipped; in a thread where it is long."""
     if len(body) < OFF_LOOP:
         return gzipped(body)
     return await trio.to_thread.run_sync(gzipped, body)

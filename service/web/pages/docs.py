@@ -1,4 +1,4 @@
-"""What the service offers, in words: JSON for programs, a page for people, and the OpenAPI document."""
+"""The description of the API: JSON for programs, a page for people, and the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _FEATURES = {
     "batch": "Many URLs in one request, a line of JSON for each as it is done; each counts as a request.",
     "streaming": "A playlist line by line, and an extraction's progress as server-sent events.",
     "cancellation": "A client that hangs up frees its worker at once.",
-    "gracefulShutdown": "On SIGTERM running work is finished and everybody is answered.",
+    "gracefulShutdown": "On SIGTERM running work is finished and every client is answered.",
 }
 
 

@@ -17,7 +17,7 @@ _TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=ut
 FILES = ("docs.css", "docs.js", "swagger-ui.css", "swagger-ui-bundle.js")
 FOLDER = "/api/v1/docs"
 
-# Swagger UI draws with style attributes and icons in data URLs; scripts stay files of this origin.
+# Swagger UI needs style attributes and icons in data URLs; scripts are files of this origin only.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -52,7 +52,7 @@ def _bytes(name: str, *, packed: bool) -> bytes:
 
 @cache
 def _package() -> Path:
-    """Where Swagger UI's files are. Found without importing their package, which would bring Flask along."""
+    """The directory of Swagger UI's files, found without importing their package, which imports Flask."""
     spec = importlib.util.find_spec("flask_swagger_ui")
     assert spec is not None
     assert spec.submodule_search_locations is not None

@@ -1,7 +1,7 @@
-"""GET /dashboard and what it shows: the page's files, and a stream of snapshots.
+"""GET /dashboard: the files of the page, and a stream of snapshots.
 
-The page loads nothing from elsewhere and needs no build step. Its snapshots hold what the rooms' statistics
-and the history say anyway; pids, memory and events are for admins alone.
+The page loads nothing from elsewhere and needs no build step. A snapshot shows the statistics of the service
+and its history; pids, memory and events are for admins only.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ...services import Services
 from .snapshot import Snapshots
 
 INTERVAL = 1.0  # seconds between snapshots when nothing happens
-PAUSE = 0.2  # seconds between snapshots at least, whatever happens
+PAUSE = 0.2  # seconds between snapshots at least
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
@@ -95,4 +95,4 @@ async def _follow(services: Services, snapshots: Snapshots, *, admin: bool) -> A
                     record = subscription.take()
                 over = over or services.lifecycle.closing.is_set()
     except TooManySubscribers:
-        return  # the last place was taken between the look and the step
+        return  # the last place was taken since the check

@@ -1,4 +1,4 @@
-"""What the dashboard shows at one moment, as JSON. Made once for all who look in the same half second."""
+"""A snapshot for the dashboard, as JSON. One is shared by all viewers within half a second."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BADNESS = ("OPEN", "HALF_OPEN", "CLOSED")
 
 
 class Snapshots:
-    """The present one, for admins and for others."""
+    """The current snapshot, for admins and for others."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -95,6 +95,6 @@ def _breaker(breaker: BreakerStatistics, site: str | None, history: History, now
 
 
 def _events(services: Services) -> list[dict[str, Any]]:
-    """The latest that are more than a worker's ordinary life, the newest first."""
+    """The latest events, the newest first, without ordinary starts and ends of workers."""
     told = [record for record in services.telemetry.event_log.recent() if record.level != "debug"]
     return [asdict(record) for record in reversed(told[-EVENTS:])]
