@@ -1,1 +1,1 @@
-"""From a job to its answer: kept results, single flight, attempts, progress, quarantine."""
+"""From a job to its answer: cache, single flight, attempts, progress, quarantine."""

@@ -1,8 +1,8 @@
-"""Results that are still good, by job: bounded in bytes, each for as long as it is of use. Pure.
+"""The cache of results, by job: bounded in bytes, least recently used first out. Pure; takes `now`.
 
-What a site said "no" to for good is kept too, briefly. A result with cookies is somebody's own and never
-comes here. Past its time a result is kept while there is room: it is still better than nothing while the
-site's breaker is open, as long as its media URLs hold.
+A final refusal of a site (removed, private) is cached too, briefly. A result of a job with cookies is private
+and never cached. A result past its time stays while there is room: it may stand in while the breaker of its
+site is open, as long as its media URLs hold.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from ..wire import Job
 from .request import Answer
 
 REFUSAL_TTL = 60.0  # seconds; a video may be made public again
-MARGIN = 60.0  # seconds that a result's media URLs must still hold, for the client to begin with them
+MARGIN = 60.0  # seconds that the media URLs must still hold, so that a client can begin to use them
 STALE_FOR = 6 * 3600.0  # seconds for which a result past its time may stand in
-OVERHEAD = 1024  # bytes that an entry takes besides its body and URL, about
+OVERHEAD = 1024  # bytes of an entry besides its body and URL, about
 
 
 @dataclass(frozen=True, slots=True)
 class CacheStatistics:
-    """How the cache does.
+    """A snapshot of the cache.
 
     Attributes:
-        hits, misses: of fresh results; `refusals` are the hits of a kept "no".
+        hits, misses: of fresh results; `refusals` are the hits of cached refusals.
         stale: results past their time that stood in while a breaker was open.
-        evictions: entries that had to make room.
-        bytes, max_bytes: what the entries take, and may take.
+        evictions: entries that were dropped to make room.
+        bytes, max_bytes: the size of all entries, and its bound.
     """
 
     hits: int
@@ -53,7 +53,7 @@ class _Entry:
 
 
 class Cache:
-    """The results. `now` is on one clock that never jumps, in seconds.
+    """The cached results. `now` is in seconds, on a monotonic clock.
 
     Args:
         max_bytes: of all entries; 0 keeps nothing.
@@ -63,7 +63,7 @@ class Cache:
     def __init__(self, max_bytes: int, ttl: float) -> None:
         self._max_bytes = max_bytes
         self._ttl = ttl
-        self._entries: OrderedDict[Job, _Entry] = OrderedDict()  # the longest unused first
+        self._entries: OrderedDict[Job, _Entry] = OrderedDict()  # the least recently used first
         self._bytes = 0
         self._hits = self._misses = self._refusals = self._stale = self._evictions = 0
 
@@ -71,7 +71,7 @@ class Cache:
         """A fresh result, with its age.
 
         Raises:
-            ExtractionError: the site said "no" for good a moment ago.
+            ExtractionError: the site refused for good a moment ago.
         """
         entry = self._entries.get(job)
         if entry is None or now >= entry.fresh_until:
@@ -80,19 +80,19 @@ class Cache:
         self._entries.move_to_end(job)
         if isinstance(entry.kept, ExtractionError):
             self._refusals += 1
-            raise ExtractionError(entry.kept.code, str(entry.kept))  # one of its own for each caller
+            raise ExtractionError(entry.kept.code, str(entry.kept))  # a new one for each caller
         self._hits += 1
         return replace(entry.kept, age=now - entry.since)
 
     def fresh(self, job: Job, now: float) -> Answer | None:
-        """A fresh result, as `find` gives it; anything else is neither raised nor counted."""
+        """A fresh result, as `find` gives it; a miss or a refusal is neither raised nor counted."""
         entry = self._entries.get(job)
         if entry is None or now >= entry.fresh_until or isinstance(entry.kept, ExtractionError):
             return None
         return self.find(job, now)
 
     def stand_in(self, job: Job, now: float) -> Answer | None:
-        """A result that may be past its time, marked so, where its media URLs still hold."""
+        """A result that may be past its time, marked as stale, where its media URLs still hold."""
         entry = self._entries.get(job)
         if entry is None or now >= entry.usable_until or isinstance(entry.kept, ExtractionError):
             return None
@@ -102,17 +102,17 @@ class Cache:
         return replace(entry.kept, body=body, etag=etag, age=now - entry.since, stale=True)
 
     def keep(self, job: Job, answer: Answer, now: float, *, lifetime: float | None) -> None:
-        """Keep a result.
+        """Cache a result.
 
         Args:
-            lifetime: seconds until its first media URL expires; None where none says so.
+            lifetime: seconds until its first media URL expires; None where none does.
         """
         useful = math.inf if lifetime is None else lifetime - MARGIN
         kept = replace(answer, queued=0.0, extracted=0.0, position=0, expected_wait=0.0)
         self._put(job, kept, now, min(self._ttl, useful), min(STALE_FOR, useful), len(answer.body))
 
     def keep_refusal(self, job: Job, error: ExtractionError, now: float) -> None:
-        """Keep a "no", if it is one for good."""
+        """Cache a refusal, if its code allows it."""
         if TRAITS[error.code].cacheable:
             ttl = min(REFUSAL_TTL, self._ttl)
             self._put(job, ExtractionError(error.code, str(error)), now, ttl, ttl, 0)

@@ -1,6 +1,6 @@
-"""Where every extraction begins: what is kept, what is shared, and the one deadline of the rest.
+"""The dispatcher, where every extraction begins. It sets the one deadline of a job.
 
-a result that was kept → an equal job in flight → an execution (`execution.py`) under the deadline set here.
+It tries a cached result, then an equal job in flight, then an execution (`execution.py`).
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from .single_flight import SingleFlight
 
 
 class Dispatcher:
-    """Takes jobs to the pool, and knows which are under way.
+    """Answers jobs, and knows which executions are under way.
 
     Args:
         jitter: a number from 0 to 1, drawn for each pause between attempts.
-        measured: is told how long each job and each of its attempts took.
+        measured: the bus that gets the measurements of jobs and attempts.
     """
 
     def __init__(
@@ -62,34 +62,34 @@ class Dispatcher:
         return self._with.quarantine
 
     def cache(self) -> CacheStatistics:
-        """How the kept results do."""
+        """A snapshot of the cache."""
         return self._cache.statistics()
 
     def kept(self, job: Job) -> Answer | None:
-        """A fresh result that was kept, if there is one."""
+        """A fresh result from the cache, if there is one."""
         return self._cache.fresh(job, trio.current_time())
 
     def paces(self) -> tuple[PaceStatistics, ...]:
-        """The pace of each site that was asked lately."""
+        """The pace of each site that was requested lately."""
         return self._with.paces.statistics(trio.current_time())
 
     def interrupt(self) -> int:
-        """Stop every extraction, now and from now on, with ShuttingDown; tells how many ran."""
+        """Stop every execution, now and from now on, with ShuttingDown; returns how many ran."""
         self._interrupted = True
         for scope in self._running:
             scope.cancel()
         return len(self._running)
 
     async def idle(self) -> None:
-        """Return as soon as nothing is under way."""
+        """Return as soon as no execution is under way."""
         while self._running:
             self._emptied = trio.Event()
             await self._emptied.wait()
 
     async def submit(self, job: Job, caller: Caller, *, progress: ProgressListener | None = None) -> Answer:
-        """The answer to `job`; `progress` is told how far it has come, and must not raise.
+        """The answer to `job`; `progress` gets its progress, and must not raise.
 
-        Cancelled, it stops the extraction, unless another caller waits for an equal one.
+        Cancellation stops the extraction, unless another caller waits for an equal one.
 
         Raises:
             ServiceError: as typed: the failure of the extraction, CircuitOpen, QueueFull, ShuttingDown or
@@ -103,7 +103,7 @@ class Dispatcher:
 
     async def _answer(self, context: JobContext, progress: ProgressListener | None) -> Answer:
         job, now = context.job, trio.current_time()
-        private = job.cookies is not None  # somebody's own view of the site: never kept, never shared
+        private = job.cookies is not None  # never cached, never shared
         if not private and not context.caller.fresh and (kept := self._cache.find(job, now)):
             return kept
         with self._with.progress.subscribe(job, progress):
@@ -118,7 +118,7 @@ class Dispatcher:
                 raise
 
     async def _run_and_keep(self, context: JobContext) -> Answer:
-        """The answer, kept for those who ask next; also a refusal that is final."""
+        """The answer, which is also cached, as is a final refusal."""
         job = context.job
         try:
             answer = await self._run(context)

@@ -3,8 +3,8 @@
 the quarantine → the breaker's early refusal → the site's pace → a lease on a worker (waiting for it) → the
 breaker's permit, settled exactly once → the worker → another attempt after a pause, where that may help.
 
-However often a job is tried, it counts once in its site's breaker, with its last word: or one bad URL would
-close the way to all others of its site. A probe is never tried again.
+However many attempts a job makes, it counts once in its site's breaker, by its last result; otherwise one bad
+URL could open the breaker for its whole site. A probe is never retried.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from .request import Answer, Caller
 
 MAX_ATTEMPTS = 3
 BACKOFF = 0.5  # seconds before the second attempt; doubled for each further one, spread by ±25 %
-MAX_WAITING = 100  # requests for one of a limited site's places
-LEAST_TIME = 1.0  # seconds that must be left for another attempt to be worth it
+MAX_WAITING = 100  # requests that wait for a site with limited concurrency
+LEAST_TIME = 1.0  # seconds that must be left for another attempt
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,8 @@ class Collaborators:
 
     Attributes:
         jitter: a number from 0 to 1, drawn for each pause.
-        caps: of the sites that only so many extractions may ask at a time.
-        measured: is told how long each attempt took.
+        caps: limiters of the sites with limited concurrency.
+        measured: the bus that gets the measurements of attempts.
     """
 
     pool: Pool
@@ -58,11 +58,11 @@ class Collaborators:
 
 @dataclass(frozen=True, slots=True)
 class JobContext:
-    """What a job knows of itself, learned once when it is submitted.
+    """A job with everything that its execution needs, computed once when it is submitted.
 
     Attributes:
-        key: its site, as breakers, paces and measurements are keyed.
-        deadline: on trio's clock; `timeout` is the same in seconds from the submission.
+        key: its site, the key of breakers, paces and measurements.
+        deadline: on Trio's clock; `timeout` is the same in seconds from the submission.
     """
 
     job: Job
@@ -73,10 +73,10 @@ class JobContext:
 
 
 class Execution:
-    """One job's way through the collaborators; the dispatcher cancels it at its deadline.
+    """The execution of one job; the dispatcher cancels it at its deadline.
 
     Attributes:
-        running: it has got as far as a worker.
+        running: it has reached a worker.
     """
 
     def __init__(self, collaborators: Collaborators, context: JobContext) -> None:
@@ -92,7 +92,7 @@ class Execution:
         """The answer.
 
         Raises:
-            ServiceError: as typed: the extraction's own failure, CircuitOpen, QueueFull or ShuttingDown.
+            ServiceError: the failure of the extraction, CircuitOpen, QueueFull or ShuttingDown.
         """
         collaborators = self._with
         collaborators.quarantine.check(self._job.url, trio.current_time())
@@ -122,13 +122,13 @@ class Execution:
                 self._job, Retrying(attempt + 1, pause, outcome.code, outcome.message)
             )
             await trio.sleep(pause)
-            if not collaborators.breakers.admits(self._key):  # others have met the same in the meantime
+            if not collaborators.breakers.admits(self._key):  # the breaker has opened in the meantime
                 raise failure
         raise AssertionError("the last attempt has no pause")
 
     async def _permitted(self, lease: Lease, attempt: int) -> tuple[Outcome, float | None]:
-        """One attempt, under the breakers' permit, and the pause before the next, if there is to be one."""
-        permit = await self._with.breakers.admit(self._key, wait=False)  # a leased worker is not for waiting
+        """One attempt under a permit, and the pause before the next attempt, if there is one."""
+        permit = await self._with.breakers.admit(self._key, wait=False)  # no waiting while a worker is leased
         call_result, retry_after = CallResult.IGNORED, None
         began, ended = trio.current_time(), CANCELLED
         try:
@@ -144,7 +144,7 @@ class Execution:
             call_result = call_result_of_exception(error)
             cost = lease.interrupted
             if cost is not None and trio.current_time() >= self._deadline:
-                # The deadline, not a client that left; it blames the site only if the site was waited for.
+                # The deadline, not a disconnect; it blames the site only if the job was waiting for the site.
                 ended = Code.DEADLINE.value
                 call_result = call_result_of(Failure(Code.DEADLINE, "", waiting=cost.cpu < cost.wall / 2))
             raise
@@ -157,7 +157,7 @@ class Execution:
             )
 
     def _pause(self, failure: Failure, attempt: int) -> float | None:
-        """Seconds until the next attempt, or None where this failure is the last word."""
+        """Seconds until the next attempt, or None where this failure is final."""
         retry = TRAITS[failure.code].retry
         if retry is Retry.NEVER or attempt == MAX_ATTEMPTS or (retry is Retry.ONCE and attempt > 1):
             return None
@@ -166,10 +166,10 @@ class Execution:
         return pause if trio.current_time() + pause + LEAST_TIME <= self._deadline else None
 
     def _cap(self) -> AbstractAsyncContextManager[object]:
-        """One of the site's places, where they are limited; waited for before the pool's queue, not in it.
+        """The limiter of the site, if it has one. The wait for it comes before the pool's queue, not in it.
 
         Raises:
-            QueueFull: as many wait for the site as may.
+            QueueFull: MAX_WAITING requests wait for the site.
         """
         cap = self._with.caps.get(self._key.site)
         if cap is None:
@@ -211,7 +211,7 @@ class Execution:
             self._with.bus.emit(events.UrlQuarantined(site=self._key.site, deaths=lease.deaths))
 
     def _report(self, failure: Failure) -> None:
-        """Tell of a failure that concerns more than its caller."""
+        """Report a failure that concerns more than its caller."""
         site = self._key.site
         if TRAITS[failure.code].blame is Blame.EGRESS:
             self._with.breakers.service_failed()

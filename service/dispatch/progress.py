@@ -1,6 +1,6 @@
-"""How far a job has come, told to those who follow it. Pure.
+"""The progress of jobs, published to subscribers. Pure.
 
-Equal jobs share one extraction, so several may follow one job; who comes late is told where it stands.
+Equal jobs share one extraction, so a job may have several subscribers; a late one gets the latest progress.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ..wire import Job
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """It waits for a worker: how many go before it, and the seconds that this is expected to take."""
+    """The job waits for a worker: its position in the queue, and the expected wait in seconds."""
 
     position: int
     expected_wait: float
@@ -23,7 +23,7 @@ class Queued:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A worker has it; attempts count from 1."""
+    """A worker runs the job; attempts count from 1."""
 
     attempt: int
 
@@ -43,7 +43,7 @@ ProgressListener = Callable[[Progress], None]
 
 
 class ProgressHub:
-    """Who follows which job. Holds one record for each job under way."""
+    """The subscribers of each job, and the latest progress of each job under way."""
 
     def __init__(self) -> None:
         self._latest: dict[Job, Progress] = {}
@@ -51,7 +51,7 @@ class ProgressHub:
 
     @contextmanager
     def subscribe(self, job: Job, follower: ProgressListener | None) -> Iterator[None]:
-        """Tell `follower`, where there is one, how far `job` has come; it must not raise."""
+        """Let `follower`, if there is one, get the progress of `job`; it must not raise."""
         if follower is None:
             yield
             return
@@ -66,11 +66,11 @@ class ProgressHub:
                 del self._followers[job]
 
     def publish(self, job: Job, progress: Progress) -> None:
-        """`job` has come this far."""
+        """Publish the progress of `job`."""
         self._latest[job] = progress
         for follower in self._followers.get(job, ()):
             follower(progress)
 
     def ended(self, job: Job) -> None:
-        """Nothing more will be told of `job`."""
+        """Forget `job`: its execution has ended."""
         self._latest.pop(job, None)

@@ -1,7 +1,7 @@
-"""URLs that kill workers, and the time for which they are refused. Pure; takes `now`.
+"""The quarantine of URLs that kill workers. Pure; takes `now`.
 
-A page that crashes the process that reads it would cost every client who asks for it two workers. So after
-two deaths it is refused without one, for a while, and with a code that says so.
+A page that crashes its worker would cost two workers for each request. So after two deaths its URL is
+refused for a while, with a code of its own and without a worker.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from ..codes import Code
 from ..errors import ExtractionError
 
 DEATHS = 2  # workers that a URL may kill
-SENTENCE = 3600.0  # seconds that it is refused, or that a lone death is remembered
+SENTENCE = 3600.0  # seconds for which a URL is refused, or a single death is remembered
 PLACES = 1024  # URLs to remember; the oldest is forgotten first
 
 
 @dataclass(frozen=True, slots=True)
 class Quarantined:
-    """A URL that is refused, the workers it killed, and the seconds for which it still is."""
+    """A URL that is refused, the workers that it has killed, and the seconds that are left."""
 
     url: str
     deaths: int
@@ -33,7 +33,7 @@ class _Record:
 
 
 class Quarantine:
-    """Counts the deaths by URL. Bounded: a flood of URLs that kill costs their author a worker each."""
+    """Counts deaths by URL. Bounded: `places` URLs, the oldest is forgotten first."""
 
     def __init__(self, *, deaths: int = DEATHS, sentence: float = SENTENCE, places: int = PLACES) -> None:
         self._deaths = deaths
@@ -42,10 +42,10 @@ class Quarantine:
         self._records: OrderedDict[str, _Record] = OrderedDict()  # the oldest first
 
     def check(self, url: str, now: float) -> None:
-        """Let `url` pass.
+        """Refuse `url` if it is in quarantine.
 
         Raises:
-            ExtractionError: it is QUARANTINED, with the time that is left as `retry_after`.
+            ExtractionError: QUARANTINED, with the time that is left as `retry_after`.
         """
         self._expire(now)
         record = self._records.get(url)
@@ -57,7 +57,7 @@ class Quarantine:
             )
 
     def killed(self, url: str, now: float, workers: int = 1) -> bool:
-        """Note that a job for `url` killed so many workers; whether it is quarantined by that."""
+        """Count the `workers` that a job for `url` has killed; returns whether that quarantines it."""
         self._expire(now)
         before = self._records.pop(url, _Record(0, now)).deaths
         self._records[url] = _Record(before + workers, now + self._sentence)
@@ -66,7 +66,7 @@ class Quarantine:
         return before < self._deaths <= before + workers
 
     def listed(self, now: float) -> tuple[Quarantined, ...]:
-        """Those that are refused now, the oldest first."""
+        """The URLs that are refused now, the oldest first."""
         self._expire(now)
         return tuple(
             Quarantined(url, record.deaths, record.until - now)
@@ -83,6 +83,6 @@ class Quarantine:
         return known
 
     def _expire(self, now: float) -> None:
-        # All sentences are of one length, so the oldest record ends first.
+        # All sentences have the same length, so the oldest record ends first.
         while self._records and next(iter(self._records.values())).until <= now:
             self._records.popitem(last=False)

@@ -1,4 +1,4 @@
-"""Who asks, and what they get: the two records that pass between the web layer and the dispatcher."""
+"""The caller of a job and its answer: the records that pass between the web layer and the dispatcher."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who a job is for.
+    """The client that a job is for.
 
     Attributes:
-        client: whose turns the job takes: a key's, an address's, or an IPv6 network's of /64.
+        client: the key, address or IPv6 network (/64) that the job counts for.
         tier: the priority; 0 comes first.
         share: the client's weight against others of its tier.
-        timeout: seconds in which an answer is of use to him; the service's own limit holds as well.
+        timeout: seconds in which an answer is of use; the limit of the service holds as well.
         request_id: the id that the answer and the log lines carry.
-        admin: the admin key was given.
-        fresh: a result that was kept will not do.
+        admin: the request has an admin's key.
+        fresh: the answer must not come from the cache.
     """
 
     client: str
@@ -31,15 +31,15 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A result as ready JSON bytes, the extractor that made it, and how it went.
+    """A result as ready JSON bytes, with the extractor that made it and its measurements.
 
     Attributes:
-        etag: names these very bytes; empty for what nobody may keep.
-        lifetime: seconds until the first of its media URLs expires; None where none says so.
-        age: seconds since it was extracted, where it was kept; None for a new one.
-        stale: it is past its time, and better than nothing.
+        etag: identifies these bytes; empty where they must not be cached.
+        lifetime: seconds until the first of its media URLs expires; None where none does.
+        age: seconds since the extraction, for a cached result; None for a new one.
+        stale: it is past its time.
         queued, extracted: seconds spent waiting and extracting.
-        position, expected_wait: how many were before it when it entered the queue, and the seconds estimated.
+        position, expected_wait: in the queue, when it entered; the wait in seconds, as estimated then.
     """
 
     body: bytes = field(repr=False)

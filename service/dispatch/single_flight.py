@@ -1,4 +1,4 @@
-"""Equal jobs in flight share one extraction; the last caller to leave cancels it."""
+"""Single flight: equal calls at the same time share one execution; the last caller to leave cancels it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Result = TypeVar("Result")
 
 
 class _Flight(Generic[Result]):
-    """One extraction under way, and how many callers wait for it."""
+    """One execution under way, and the number of callers that wait for it."""
 
     def __init__(self) -> None:
         self._callers = 0
@@ -27,7 +27,7 @@ class _Flight(Generic[Result]):
         return self._scope.cancel_called
 
     async def run(self, run: Callable[[], Awaitable[Result]]) -> None:
-        # Shielded, so that it outlives the caller who began it while others wait. Bounded: `run` keeps its
+        # Shielded, so that it outlives the caller that began it while others wait. Bounded: `run` has its
         # own deadline, and the last caller to leave cancels the scope.
         with self._scope:
             try:
@@ -37,7 +37,7 @@ class _Flight(Generic[Result]):
         self._done.set()
 
     async def join(self) -> None:
-        """Wait for the landing as one of the callers."""
+        """Wait as one of the callers until the flight ends."""
         self._callers += 1
         try:
             await self._done.wait()
@@ -47,10 +47,10 @@ class _Flight(Generic[Result]):
                 self._scope.cancel()
 
     def outcome(self) -> Result:
-        """What the landed flight brought, the same for every caller; raises what `run` raised."""
+        """The result of the ended flight, the same for every caller; raises what `run` raised."""
         if self._error is not None:
-            raise self._error.with_traceback(None)  # or each caller's raise would lengthen the traceback
-        assert self._result is not None  # only a flight that everyone left lands with neither
+            raise self._error.with_traceback(None)  # else each caller's raise would lengthen the traceback
+        assert self._result is not None  # only a flight that every caller has left ends with neither
         return self._result
 
 
@@ -70,12 +70,12 @@ class SingleFlight(Generic[Result]):
 
         Args:
             key: what makes two calls equal.
-            run: does the work within its own deadline; what it raises, every caller gets.
-            deadline: on trio's clock, when a caller who joined another's flight stops waiting.
+            run: does the work within its own deadline; every caller gets what it raises.
+            deadline: on Trio's clock, when a caller that joined a flight stops waiting.
             timeout: the same in seconds, for the error's sentence.
 
         Raises:
-            DeadlineExceeded: the flight of another caller did not land in time.
+            DeadlineExceeded: the flight of another caller did not end in time.
         """
         flight = self._flights.get(key)
         if flight is not None and not flight.cancelled:
@@ -86,7 +86,7 @@ class SingleFlight(Generic[Result]):
 
         flight = self._flights[key] = _Flight()
         try:
-            # The caller who begins a flight lends it a place in its own task: the nursery closes on landing.
+            # The flight runs in the task of the caller that begins it: the nursery closes when it ends.
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(flight.run, run)
                 await flight.join()
