@@ -1,4 +1,4 @@
-"""What a process and its descendants use, from /proc. A process that is gone uses nothing."""
+"""CPU, run delay and memory of a process and its descendants, from /proc. A dead process uses nothing."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Of a process tree so far.
+    """What a process tree has used so far.
 
     Attributes:
-        cpu: seconds, those of children that have ended included.
+        cpu: seconds, including those of children that have ended.
         run_delay: seconds in which the main threads were ready to run but had no core.
         rss: bytes resident now; memory shared between the processes counts in each.
     """
@@ -25,7 +25,7 @@ class Cost:
     rss: int = 0
 
     def __sub__(self, earlier: Cost) -> Cost:
-        """What was added since; never negative, though a child that ended may take its part along."""
+        """What was added since; never negative, although what a dead child had used may be missing."""
         cpu, run_delay = self.cpu - earlier.cpu, self.run_delay - earlier.run_delay
         return Cost(max(0.0, cpu), max(0.0, run_delay), self.rss)
 
@@ -34,9 +34,9 @@ class Cost:
 
 
 class Meter:
-    """What one process has used by itself: a system call, to be made before and after each of its jobs.
+    """What the main thread of one process has used, without its children (see `cost_below`).
 
-    Of its main thread, and without its children: see `cost_below`.
+    A reading is one system call, made before and after each job.
     """
 
     def __init__(self, pid: int) -> None:
@@ -46,7 +46,7 @@ class Meter:
             self._schedstat = -1
 
     def read(self) -> Cost:
-        """Without `rss`."""
+        """The cost so far, without `rss`."""
         try:
             cpu, run_delay, _ = os.pread(self._schedstat, 100, 0).split()
         except (OSError, ValueError):
@@ -68,7 +68,7 @@ def cost_below(pid: int) -> Cost:
 def cost_of(pid: int) -> Cost:
     """The cost of `pid` and all its living descendants."""
     process = Path("/proc") / str(pid)
-    # The command may hold spaces and brackets; the numbers begin behind its last bracket.
+    # The command may contain spaces and brackets; the numbers begin after its last bracket.
     fields = _read(process / "stat").rpartition(")")[2].split()
     if not fields:
         return Cost()

@@ -1,10 +1,10 @@
-"""The waiting room: who may wait for a worker, who is called next, and who waits in vain. Pure; takes `now`.
+"""The admission queue: which requests may wait for a worker, and which is served next. Pure; takes `now`.
 
-Bounded in time, not only in length: nobody is let in to wait longer than a third of his deadline, and who
-can no longer be served in time is sent away instead of run. Strict tiers, but a tier that had no turn for a
-while gets one; within a tier clients take fair turns (`fairness.py`).
+It is bounded in time, not only in length: no request is admitted that would wait longer than a third of its
+deadline, and one that can no longer be served in time is shed instead of run. Tiers are strict, but a tier
+without a turn for a while gets one; within a tier clients take fair turns (`fairness.py`).
 
-The caller asks `shed` after each `enter` and `call` for those who were sent away, and answers them.
+After each `enter` and `call` the caller asks `shed` for the tickets that were shed, and answers them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .fairness import FairQueue, Ticket
 
 __all__ = ["AdmissionQueue", "AdmissionStatistics", "Ticket"]
 
-MAX_WAIT = 10.0  # seconds that anybody may have to wait, however late his deadline
+MAX_WAIT = 10.0  # seconds that a request may have to wait, however late its deadline
 AGEING = 10.0  # seconds without a turn after which a lower tier gets one
 SAMPLES = 5  # service times below which only the length is bounded
 WINDOW = 64  # service times that the estimate looks back on
@@ -29,17 +29,17 @@ WINDOW = 64  # service times that the estimate looks back on
 
 @dataclass(frozen=True, slots=True)
 class AdmissionStatistics:
-    """What the room has seen; times in seconds, None where nothing is known yet.
+    """A snapshot of the queue; times in seconds, None where nothing is known yet.
 
     Attributes:
-        waiting: requests in the room; `tiers` says how many of each tier.
+        waiting: requests in the queue; `tiers` counts them by tier.
         places: QUEUE_MAX.
-        places_now: those who may wait at present service times, for a request with a late deadline.
+        places_now: places at present service times, for a request with a late deadline.
         mean, median: of the latest service times.
         expected_wait: of one more request of the last tier that waits.
-        longest_wait: so far, of those in the room.
-        entered, called, left: let in; sent to a worker; withdrawn by themselves.
-        refused: not let in. shed: sent away later, in vain. displaced: gave way to a fairer claim.
+        longest_wait: so far, of those in the queue.
+        entered, called, left: admitted; sent to a worker; withdrawn.
+        refused: not admitted. shed: refused later, after a wait. displaced: refused for a fairer claim.
     """
 
     waiting: int
@@ -61,13 +61,13 @@ class AdmissionStatistics:
 @dataclass(slots=True)
 class _Tier:
     queue: FairQueue = field(default_factory=FairQueue)
-    granted: float = -math.inf  # when it last had one
+    granted: float = -math.inf  # the time of its last turn
 
 
 class AdmissionQueue:
-    """Tickets on their way to a worker.
+    """The tickets that wait for a worker.
 
-    Worst case: `places` tickets wait beside those for whom a worker is free or on its way.
+    Worst case: `places` tickets wait, beside those for which a worker is free or booting.
 
     Args:
         places: how many may wait, whatever the service time.
@@ -95,17 +95,17 @@ class AdmissionQueue:
         return ticket in self._inside
 
     def enter(self, ticket: Ticket, now: float, *, workers: int, busy: int) -> None:
-        """Let `ticket` wait. Another may have to give way to it: see `shed`.
+        """Admit `ticket`. Another ticket may be displaced by it: see `shed`.
 
         Args:
-            workers: how many can be had, booted or not.
-            busy: how many of them have work.
+            workers: how many there can be, booted or not.
+            busy: how many of them run a job.
 
         Raises:
             QueueFull: every place is taken, or it could not be served before its deadline.
         """
         self._workers, self._busy = max(1, workers), busy
-        # Where a worker is free nobody is refused: an estimate may be wrong, and only work corrects it.
+        # Where a worker is free no ticket is refused: an estimate may be wrong, and only work corrects it.
         ticket.queued = self._ahead(ticket.tier) >= self._free()
         self._number += 1
         ticket.number, ticket.entered = self._number, now
@@ -119,16 +119,16 @@ class AdmissionQueue:
         self._entered += 1
 
     def leave(self, ticket: Ticket) -> None:
-        """Withdraw `ticket`; nothing happens where it does not wait any more."""
+        """Withdraw `ticket`, if it still waits."""
         if ticket in self._inside:
             self._take(ticket)
             self._left += 1
         self._sent_away = [(other, error) for other, error in self._sent_away if other is not ticket]
 
     def call(self, now: float) -> Ticket | None:
-        """The next to be served, taken out of the room; None where nobody waits.
+        """The next ticket, taken out of the queue; None where none waits.
 
-        Those whose turn comes too late are sent away on the way: see `shed`.
+        Tickets whose turn comes too late are shed: see `shed`.
         """
         while self._inside:
             tier = self._next_tier(now)
@@ -145,7 +145,7 @@ class AdmissionQueue:
         return None
 
     def shed(self, now: float) -> list[tuple[Ticket, ServiceError]]:
-        """Those who were sent away since the last time, and those who can no longer be served in time."""
+        """The tickets shed or displaced since the last call, and those that would now miss their deadline."""
         for ticket in [ticket for ticket in self._inside if self._hopeless(ticket, now, 0.0)]:
             self._send_away(ticket)
             self._shed += 1
@@ -153,7 +153,7 @@ class AdmissionQueue:
         return gone
 
     def finished(self, ticket: Ticket, now: float, *, service_time: float, cost: float) -> None:
-        """`ticket`'s work took `service_time` seconds on a worker and `cost` seconds of CPU."""
+        """Learn from the job of `ticket`: `service_time` seconds on a worker, `cost` seconds of CPU."""
         self._times.append(service_time)
         if len(self._times) >= SAMPLES:
             self._mean, self._median = max(fmean(self._times), 1e-3), median(self._times)
@@ -162,13 +162,13 @@ class AdmissionQueue:
             self._tiers[ticket.tier].queue.learn(ticket, service_time + cost)
 
     def position(self, ticket: Ticket) -> int:
-        """How many go before `ticket`, if nobody else comes. Raises ValueError where it does not wait."""
+        """How many go before `ticket`, if no other enters. Raises ValueError where it does not wait."""
         if ticket not in self._inside:
             raise ValueError("the ticket does not wait")
         return self._ahead(ticket.tier - 1) + self._tiers[ticket.tier].queue.rank(ticket)
 
     def expected_wait(self, place: Ticket | int, now: float) -> float:
-        """Seconds until a ticket, or one with `place` others before it, is called; 0 where S is unknown."""
+        """Seconds until a ticket, or one at `place`, is called; 0 while service times are unknown."""
         ahead = self.position(place) if isinstance(place, Ticket) else place
         if self._mean is None:
             return 0.0
@@ -196,7 +196,7 @@ class AdmissionQueue:
         return max(0, self._workers - self._busy)
 
     def _ahead(self, tier: int) -> int:
-        """Tickets of `tier` and better ones."""
+        """The number of tickets of `tier` and of better ones."""
         return sum(len(other.queue) for number, other in self._tiers.items() if number <= tier)
 
     def _places_in(self, wait: float) -> int:
@@ -206,7 +206,7 @@ class AdmissionQueue:
         return min(self._places, max(0, math.ceil(self._workers * wait / self._mean)))
 
     def _has_place(self, ticket: Ticket, now: float) -> bool:
-        """Whether `ticket`, just come in, may stay, perhaps at another's expense where that is fair."""
+        """Whether `ticket`, just entered, may stay; where that is fair, another ticket is displaced."""
         free = self._free()
         crowded = len(self) - free > self._places
         in_time = self._places_in(min((ticket.deadline - now) / 3, MAX_WAIT))
@@ -226,14 +226,14 @@ class AdmissionQueue:
         return self._tiers[max(behind)].queue.newest() if behind else None
 
     def _next_tier(self, now: float) -> _Tier:
-        """The best tier that waits, unless one had no turn for too long: then the one longest without."""
+        """The best tier that waits, or the one that has been passed over for AGEING seconds."""
         waiting = [self._tiers[number] for number in sorted(self._tiers) if len(self._tiers[number].queue)]
         since = [(max(tier.granted, tier.queue.oldest().entered), tier) for tier in waiting]
         passed_over, tier = min(since, key=lambda pair: pair[0])
         return tier if now - passed_over >= AGEING else waiting[0]
 
     def _hopeless(self, ticket: Ticket, now: float, wait: float) -> bool:
-        """Whether more than half of all jobs would take `ticket` past its deadline."""
+        """Whether a job of median length would end after the deadline of `ticket`."""
         return self._mean is not None and ticket.queued and now + wait + self._median > ticket.deadline
 
     def _send_away(self, ticket: Ticket) -> None:

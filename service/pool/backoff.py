@@ -1,16 +1,16 @@
-"""How long to wait after a failure before trying again. Pure; takes `now`."""
+"""Exponential backoff: the wait after a failure before the next attempt. Pure; takes `now`."""
 
 from __future__ import annotations
 
 from collections import deque
 
-FIRST = 0.5  # seconds; doubled by each further failure
+FIRST = 0.5  # seconds; doubled after each further failure
 LONGEST = 30.0  # seconds
-MANY, WINDOW = 3, 10.0  # failures within so many seconds that are more than bad luck
+MANY, WINDOW = 3, 10.0  # so many failures within so many seconds mean degraded
 
 
 class Backoff:
-    """Waits of 0.5, 1, 2 … 30 seconds. It slows down for ever but never gives up; one success forgets all."""
+    """Waits of 0.5, 1, 2 … 30 seconds. It never gives up; one success resets it."""
 
     def __init__(self) -> None:
         self._delay = 0.0
@@ -19,9 +19,9 @@ class Backoff:
         self._many = False
 
     def failed(self, now: float, began: float) -> float:
-        """Note that the attempt which `began` then has failed now; returns the seconds to wait.
+        """Note that the attempt that `began` then has failed now; returns the seconds to wait.
 
-        Attempts that were under way together fail together: they lengthen the wait once.
+        Attempts that ran at the same time count as one failure.
         """
         if began >= self._failed_at:
             self._delay = min(max(FIRST, self._delay * 2), LONGEST)
@@ -40,5 +40,5 @@ class Backoff:
         return max(0.0, self._failed_at + self._delay - now)
 
     def degraded(self, now: float) -> bool:
-        """Whether attempts fail one after the other, up to the present."""
+        """Whether attempts keep failing."""
         return self._many and now <= self._failed_at + self._delay + WINDOW

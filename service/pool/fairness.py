@@ -4,7 +4,7 @@ Each client has a tag, the cost it has been charged so far divided by its share;
 tag goes next. With equal costs that is round robin; a client whose jobs cost twice as much gets half the
 turns. A client that had nothing waiting starts at the present virtual time, so idling earns no credit.
 The scheme is start-time fair queueing (Goyal, Vin and Cheng, 1996). It was chosen over deficit round
-robin, its approximation, because the order of those who wait can be read off the tags, and so told to them.
+robin, its approximation, because the tags give each ticket its position in the queue.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-REMEMBERED = 1024  # clients whose cost is kept while nothing of theirs waits
+REMEMBERED = 1024  # clients without tickets whose cost is remembered
 _BLEND = 0.25  # weight of a client's newest job in its expected cost
 
 
@@ -21,14 +21,14 @@ class Ticket:
     """One waiting request.
 
     Attributes:
-        client: who asks: a key's name or an address.
+        client: the name of its key, or its address.
         tier: 0 is served first.
-        deadline: the latest moment, on the room's clock, at which an answer is of use.
-        site: which its job asks; for people to see.
+        deadline: the latest time, on the clock of `now`, at which an answer is of use.
+        site: the site of its job; for statistics only.
         share: the client's weight against others of its tier; 2.0 gets twice the turns of 1.0.
-        entered: when it entered; set by the room.
-        queued: whether every worker was taken when it entered; set by the room.
-        number: its place in the order of arrival; set by the room.
+        entered: when it entered; set by the admission queue.
+        queued: whether every worker was taken when it entered; set by the admission queue.
+        number: its place in the order of arrival; set by the admission queue.
         charge: what its client was charged for its turn, in seconds; set by the queue, settled by `learn`.
     """
 
@@ -51,7 +51,7 @@ class _Client:
     tickets: deque[Ticket] = field(default_factory=deque)
 
     def held(self) -> float:
-        """What it takes of the room, in places per share."""
+        """The places that its tickets take, divided by its share."""
         return len(self.tickets) / self.share
 
     def before(self, tag: float, number: int) -> int:
@@ -64,7 +64,7 @@ class _Client:
 
 
 class FairQueue:
-    """The tickets of one tier. The room bounds its length."""
+    """The tickets of one tier. The admission queue bounds its length."""
 
     def __init__(self) -> None:
         self._clients: dict[str, _Client] = {}  # in order of last arrival
@@ -88,11 +88,11 @@ class FairQueue:
             self._forget()
 
     def peek(self) -> Ticket:
-        """The ticket whose turn is next. Raises ValueError where nobody waits."""
+        """The ticket whose turn is next. Raises ValueError where none waits."""
         return min(self._waiting(), key=lambda client: (client.tag, client.tickets[0].number)).tickets[0]
 
     def pop(self) -> Ticket:
-        """Take out the next ticket and charge its client. Raises ValueError where nobody waits."""
+        """Take out the next ticket and charge its client. Raises ValueError where none waits."""
         ticket = self.peek()
         client = self._clients[ticket.client]
         self._clock = max(self._clock, client.tag)
@@ -107,7 +107,7 @@ class FairQueue:
         self._length -= 1
 
     def learn(self, ticket: Ticket, cost: float) -> None:
-        """`ticket`'s job cost `cost` seconds: settle the charge, and expect the like of its client."""
+        """The job of `ticket` cost `cost` seconds: settle the charge, and update its client's cost."""
         self._cost += _BLEND * (cost - self._cost)
         client = self._clients.get(ticket.client)
         if client is not None:
@@ -116,7 +116,7 @@ class FairQueue:
         ticket.charge = cost
 
     def rank(self, ticket: Ticket) -> int:
-        """How many go before `ticket`, as costs are expected now and if nobody else comes.
+        """How many go before `ticket`, at the costs expected now and if no other ticket enters.
 
         Raises ValueError where it does not wait here.
         """
@@ -127,18 +127,18 @@ class FairQueue:
         return granted + sum(client.before(tag, ticket.number) for client in others)
 
     def oldest(self) -> Ticket:
-        """The one who waits longest. Raises ValueError where nobody waits."""
+        """The ticket that has waited longest. Raises ValueError where none waits."""
         return min((client.tickets[0] for client in self._waiting()), key=lambda ticket: ticket.number)
 
     def newest(self) -> Ticket:
-        """The latest to arrive. Raises ValueError where nobody waits."""
+        """The latest ticket. Raises ValueError where none waits."""
         return max((client.tickets[-1] for client in self._waiting()), key=lambda ticket: ticket.number)
 
     def victim_for(self, newcomer: Ticket) -> Ticket | None:
-        """The ticket that should give way to `newcomer`, who just came in; None where none should.
+        """The ticket to displace for `newcomer`, which has just entered; None where that would not be fair.
 
-        It is the newest of the client that takes most places per share, if that is more than what the
-        newcomer's client takes; so places end up divided by share, and one client alone may have all.
+        It is the newest ticket of the client that takes the most places per share, if that is more than the
+        newcomer's client takes. So places end up divided by share, and a single client may have all.
         """
         own = self._clients[newcomer.client]
         greediest = max(self._waiting(), key=_Client.held)
@@ -148,7 +148,7 @@ class FairQueue:
         return [client for client in self._clients.values() if client.tickets]
 
     def _forget(self) -> None:
-        """Drop the client that has been away longest; those who wait stay, and the room bounds them."""
+        """Forget the client that has been away longest; those with waiting tickets stay."""
         idle = next((name for name, client in self._clients.items() if not client.tickets), None)
         if idle is not None:
             del self._clients[idle]

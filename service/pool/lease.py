@@ -15,11 +15,11 @@ from .admission import Ticket
 from .process import ResultTooLarge, WorkerDied
 from .worker import Reason, Worker
 
-DEATHS = 2  # workers that a job may cost
+DEATHS = 2  # workers that a job may kill
 
 
 class Lessor(Protocol):
-    """What a lease asks of the pool that granted it."""
+    """What a lease needs of the pool that grants it."""
 
     async def exchange_worker(self, lease: Lease, *, fresh: bool) -> Worker: ...
 
@@ -35,14 +35,14 @@ class Lessor(Protocol):
 
 
 class Lease:
-    """The right to run a job on a worker of the pool, for as long as the request needs it.
+    """The right of a request to run its job on a worker of the pool.
 
     Attributes:
-        position: how many were to go before it when it entered the queue.
-        expected_wait: seconds, as estimated then.
+        position: in the queue, when it entered.
+        expected_wait: in seconds, as estimated then.
         waited: seconds in the queue.
-        interrupted: what the running job had cost when it was cancelled; None where none was.
-        deaths: workers that died of its job.
+        interrupted: what the job had cost when it was cancelled; None where it was not.
+        deaths: workers that its job has killed.
     """
 
     def __init__(self, pool: Lessor, ticket: Ticket) -> None:
@@ -58,10 +58,10 @@ class Lease:
         self._refusal: ServiceError | None = None
 
     async def run(self, job: Job, timeout: float) -> Outcome:
-        """What became of `job` within `timeout` seconds; the caller sets the real deadline.
+        """The outcome of `job`. The worker is told the `timeout` (seconds); the caller sets the real deadline.
 
-        A job whose worker dies is tried once more, on a fresh one; where it died with its template, that is
-        no fault of the job's and does not count. Cancelled, it returns when the worker is killed and reaped.
+        A job whose worker dies is retried once on a fresh worker; a death together with the template does not
+        count. After a cancellation it returns when the worker is killed and reaped.
 
         Raises:
             ShuttingDown: a fresh worker is needed, and the pool is closed.
@@ -76,7 +76,7 @@ class Lease:
         return outcome
 
     async def _attempt(self, job: Job, deadline: float) -> Outcome | None:
-        """One try; None where the worker died of it."""
+        """One run; None where the worker died of it."""
         worker = await self._pool.exchange_worker(self, fresh=job.cookies is not None)
         began, before = trio.current_time(), worker.process.cost()
         worker.tasks += 1
@@ -101,7 +101,7 @@ class Lease:
             raise
         finally:
             seconds = trio.current_time() - began
-            # Now: of a dead process nothing can be read. One that has answered has no children left.
+            # Read now, before the process is dead. One that has answered has no children left.
             cost = worker.process.cost(below=outcome is None) - before
             self._pool.learn(self, outcome.usage if outcome is not None else Usage(), cost, seconds)
             if reason is None:
@@ -119,25 +119,25 @@ class Lease:
 
     @property
     def held(self) -> Worker:
-        """The worker, which has to be there."""
+        """The worker, which must have been granted."""
         assert self.worker is not None
         return self.worker
 
     async def granted(self) -> None:
-        """Return when a worker is granted. Raises the ServiceError with which the lease was refused."""
+        """Return when a worker is granted. Raises the ServiceError of a refusal."""
         await self._granted.wait()
         self._granted = trio.Event()
         if self._refusal is not None:
             raise self._refusal
 
     def grant(self, worker: Worker) -> None:
-        """Hold `worker` from now on."""
+        """Grant `worker` to the lease."""
         worker.ticket = self.ticket
         worker.watch.deadline = math.inf
         self.worker = worker
         self._granted.set()
 
     def refuse(self, error: ServiceError) -> None:
-        """No worker will be granted."""
+        """Refuse the lease."""
         self._refusal = error
         self._granted.set()

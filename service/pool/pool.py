@@ -1,9 +1,9 @@
-"""The pool: who runs next, on which worker, and how many workers there are.
+"""The pool: which job runs next, on which worker, and how many workers there are.
 
-A capacity limiter with a token for each worker governs how many jobs run; the waiting room says who is next.
-Every change of either ends in one synchronous step, `_advance`, so a worker that becomes free is in the next
-request's hands within the same tick. MAX_WORKERS long-lived tasks, the slots, boot the workers, watch them,
-end them and reap them; nobody else does.
+A capacity limiter with a token for each worker bounds how many jobs run; the admission queue orders them.
+Every change of either ends in one synchronous step, `_advance`, so a worker that becomes free goes to the
+next request in the same tick. MAX_WORKERS long-lived tasks, the slots, boot workers, watch them, end them and
+reap them; nothing else does.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from .worker import Reason, Worker
 
 __all__ = ["Lease", "Pool", "PoolStatistics", "WorkerStatistics"]
 
-BOOT = 10.0  # seconds in which a worker has to say READY
+BOOT = 10.0  # seconds in which a worker must say READY
 GRACE = 2.0  # seconds between TERM and KILL
 
 
@@ -40,8 +40,8 @@ class Pool:
     """MIN_WORKERS to MAX_WORKERS workers, and the requests that wait for them.
 
     Args:
-        scaler: decides on the number of workers; None: one made of the settings and the machine.
-        boot, grace: seconds to say READY, and between TERM and KILL.
+        scaler: decides the number of workers; None: one for the settings and the machine.
+        boot, grace: seconds until READY, and between TERM and KILL.
         draw: numbers from 0 to 1, for jitter.
     """
 
@@ -68,28 +68,28 @@ class Pool:
         self._spawner = Spawner(template, bus, tasks=config.max_tasks_per_worker, patience=boot, draw=draw)
         self._floor = trio.Event()
 
-        self._waiting: dict[Ticket, Lease] = {}  # bounded by the room
+        self._waiting: dict[Ticket, Lease] = {}  # bounded by the admission queue
         self._replacing: deque[Lease] = (
             deque()
-        )  # wait for a fresh worker, before all others; at most MAX_WORKERS
+        )  # leases that need a fresh worker; they go first; at most MAX_WORKERS
         self._workers: list[Worker] = []  # from READY until reaped
-        self._idle: list[Worker] = []  # the warmest last
+        self._idle: list[Worker] = []  # the most recently used last
         self._vacant_slots: deque[trio.Event] = deque()  # slots without a worker, parked
-        self._booting = 0  # slots that were told to boot and have not done so yet
+        self._booting = 0  # slots that are booting a worker
 
         self._total = self._completed = self._failed = self._retried = 0
         self._created = self._destroyed = self._peak = 0
 
-    # What requests use.
+    # For requests.
 
     @asynccontextmanager
     async def acquire(
         self, ticket: Ticket, waits: Callable[[Lease], None] | None = None
     ) -> AsyncIterator[Lease]:
-        """A lease, once it is `ticket`'s turn; `waits` is told where that is not at once.
+        """A lease, as soon as it is the turn of `ticket`; `waits` is called where that is not at once.
 
         Raises:
-            QueueFull: there is no room to wait, or it would be in vain.
+            QueueFull: the queue is full, or the wait would exceed the deadline.
             ShuttingDown: the pool is closed, or was while the ticket waited.
         """
         if self._closed:
@@ -112,13 +112,13 @@ class Pool:
             self._end(lease)
 
     def close(self) -> None:
-        """Take no more work: who waits is refused at once, who runs goes on, who dies is not replaced."""
+        """Take no more work: refuse what waits, let jobs run on, replace no worker."""
         self._closed = True
         for lease in [*self._waiting.values(), *self._replacing]:
             lease.refuse(ShuttingDown())
 
     def skip_grace(self) -> None:
-        """From now on kill at once: no grace for anybody, those included who are being ended already."""
+        """From now on kill workers without a grace, those included that are being ended already."""
         self._grace = 0.0
         for worker in self._workers:
             worker.process.skip_grace()
@@ -153,10 +153,10 @@ class Pool:
             runtime=warm.runtime if warm else None,
         )
 
-    # What leases use.
+    # For leases.
 
     async def exchange_worker(self, lease: Lease, *, fresh: bool) -> Worker:
-        """The worker that `lease` holds, or another: where that is gone, or is used and has to be `fresh`.
+        """The worker of `lease`, or another: where that one is gone, or is used and must be `fresh`.
 
         Raises:
             ShuttingDown: another is needed, and the pool is closed.
@@ -169,7 +169,7 @@ class Pool:
                 self._release(worker)
                 self._grant(lease, other)
                 self._make_idle(worker)
-                await lease.granted()  # it has come; left as it is, it would be taken for that of a retry
+                await lease.granted()  # else a retry would take this grant for its own
                 return lease.held
             self.retire(worker, Reason.COOKIES)
         if worker is not None:
@@ -183,7 +183,7 @@ class Pool:
         return lease.held
 
     def release(self, lease: Lease) -> None:
-        """`lease` needs its worker no more, and it is as good as before."""
+        """Take back the worker of `lease`, which is fit for the next job."""
         worker = lease.held
         lease.worker = None
         self._release(worker)
@@ -199,7 +199,7 @@ class Pool:
         self._advance()
 
     def retire(self, worker: Worker, reason: Reason) -> None:
-        """Take `worker` out of service; its slot ends it. The capacity it holds is free once it is reaped."""
+        """Take `worker` out of service; its slot ends it. Its capacity is free once it is reaped."""
         worker.reason = reason
         if worker in self._idle:
             self._idle.remove(worker)
@@ -208,19 +208,19 @@ class Pool:
         worker.watch.cancel()
 
     def retries(self) -> bool:
-        """Whether a job whose worker died may be tried again; if so, it is counted."""
+        """Whether a job whose worker died may be retried; if so, the retry is counted."""
         self._retried += not self._closed
         return not self._closed
 
     def count(self, outcome: Outcome) -> None:
-        """A job has ended."""
+        """Count a job that has ended."""
         if isinstance(outcome, Success):
             self._completed += 1
         else:
             self._failed += 1
 
     def learn(self, lease: Lease, usage: Usage, cost: Cost, seconds: float) -> None:
-        """What a job that took up a worker for so long, however it ended, says about those to come."""
+        """Learn from a job, however it ended, for admission and scaling."""
         now = trio.current_time()
         cpu = max(usage.cpu, cost.cpu)
         self._admission.finished(lease.ticket, now, service_time=seconds, cost=cpu)
@@ -229,9 +229,9 @@ class Pool:
     # The slots.
 
     async def run_slot(self, index: int) -> None:
-        """Slot `index`, for ever: boot a worker when one is wanted, watch it, end it, reap it.
+        """Slot `index`: boot a worker when one is wanted, watch it, end it, reap it; and so on.
 
-        Cancelled, it leaves no process behind.
+        A cancelled slot leaves no process behind.
         """
         assert index in self.slots
         while True:
@@ -244,7 +244,7 @@ class Pool:
                 worker = await self._keep(worker)
 
     async def _boot(self) -> Worker | None:
-        """A worker in service, or None where it is no longer wanted."""
+        """A new worker in service, or None where it is no longer wanted."""
         worker = None
         while worker is None and self._in_service() + self._booting <= self._wanted():
             await self._spawner.pause()
@@ -255,14 +255,14 @@ class Pool:
         return worker
 
     async def _keep(self, worker: Worker) -> Worker | None:
-        """`worker`'s service and its end; the one that replaces it, where that came first."""
+        """Watch and end `worker`; returns its replacement, where that is already booted."""
         replacement = None
         try:
             await self._watch(worker)
             while worker.reason is Reason.RECYCLED and replacement is None:
                 replacement = await self._spawner.attempt()
                 self._booting -= 1
-                if replacement is None:  # then it serves on; after its next job this is tried again
+                if replacement is None:  # then it serves on, and is replaced after its next job
                     worker.reason = None
                     self._make_idle(worker)
                     self._advance()
@@ -278,23 +278,23 @@ class Pool:
         return replacement
 
     async def _watch(self, worker: Worker) -> None:
-        """Return when `worker` is out of service: dismissed, dead, or idle for too long."""
+        """Return when `worker` is out of service: retired, dead, or idle for too long."""
         while worker.reason is None:
             rest = self._config.worker_idle if worker.ticket is None else math.inf
             worker.watch = trio.CancelScope(deadline=trio.current_time() + rest)
             with worker.watch:
                 await worker.process.wait()
                 if worker.ticket is not None:
-                    await trio.sleep_forever()  # until its lease has read what it left, and retires it
+                    await trio.sleep_forever()  # until its lease has read what is left, and retires it
                 self.retire(worker, Reason.DIED)
-            # Where a lease took it in the very tick in which its idle time ended, the lease wins.
+            # A lease that took it in the tick in which its idle time ended wins.
             if worker.reason is None and worker.ticket is None and self._in_service() > self._wanted():
                 self.retire(worker, Reason.IDLE)
 
-    # The bookkeeping, all of it synchronous.
+    # Bookkeeping, all of it synchronous.
 
     def _advance(self) -> None:
-        """Give idle workers to those whose turn it is; then see to it that there are enough workers."""
+        """Grant idle workers to the next tickets, answer the shed ones, and boot missing workers."""
         now = trio.current_time()
         while self._replacing and (worker := self._find_idle(fresh=True)):
             self._grant(self._replacing.popleft(), worker)
@@ -310,7 +310,7 @@ class Pool:
             missing -= 1
 
     def _find_idle(self, *, fresh: bool = False) -> Worker | None:
-        """The warmest idle worker, an unused one if `fresh`. Those that are not fit any more have to go."""
+        """The most recently used idle worker, an unused one if `fresh`. Unhealthy ones are retired."""
         for worker in reversed(self._idle.copy()):
             if fresh and not worker.fresh:
                 continue
@@ -325,7 +325,7 @@ class Pool:
             return 0
         busy = self._busy()
         target = self._scaler.step(trio.current_time(), Load(queued=len(self._admission), busy=busy))
-        # Used workers that idle are of no help to a lease that needs a fresh one.
+        # Idle used workers are of no use to a lease that needs a fresh one.
         return max(target, busy + len(self._idle)) if self._replacing else target
 
     def _in_service(self) -> int:
@@ -335,7 +335,7 @@ class Pool:
         return self._limiter.borrowed_tokens + len(self._replacing)
 
     def _add(self, worker: Worker) -> None:
-        """A new worker is ready."""
+        """Put a new worker into service."""
         self._workers.append(worker)
         self._limiter.total_tokens = len(self._workers)
         self._scaler.step(trio.current_time(), Booted(worker.ready - worker.process.born))
@@ -347,24 +347,24 @@ class Pool:
         self._advance()
 
     def _grant(self, lease: Lease, worker: Worker) -> None:
-        """It is `lease`'s turn, on `worker`, which idles."""
+        """Grant `worker`, which is idle, to `lease`."""
         self._idle.remove(worker)
         self._limiter.acquire_on_behalf_of_nowait(lease.ticket)
         lease.grant(worker)
 
     def _release(self, worker: Worker) -> None:
-        """Free the capacity that `worker` holds."""
+        """Free the capacity of `worker`."""
         if worker.ticket is not None:
             self._limiter.release_on_behalf_of(worker.ticket)
             worker.ticket = None
 
     def _make_idle(self, worker: Worker) -> None:
-        """`worker` idles."""
+        """Make `worker` available."""
         worker.watch.deadline = trio.current_time() + self._config.worker_idle
         self._idle.append(worker)
 
     def _end(self, lease: Lease) -> None:
-        """The request behind `lease` has ended, whatever it was doing."""
+        """Clean up after the request of `lease`, in whatever state it ended."""
         if self._waiting.pop(lease.ticket, None):
             self._admission.leave(lease.ticket)
         if lease in self._replacing:
@@ -375,7 +375,7 @@ class Pool:
             self._advance()
 
     def _remove(self, worker: Worker) -> None:
-        """`worker` is reaped."""
+        """Forget `worker`, which is reaped."""
         assert worker.reason is not None
         if worker in self._idle:
             self._idle.remove(worker)
@@ -387,7 +387,7 @@ class Pool:
         worker.gone.set()
 
     def _describe(self, now: float) -> list[WorkerStatistics]:
-        """A line for each process."""
+        """The statistics of each process."""
         lines = [
             WorkerStatistics(process.pid, "booting", 0, now - process.born, process.rss(now))
             for process in self._spawner.starting

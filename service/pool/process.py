@@ -1,4 +1,4 @@
-"""One worker process as the server sees it: say hello, run a job, watch it, end it."""
+"""One worker process as the server sees it: wait for READY, run jobs, watch it, end it."""
 
 from __future__ import annotations
 
@@ -24,32 +24,32 @@ from ..wire import (
 )
 from .accounting import Cost, Meter, cost_below, cost_of
 
-AHEAD = 512  # bytes to ask for at first; the header, and mostly the head, come along in one piece
+AHEAD = 512  # bytes of the first read, which mostly returns header and head in one piece
 CHUNK = 1 << 20
-RSS_AGE = 1.0  # seconds; reading /proc for ten workers takes longer than all else that /health says
-KILL_PATIENCE = 5.0  # seconds that a killed process may take to end; only a hung disk makes it take any
+RSS_AGE = 1.0  # seconds; reading /proc for ten workers takes longer than the rest of /health
+KILL_PATIENCE = 5.0  # seconds in which a killed process must end; only a hung disk delays it
 
 
 class WorkerDied(Exception):
-    """The worker ended, or closed its socket, before it had answered."""
+    """The worker ended, or closed its socket, before it answered."""
 
 
 class ResultTooLarge(ProtocolError):
-    """The worker announced a result over the bound; not a byte of it was read."""
+    """The worker announced a result over the bound; none of it was read."""
 
 
 class Process:
     """A worker that the template has forked.
 
-    Whoever holds it must see to it that `end` runs to its end, once. `ready` and `run` are for one task at a
-    time, `wait` and `end` too, and the two sides may be different tasks.
+    Its owner must let `end` run to completion, once. `ready` and `run` are for one task at a time, `wait` and
+    `end` too, and the two may be different tasks.
 
     Args:
-        pidfd: refers to the process whatever becomes of its number; closed by `end`.
-        server: this side's end of the worker's socket; closed by `end`.
-        born: when it was asked for, on Trio's clock.
+        pidfd: refers to the process even if its pid is reused; closed by `end`.
+        server: the server's end of the worker's socket; closed by `end`.
+        born: when it was requested, on Trio's clock.
         max_result: bytes that one result may have.
-        reap: has the template collect the dead process; gives its exit status, None where nobody knows it.
+        reap: makes the template reap the dead process; returns its exit status, None where it is unknown.
     """
 
     def __init__(
@@ -80,21 +80,21 @@ class Process:
 
         Raises:
             WorkerDied: it ended instead.
-            ProtocolError: it said something else.
+            ProtocolError: its first message is not READY.
         """
         head, _ = await self._frame(max_body=0)
         if decode_ready(head).pid != self.pid:
             raise ProtocolError("the worker is not who it says")
 
     async def run(self, job: Job, timeout: float) -> Outcome:
-        """Have the worker do `job`, in about `timeout` seconds; the caller sets the real deadline.
+        """Let the worker run `job`, in about `timeout` seconds; the caller sets the real deadline.
 
-        After any exception the worker is not to be used again.
+        After an exception the worker must not be used again.
 
         Raises:
             WorkerDied: it ended without a whole answer.
             ResultTooLarge: its answer is over the bound.
-            ProtocolError: its answer is not one.
+            ProtocolError: its answer is malformed.
         """
         try:
             await self._stream.send_all(encode_job(job, timeout))
@@ -103,7 +103,7 @@ class Process:
         return decode_outcome(*await self._frame(self._max_result))
 
     def healthy(self) -> bool:
-        """Whether an idle worker is still there and silent, as far as can be seen without waiting."""
+        """Whether an idle worker is alive and silent, as far as can be seen without waiting."""
         if self.ended:
             return False
         try:
@@ -112,38 +112,38 @@ class Process:
             return True
         except OSError:
             return False
-        return False  # the end of file, or bytes that nobody asked for
+        return False  # end of file, or unexpected bytes
 
     def cost(self, *, below: bool = False) -> Cost:
-        """What it has used so far; with what its living children have, if `below`."""
+        """What it has used so far, and if `below` also its living children."""
         own = self._meter.read()
         return own + cost_below(self.pid) if below else own
 
     def rss(self, now: float) -> int:
-        """Bytes resident with its children's, as they were at most RSS_AGE seconds before `now`."""
+        """Resident bytes of it and its children, at most RSS_AGE seconds old."""
         if now >= self._rss_until:
             self._rss, self._rss_until = cost_of(self.pid).rss, now + RSS_AGE
         return self._rss
 
     async def wait(self) -> None:
-        """Return when the process has ended. What it had written can still be read, and then ends."""
+        """Return when the process has ended. What it has written can still be read, up to end of file."""
         await trio.lowlevel.wait_readable(self._pidfd)
         self.ended = True
-        # A child that it left behind may hold the other end open; nobody shall wait for that.
+        # A child that it left behind may hold the other end open; do not wait for that.
         with contextlib.suppress(OSError):
             self._server.shutdown(socket.SHUT_RD)
 
     async def end(self, grace: float) -> int | None:
         """TERM to the process group, `grace` seconds, KILL, reap. Returns the exit status, if known.
 
-        To be called shielded: takes at most `grace` + KILL_PATIENCE + the template's time to answer.
+        Call it shielded: it takes at most `grace` + KILL_PATIENCE + the template's time to answer.
         """
         if not self.ended:
             self._signal(signal.SIGTERM)
             self._grace.deadline = min(self._grace.deadline, trio.current_time() + grace)
             with self._grace:
                 await self.wait()
-        self._signal(signal.SIGKILL)  # also to those of the group who outlived their leader
+        self._signal(signal.SIGKILL)  # also to members of the group that outlived their leader
         with trio.move_on_after(KILL_PATIENCE):
             await self.wait()
         status = await self._reap(self.pid)
@@ -153,17 +153,17 @@ class Process:
         return status
 
     def skip_grace(self) -> None:
-        """Give it no more grace, now or later."""
+        """Kill it without a grace, now or later."""
         self._grace.cancel()
 
     def _signal(self, number: int) -> None:
-        # The group's id cannot mean anybody else: the leader is not reaped yet. Only where the template is
-        # gone, and its children with it, the number is free; it would have to come round within a moment.
+        # The group's id cannot be reused: the leader is not reaped yet. Only where the template and its
+        # children are gone is the number free, and a reuse within that moment is not to be expected.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, number)
 
     async def _frame(self, max_body: int) -> tuple[bytes, bytes]:
-        """Head and body of the next frame, the only one that there may be."""
+        """Head and body of the next frame, after which nothing may follow."""
         data = await self._more(b"", HEADER.size)
         head, body = lengths(data[: HEADER.size], max_head=MAX_HEAD, max_body=0xFFFFFFFF)
         if body > max_body:
@@ -175,7 +175,7 @@ class Process:
         return data[HEADER.size : start], data[start:]
 
     async def _more(self, data: bytes, size: int) -> bytes:
-        """`data` and what follows, until there are `size` bytes; at most AHEAD where these are fewer."""
+        """`data` and what follows, up to `size` bytes, or up to AHEAD where these are fewer."""
         chunks, missing = [data], size - len(data)
         while missing > 0:
             try:

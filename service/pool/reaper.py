@@ -1,4 +1,4 @@
-"""The duty of process 1: collect the orphans that the kernel hands over, and nobody else's children."""
+"""The duty of process 1: reap the orphans that it inherits, and no other children."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import trio
 
 
 async def reap_orphans(spared: Callable[[], Collection[int]] = tuple) -> None:
-    """Reap what this process inherits, for ever; only of use to process 1, and to a child subreaper.
+    """Reap inherited processes until cancelled; of use to process 1 and to a child subreaper.
 
     Args:
-        spared: children in sessions of their own that somebody waits for.
+        spared: children in sessions of their own that other tasks wait for.
     """
     with trio.open_signal_receiver(signal.SIGCHLD) as signals:
         while True:
@@ -26,9 +26,9 @@ async def reap_orphans(spared: Callable[[], Collection[int]] = tuple) -> None:
 def reap(spared: Collection[int] = ()) -> list[int]:
     """Reap every dead child that was inherited; returns their pids.
 
-    A child in this process's own session was started here, and whoever started it waits for it. What is
-    inherited comes from a worker or from another container command, each in a session of its own. A wait for
-    any child whatsoever, as in waitpid(-1), could not tell them apart before it is too late.
+    A child in this process's own session was started here, and its starter waits for it. Inherited ones come
+    from a worker or from another command in the container, each in a session of its own. A
+    waitpid(-1) would take both.
     """
     here = os.getsid(0)
     reaped = []
@@ -41,7 +41,7 @@ def reap(spared: Collection[int] = ()) -> list[int]:
 
 
 def _dead_children() -> Iterator[tuple[int, int]]:
-    """The zombies among our children: pid and session."""
+    """The zombies among the children of this process: pid and session."""
     me = os.getpid()
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():

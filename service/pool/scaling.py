@@ -1,9 +1,9 @@
 """How many workers there should be. Pure: `step(now, event) → target`.
 
-Demand is met at once, up to the knee: the number of workers beyond which they only wait for each other's
-CPU time. It is measured from the work itself. Tasks that spend half their time waiting for a site keep two
-workers per core busy; the time they spend waiting for a core is counted out, so an overloaded machine does
-not look like a slow site.
+Demand is met at once, up to the knee: the number of workers beyond which they only compete for the CPU. The
+knee is measured from finished tasks. Tasks that spend half their time waiting for a site keep two workers per
+core busy; the time that they wait for a core is left out, so an overloaded machine does not look like a slow
+site.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ SAMPLES = 10  # finished tasks before the knee is believed
 SLOW_BOOT = 1.0  # seconds
 _DECAY = 0.97  # of all sums, per finished task
 _MEMORY = 60.0  # seconds over which the arrival rate is averaged
-_STICK = 0.65  # the knee moves only when the measured value is further away, so that it does not flap
+_STICK = 0.65  # hysteresis: the knee moves only when the measured value is further away
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What the pool sees: requests that wait, workers that are busy."""
+    """The load of the pool: requests that wait, workers that are busy."""
 
     queued: int
     busy: int
@@ -28,7 +28,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """A request came, whether or not it had to wait."""
+    """A request arrived, whether or not it has to wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Finished:
         cpu: CPU time of the worker's process tree.
         wall: from the job's start to its end in the worker.
         run_delay: time its processes were ready to run but had no core.
-        residence: how long it held the worker, everything included.
+        residence: how long it held the worker in all.
     """
 
     cpu: float
@@ -50,14 +50,14 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Booted:
-    """A worker was ready `seconds` after it was asked for."""
+    """A worker was ready `seconds` after it was requested."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the surroundings allow; None where they set no limit.
+    """The limits of the environment; None where there is none.
 
     Attributes:
         cores: that the service may use, perhaps a fraction.
@@ -75,10 +75,10 @@ Event = Load | Arrived | Finished | Booted | Limits
 
 @dataclass(frozen=True, slots=True)
 class ScalerStatistics:
-    """All that the scaler goes by, and its conclusion in one sentence.
+    """The inputs of the scaler, and its decision in one sentence.
 
     Attributes:
-        target: workers wanted now. limit: workers that may ever be had at present. Both in [floor, ceiling].
+        target: workers wanted now. limit: the most workers at present. Both in [floor, ceiling].
         reason: the target and what decided it, for people.
         queued, busy: the latest load.
         arrival_rate: requests per second. residence: seconds, None until a task has finished.
@@ -113,7 +113,7 @@ class ScalerStatistics:
 def memory_cap(limit: int, per_worker: int, reserved: int = 0) -> int:
     """How many workers of `per_worker` bytes fit into `limit` bytes, `reserved` of them kept for others.
 
-    At least 1: with less there is no service.
+    At least 1: without a worker there is no service.
     """
     return max(1, (limit - reserved) // max(1, per_worker))
 
@@ -152,7 +152,7 @@ class Scaler:
 
     @property
     def limit(self) -> int:
-        """The workers that may be had at present; what admission should count on."""
+        """The most workers at present, which admission counts on."""
         return self._limit()[0]
 
     def step(self, now: float, event: Event) -> int:
@@ -195,7 +195,7 @@ class Scaler:
         )
 
     def _learn(self, task: Finished) -> None:
-        """Decayed sums, so that the newest 33 or so tasks decide."""
+        """Update the decayed sums, in which the newest 33 or so tasks decide."""
         # Threads wait for cores side by side, so their delays may add up to more than the wall time.
         occupied = max(task.wall - task.run_delay, min(task.cpu, task.wall))
         self._weight = self._weight * _DECAY + 1
@@ -217,7 +217,7 @@ class Scaler:
         return self._rate * math.exp((self._rate_at - now) / _MEMORY)
 
     def _demand(self) -> int:
-        """One for each request, less the tasks that will have ended before another worker is up."""
+        """One worker per request, less the tasks that will end before another worker is up."""
         queued, busy = self._load.queued, self._load.busy
         residence = self._mean_residence()
         ending = busy * min(1.0, 0.5 * self._boot_time / residence) if residence else 0.0
@@ -233,7 +233,7 @@ class Scaler:
         return math.ceil(offered + math.sqrt(offered) * min(1.0, self._boot_time / SLOW_BOOT))
 
     def _limit(self) -> tuple[int, str]:
-        """The tightest limit, and what sets it. The floor is the operator's word and always stands."""
+        """The tightest limit, and what sets it. The operator's floor always holds."""
         limits = [(self._ceiling, "MAX_WORKERS is the limit")]
         if not self._fixed:
             if self._knee is not None:

@@ -1,4 +1,4 @@
-"""Starting workers: fork, wait for READY, give up on one that does not answer, back off after failures."""
+"""Starting workers: fork, wait for READY within a time limit, back off after failures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .process import Process, WorkerDied
 from .template import ForkFailed, Template
 from .worker import Worker
 
-JITTER = 0.15  # of MAX_TASKS_PER_WORKER, so that workers of one age are not replaced together
+JITTER = 0.15  # of MAX_TASKS_PER_WORKER, so that workers of one age are not replaced at once
 
 
 class Spawner:
@@ -22,11 +22,11 @@ class Spawner:
 
     Args:
         tasks: jobs after which a worker is due to be replaced, give or take JITTER; 0 for never.
-        patience: seconds in which a worker has to say READY.
+        patience: seconds in which a worker must say READY.
         draw: numbers from 0 to 1.
 
     Attributes:
-        backoff: one for all slots: what keeps one from booting keeps the others too.
+        backoff: shared by all slots, because they fail for the same reasons.
         newborn: processes that are not READY yet.
         failures: since the start.
     """
@@ -50,7 +50,7 @@ class Spawner:
         self._draw = draw
 
     def allowed(self) -> bool:
-        """Whether an attempt need not wait."""
+        """Whether an attempt may start at once."""
         return self.backoff.wait(trio.current_time()) == 0
 
     async def pause(self) -> None:
@@ -58,7 +58,7 @@ class Spawner:
         await trio.sleep(self.backoff.wait(trio.current_time()))
 
     async def attempt(self) -> Worker | None:
-        """A worker that has said READY; None, after some clearing up, where there is none."""
+        """A worker that has said READY; None where the attempt failed, which is cleaned up."""
         began = trio.current_time()
         try:
             process = await self._template.spawn()
@@ -76,7 +76,7 @@ class Spawner:
         return Worker(process, self._due(), now)
 
     async def _await_ready(self, process: Process) -> str | None:
-        """Wait for READY; says what went wrong, if anything did, and has ended the process then."""
+        """Wait for READY; on failure end the process and return the problem."""
         problem: str | None = "cancelled"
         self.starting.add(process)
         try:

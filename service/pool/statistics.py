@@ -12,7 +12,7 @@ from .scaling import ScalerStatistics
 class WorkerStatistics:
     """One worker: booting, idle, busy or ending; age in seconds, RSS of its process tree in bytes.
 
-    `site` is the one that a busy worker asks.
+    `site` is the site of its job, if it is busy.
     """
 
     pid: int
@@ -25,11 +25,11 @@ class WorkerStatistics:
 
 @dataclass(frozen=True, slots=True)
 class PoolStatistics:
-    """What the pool has done and does.
+    """A snapshot of the pool.
 
     Attributes:
         active_workers: ready ones, idle or busy.
-        degraded: workers fail to boot, one after the other.
+        degraded: workers keep failing to boot.
         ytdlp, runtime: versions, as the template reported them.
     """
 

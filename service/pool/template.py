@@ -1,6 +1,6 @@
-"""The server's end of the template process: starts it, has it fork and reap workers, starts it again.
+"""The keeper of the template process: starts it, lets it fork and reap workers, and restarts it.
 
-The other end, and the protocol between the two, is `service/worker/template.py`.
+The other side, and the protocol between the two, is `service/worker/template.py`.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ COMMAND = (
     "-P",
     "-m",
     "service.worker.template",
-)  # -P: nothing is imported from where we stand
+)  # -P: nothing is imported from the working directory
 WARMING = 60.0  # seconds
 ANSWER = 5.0  # seconds for a fork or a reap, which take milliseconds
 LAST_WORKERS = 10.0  # seconds at the end in which the pool ends its workers; more than TERM, grace and KILL
-ENDING = 3.0  # seconds to end by itself once its socket is closed
-BUFFER = 1 << 20  # bytes of an answer in its socket, where the kernel allows so many; many have 400 KB
-STABLE = 10.0  # seconds of life after which an end is no sign that it cannot live
+ENDING = 3.0  # seconds in which it must end by itself once its socket is closed
+BUFFER = 1 << 20  # bytes of a socket's buffer, where the kernel allows; many answers have 400 KB
+STABLE = 10.0  # seconds of life after which an end does not count as a failed start
 
 
 class StartError(Exception):
@@ -54,7 +54,7 @@ class _Gone(Exception):
 
 
 class Template:
-    """The template that workers are forked from, whichever process is it at the moment.
+    """The template that workers are forked from, across restarts of its process.
 
     Args:
         command: starts the process; its control socket's number is added as the last argument.
@@ -127,7 +127,7 @@ class Template:
         return frozenset(running.pid for running in self._children)
 
     async def spawn(self) -> Process:
-        """A new worker, which has yet to say READY. Waits for a warm template where there is none.
+        """A new worker, before its READY. Waits for a warm template where there is none.
 
         Raises:
             ForkFailed: the operating system refuses.
@@ -142,14 +142,14 @@ class Template:
 class _Running:
     """One template process, from its start to its end.
 
-    It is started by the thread that runs Trio: PR_SET_PDEATHSIG speaks of the death of the thread that
-    forked, and a helper thread would take the template with it.
+    It is started by the thread that runs Trio: PR_SET_PDEATHSIG acts at the death of the thread that forked,
+    so the end of a helper thread would end the template.
     """
 
     def __init__(self, settings: WorkerSettings, command: Sequence[str]) -> None:
         self.gone = False
         self._settings = settings
-        self._answers = trio.Lock()  # held for one answer at a time, by those who asked, in that order
+        self._answers = trio.Lock()  # held for one answer at a time, in the order of the questions
         self._unreaped: set[int] = set()
         self._reaped = trio.Event()
         self._scratch = tempfile.mkdtemp(prefix="ytdlpd-")
@@ -173,7 +173,7 @@ class _Running:
         self._pidfd = os.pidfd_open(self.pid)
 
     async def warm(self) -> Warm:
-        """What it reports once it is warm. Raises StartError where it cannot."""
+        """The report of the warm template. Raises StartError where it does not get warm."""
         answer: dict[str, Any] = {"failed": f"it was not warm after {WARMING:g} s"}
         try:
             with trio.move_on_after(WARMING):
@@ -196,7 +196,7 @@ class _Running:
         ours, theirs = socket.socketpair()
         try:
             with theirs:
-                # Its answer then fits: neither side waits in the middle of it for the other to wake up.
+                # An answer then fits: the worker need not wait until the server reads.
                 theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
                 answer, fds = await self._ask({"spawn": True}, [theirs.fileno()])
             if "error" in answer:
@@ -209,7 +209,7 @@ class _Running:
         return Process(pid, fds[0], ours, born=born, max_result=limit, reap=self._reap)
 
     async def close(self) -> int | None:
-        """End it, after its last worker; returns its exit status. To be called shielded."""
+        """End it, after its last worker; returns its exit status. Call it shielded."""
         with trio.move_on_after(LAST_WORKERS):
             while self._unreaped and not self.gone:
                 await self._reaped.wait()
@@ -225,7 +225,7 @@ class _Running:
         return status
 
     async def _reap(self, pid: int) -> int | None:
-        """Have a dead worker collected; None where the template is gone, and init has collected it."""
+        """Let the template reap a dead worker; None where the template is gone and init has reaped it."""
         status: int | None = None
         with contextlib.suppress(_Gone):
             answer, _ = await self._ask({"reap": pid})
@@ -240,22 +240,21 @@ class _Running:
     ) -> tuple[dict[str, Any], list[int]]:
         """The answer to `message`. Raises _Gone.
 
-        A question does not wait for the answers to those before it: ten forks that are wanted at once take
-        no turn of a busy event loop each.
+        A question does not wait for earlier answers, so ten forks at once do not each cost a round trip.
         """
         if self.gone:
             raise _Gone
-        # A worker that was asked for needs an owner, whoever is cancelled meanwhile. Bounded by ANSWER.
+        # A requested worker needs an owner even after a cancellation. Bounded by ANSWER.
         with trio.CancelScope(shield=True):
             try:
                 send(self._control, message, fds)
             except OSError:
                 self._lose()
                 raise _Gone from None
-            async with self._answers:  # first come, first served; and so are the questions
+            async with self._answers:  # a FIFO lock, so answers match questions
                 with trio.move_on_after(ANSWER):
                     return await self._receive()
-        self._lose()  # what it says late would be taken for the answer to the next question
+        self._lose()  # a late answer would be taken for that to the next question
         raise _Gone
 
     async def _receive(self) -> tuple[dict[str, Any], list[int]]:
@@ -275,7 +274,7 @@ class _Running:
             return message, fds
 
     def _lose(self) -> None:
-        """Whatever it is doing, it does not talk to us any more: `run` starts another once it is dead."""
+        """Give this process up: kill it, and `run` starts another once it is dead."""
         self.gone = True
         self._process.kill()
 

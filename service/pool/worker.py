@@ -13,16 +13,16 @@ from .process import Process
 class Reason(StrEnum):
     """Why a worker ends."""
 
-    IDLE = "idle"  # nobody needed it for a while
-    SURPLUS = "surplus"  # more workers would only slow each other down
-    RECYCLED = "recycled"  # it had done enough jobs
-    COOKIES = "cookies"  # it has seen somebody's cookies, or has to make room for a worker that will
-    INTERRUPTED = "interrupted"  # its client left, or the deadline passed
+    IDLE = "idle"  # it was not needed for a while
+    SURPLUS = "surplus"  # beyond the knee
+    RECYCLED = "recycled"  # it has run enough jobs
+    COOKIES = "cookies"  # its job had cookies, or it makes room for a worker whose job will
+    INTERRUPTED = "interrupted"  # its client disconnected, or the deadline passed
     CRASHED = "crashed"  # it died of a job, or broke the protocol
     OVERSIZED = "oversized"  # its result was over the bound
-    SPENT = "spent"  # its job used up a budget, and may have left it without memory for the next one
+    SPENT = "spent"  # its job used up a budget
     DIED = "died"  # while it had no job
-    SUSPECT = "suspect"  # it spoke, or closed its socket, while it had no job
+    SUSPECT = "suspect"  # it sent something, or closed its socket, while it had no job
     SHUTDOWN = "shutdown"
 
 
@@ -32,11 +32,11 @@ class Worker:
     Attributes:
         due: tasks after which it is replaced.
         ready: when it said so, on Trio's clock.
-        ticket: on whose behalf it runs, and takes up capacity until it is given back or reaped; or None.
-        site: which its latest job asks.
+        ticket: the ticket that it runs for and holds capacity for, until it is released or reaped; or None.
+        site: the site of its latest job.
         reason: why it ends; None while it is in service.
-        status: how it exited; None where nobody knows, as when the template died and took it along.
-        watch: the slot's wait for its end, or for the end of its idle time.
+        status: its exit status; None where it is unknown, as when the template died with it.
+        watch: the scope in which its slot waits for its end or its idle time.
         gone: set when it is reaped.
     """
 
