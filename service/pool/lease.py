@@ -58,7 +58,7 @@ class Lease:
         self._refusal: ServiceError | None = None
 
     async def run(self, job: Job, timeout: float) -> Outcome:
-        """The outcome of `job`. The worker is told the `timeout` (seconds); the caller sets the real deadline.
+        """The outcome of `job`. The worker is told the `timeout` in seconds; the caller sets the deadline.
 
         A job whose worker dies is retried once on a fresh worker; a death together with the template does not
         count. After a cancellation it returns when the worker is killed and reaped.

@@ -24,9 +24,8 @@ import trio
 from bench.__main__ import benchmarks
 from service import events
 from service.__main__ import cli
+from service.codes import TRAITS, Code
 from service.config import Config
-from service.errors import Code
-from service.web.statuses import STATUSES
 from tests.support import markdown
 from tests.support.web_app import web
 from tests.unit.telemetry.test_metrics import observed
@@ -269,7 +268,7 @@ API = (ROOT / "docs" / "api.md").read_text()
 
 def test_every_code_is_in_the_table_with_its_status() -> None:
     rows = re.findall(r"^\| (\d{3}) \| `(\w+)` \|", API, re.M)
-    assert {code: int(status) for status, code in rows} == {code.value: STATUSES[code] for code in Code}
+    assert {code: int(status) for status, code in rows} == {code.value: TRAITS[code].status for code in Code}
     assert len(rows) == len(Code)
 
 

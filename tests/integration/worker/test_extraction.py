@@ -51,7 +51,7 @@ PAGES: dict[str, tuple[str, int]] = {
     "refresh": (f"{SITE}/refresh", 0),
 }
 
-LIVE = (PAGES["youtube-live"], PAGES["hls-live"])
+LIVE = ("youtube-live", "hls-live")
 
 
 @pytest.fixture(scope="module")
@@ -69,12 +69,13 @@ def worker(settings: WorkerSettings) -> Iterator[LoneWorker]:
 def printed(internet: Internet) -> dict[str, Any]:
     """What the command line prints for each page; one run for all that are asked for alike."""
 
-    def run(playlist: int) -> dict[str, Any]:
-        asked = {page: url for page, (url, entries) in PAGES.items() if entries == playlist}
+    def run(alike: tuple[int, bool]) -> dict[str, Any]:
+        playlist, live = alike
+        asked = {page: url for page, (url, entries) in PAGES.items() if (entries, page in LIVE) == alike}
         command = [sys.executable, "-m", "yt_dlp", "--ignore-config", "--no-plugin-dirs", "--no-cache-dir"]
         command += ["--proxy", internet.proxy, "--compat-options", "no-certifi", "--xff", "never"]
         command += ["--retries", "1", "--extractor-retries", "1", "--no-check-formats"]
-        if page not in LIVE:  # for which the choice does not depend on an ffmpeg
+        if not live:  # for which the choice does not depend on an ffmpeg
             command += ["-f", "bv*+ba/b"]
         command += ["--flat-playlist", "--playlist-end", str(playlist or 25)]
         command += ["--yes-playlist" if playlist else "--no-playlist", "-J", *asked.values()]
@@ -83,8 +84,9 @@ def printed(internet: Internet) -> dict[str, Any]:
         assert done.returncode == 0, done.stderr.decode()
         return dict(zip(asked, map(json.loads, done.stdout.splitlines()), strict=True))
 
+    kinds = {(entries, page in LIVE) for page, (_, entries) in PAGES.items()}
     with ThreadPoolExecutor(2) as pool:
-        return {page: info for infos in pool.map(run, (0, 3)) for page, info in infos.items()}
+        return {page: info for infos in pool.map(run, kinds) for page, info in infos.items()}
 
 
 @pytest.fixture(scope="module")
