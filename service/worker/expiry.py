@@ -12,13 +12,15 @@ _CHANGING = frozenset({"is_live", "is_upcoming", "post_live"})
 
 
 def lifetime(info: Mapping[str, Any], now: float, *, urls: bool) -> float | None:
-    """Seconds for which yt-dlp's `info` is of use; 0 for what changes by the minute, None where nothing says.
+    """Seconds for which yt-dlp's `info` is of use; None where nothing says.
+
+    0 for what changes by the minute, and for what lacks something that the next request may get.
 
     Args:
         now: of the epoch, in seconds, as the URLs count.
         urls: whether the media URLs are part of the result.
     """
-    if info.get("is_live") or info.get("live_status") in _CHANGING:
+    if info.get("partial") or info.get("is_live") or info.get("live_status") in _CHANGING:
         return 0.0
     ends = min(_ends(info), default=None) if urls else None
     return None if ends is None else max(0.0, ends - now)

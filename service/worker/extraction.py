@@ -12,6 +12,7 @@ import functools
 import http.cookiejar
 import io
 import re
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ import yt_dlp
 from yt_dlp.globals import plugin_dirs
 from yt_dlp.networking import Request
 from yt_dlp.plugins import load_all_plugins
-from yt_dlp.utils import ExtractorError, sanitize_url
+from yt_dlp.utils import DownloadError, ExtractorError, sanitize_url
 from yt_dlp.utils._jsruntime import DenoJsRuntime
 
 from ..wire import Job, WorkerSettings
@@ -79,6 +80,7 @@ class Downloader(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp is untyped
     Attributes:
         extractor: the key of the extractor in use ("Youtube", "Generic"), or "".
         scope: what of the page is asked for.
+        losses: the errors that yt-dlp went on without: a page or an entry of a list is lost, or all of it.
     """
 
     def __init__(
@@ -91,6 +93,7 @@ class Downloader(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp is untyped
     ) -> None:
         self.extractor = ""
         self.scope = scope
+        self.losses: list[BaseException] = []
         self._guard = guard
         self._ca_file = ca_file
         super().__init__({**params, "extractor_args": scope.extractor_args}, auto_init=False)
@@ -113,6 +116,11 @@ class Downloader(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp is untyped
         extractor = super().get_info_extractor(ie_key)
         self._guard.job_record.modules.add(type(extractor).__module__)
         return extractor
+
+    def trouble(self, message: str | None = None, tb: str | None = None, is_error: bool = True) -> None:
+        if is_error:
+            self.losses.append(sys.exc_info()[1] or DownloadError(message))
+        super().trouble(message, tb, is_error)
 
     @functools.cached_property
     def _request_director(self) -> Any:
@@ -158,6 +166,7 @@ def parameters(settings: WorkerSettings, playlist: int, timeout: float) -> dict[
         "skip_download": True,
         "dump_single_json": True,
         "force_write_download_archive": False,  # None would leave a trace in the result
+        "ignoreerrors": "only_download",  # as the command line has it; `extract` raises where nothing is left
         "check_formats": False,  # the default downloads some
         "noplaylist": not playlist,
         "playlistend": playlist or DEFAULT_ENTRIES,
@@ -177,6 +186,8 @@ def parameters(settings: WorkerSettings, playlist: int, timeout: float) -> dict[
 def extract(downloader: Downloader, job: Job) -> dict[str, Any]:
     """The info of `job.url`: what `yt-dlp -J` prints once `sanitize_info` has made it JSON.
 
+    A page or an entry of a list that fails is None among the entries, and `partial` is set.
+
     Raises:
         http.cookiejar.LoadError: the job's cookies are not in the Netscape format.
         Blocked, OverBudget: the guard ended the job.
@@ -185,10 +196,14 @@ def extract(downloader: Downloader, job: Job) -> dict[str, Any]:
     if job.cookies is not None:
         _load_cookies(downloader, job.cookies)
     info = downloader.extract_info(job.url, download=downloader.scope.page)
+    if downloader.losses and (info is None or not any(info.get("entries", (info,)))):
+        raise downloader.losses[0]
     if info is None:
         raise ExtractorError("nothing was extracted", expected=True)
     downloader.post_extract(info)
     found: dict[str, Any] = info
+    if downloader.losses:
+        found["partial"] = True
     found.setdefault("epoch", int(time.time()))
     found.setdefault("_type", "video")
     return found

@@ -20,7 +20,7 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# As yt-dlp documents them (extractor/common.py), with those that processing adds.
+# As yt-dlp documents them (extractor/common.py), with those that processing adds, and our own `partial`.
 _VIDEO = _words(
     """
     _type id title fulltitle alt_title display_id ext url ie_key description direct thumbnail thumbnails
@@ -36,6 +36,7 @@ _VIDEO = _words(
     extractor_key webpage_url webpage_url_basename webpage_url_domain original_url epoch entries n_entries
     requested_entries playlist playlist_autonumber playlist_channel playlist_channel_id playlist_count
     playlist_id playlist_index playlist_title playlist_uploader playlist_uploader_id playlist_webpage_url
+    partial
     """
 )
 _FORMAT = _words(
@@ -85,8 +86,11 @@ def encode_lines(fields: Mapping[str, Any]) -> bytes:
 
 
 def publish(info: Mapping[str, Any], fields: Collection[str] = ()) -> dict[str, Any]:
-    """What of yt-dlp's sanitised `info` goes out; only the top-level `fields` where any are named."""
-    wanted = _VIDEO.intersection(fields) if fields else _VIDEO
+    """What of yt-dlp's sanitised `info` goes out; only the top-level `fields` where any are named.
+
+    That something is missing is said in any case.
+    """
+    wanted = _VIDEO.intersection((*fields, "partial")) if fields else _VIDEO
     return _take(info, wanted | (_FORMAT if not fields else _FORMAT.intersection(fields)))
 
 

@@ -44,6 +44,8 @@ class ExtractResponse(Model):
 
     model_config = ConfigDict(extra="allow")
 
+    partial: bool = Field(False, description="Something failed and is missing; of a list, where it is null.")
+
 
 class Progress(Model):
     """A server-sent event of an extraction."""

@@ -47,6 +47,8 @@ PAGES: dict[str, tuple[str, int]] = {
     "dash": (f"{SITE}/manifest.mpd", 0),
     "rss": (f"{SITE}/feed.xml", 0),
     "rss-3": (f"{SITE}/feed.xml", 3),
+    "channel": ("https://www.youtube.com/@someone/videos", 60),
+    "channel-404": ("https://www.youtube.com/@fails-404/videos", 60),
     "redirect": (f"{SITE}/redirect", 0),
     "refresh": (f"{SITE}/refresh", 0),
 }
@@ -114,10 +116,10 @@ def failure(worker: LoneWorker, url: str, **given: Any) -> Failure:
 def _steady(value: Any) -> Any:
     """`value` without what differs between any two runs of yt-dlp: times, and its random Chrome's version.
 
-    And without the trace of a postprocessor for playlists that only the command line has.
+    And without the trace of a postprocessor for playlists that only the command line has, and our own mark.
     """
     if isinstance(value, dict):
-        fleeting = ("epoch", "available_at", "__files_to_move")
+        fleeting = ("epoch", "available_at", "__files_to_move", "partial")
         return {key: _steady(item) for key, item in value.items() if key not in fleeting}
     if isinstance(value, list):
         return [_steady(item) for item in value]

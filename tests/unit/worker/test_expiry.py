@@ -39,6 +39,7 @@ def formats(*urls: str) -> dict[str, Any]:
         ({"is_live": True, **formats("https://m.test/v?expire=1800000600")}, 0.0),
         ({"live_status": "is_upcoming"}, 0.0),
         ({"live_status": "was_live"}, None),
+        ({"partial": True, "entries": [{"url": "https://m.test/v?expire=1800000600"}, None]}, 0.0),
     ],
 )
 def test_lifetime(info: dict[str, Any], expected: float | None) -> None:
