@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -12,13 +13,27 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from service.codes import Code
-from service.dispatch.cache import MARGIN, OVERHEAD, REFUSAL_TTL, STALE_FOR, Cache
+from service.dispatch.cache import Cache, CacheStatistics
 from service.dispatch.request import Answer
 from service.errors import ExtractionError
 from service.wire import Job, Kind
 
 TTL = 300.0
-ANSWER = Answer(b'{"ok":true,"title":"x"}', "Generic", queued=1.0, extracted=2.0, etag="abc")
+# What the cache promises, in seconds and bytes.
+GONE_TTL = 60.0
+MARGIN = 60.0
+STALE_FOR = 21_600.0
+OVERHEAD = 1024
+ANSWER = Answer(
+    b'{"ok":true,"title":"x"}',
+    "Generic",
+    queued=1.0,
+    extracted=2.0,
+    etag="abc",
+    position=3,
+    expected_wait=4.0,
+)
+SIZE = len(ANSWER.body) + len("https://site.test/0000") + OVERHEAD
 
 
 def job(number: int = 0, **more: Any) -> Job:
@@ -26,8 +41,7 @@ def job(number: int = 0, **more: Any) -> Job:
 
 
 def cache(entries: int = 10) -> Cache:
-    size = len(ANSWER.body) + len(job().url) + OVERHEAD
-    return Cache(entries * size, TTL)
+    return Cache(entries * SIZE, TTL)
 
 
 def test_a_result_is_given_again_with_its_age_until_its_time_is_over() -> None:
@@ -49,11 +63,21 @@ def test_media_urls_that_expire_sooner_end_it_sooner_with_a_margin() -> None:
     assert it.stand_in(job(), 100.0) is None, "its URLs are of no use"
 
 
-@pytest.mark.parametrize("lifetime", [0.0, MARGIN])
-def test_what_expires_at_once_is_not_kept(lifetime: float) -> None:
+@pytest.mark.parametrize(("lifetime", "entries"), [(0.0, 0), (59.5, 0), (60.0, 0), (60.5, 1)])
+def test_what_expires_at_once_is_not_kept(lifetime: float, entries: int) -> None:
     it = cache()
     it.keep(job(), ANSWER, 0.0, lifetime=lifetime)
-    assert it.statistics().entries == 0
+    assert it.statistics().entries == entries
+
+
+def test_a_newer_result_takes_the_place_of_the_older_though_it_is_not_kept() -> None:
+    it = cache()
+    it.keep(job(), ANSWER, 0.0, lifetime=None)
+    it.keep(job(), replace(ANSWER, body=b"{}"), 1.0, lifetime=None)
+    assert it.statistics().bytes == SIZE - len(ANSWER.body) + 2
+    it.keep(job(), ANSWER, 2.0, lifetime=0.0)
+    assert it.find(job(), 3.0) is None
+    assert (it.statistics().bytes, it.statistics().entries) == (0, 0)
 
 
 def test_past_its_time_it_stands_in_marked() -> None:
@@ -67,6 +91,7 @@ def test_past_its_time_it_stands_in_marked() -> None:
         TTL + 1,
     )
     assert found.etag != ANSWER.etag
+    assert it.statistics().stale == 1
     assert it.stand_in(job(), STALE_FOR) is None
     it.keep(job(1), Answer(b"{}"), 0.0, lifetime=None)
     empty = it.stand_in(job(1), 1.0)
@@ -87,6 +112,33 @@ def test_a_no_for_good_is_kept_briefly_and_raised_anew() -> None:
     assert it.statistics().refusals == 1
 
 
+def test_a_no_is_kept_no_longer_than_a_result() -> None:
+    it = Cache(10_000, 10.0)
+    it.keep_refusal(job(), ExtractionError(Code.REMOVED, "it is gone"), 0.0)
+    with pytest.raises(ExtractionError):
+        it.find(job(), 9.0)
+    assert it.find(job(), 10.0) is None
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        Code.NOT_FOUND,
+        Code.REMOVED,
+        Code.PRIVATE,
+        Code.AGE_RESTRICTED,
+        Code.PAID,
+        Code.DRM,
+        Code.UNSUPPORTED_URL,
+    ],
+)
+def test_each_no_for_good_is_kept(code: Code) -> None:
+    it = cache()
+    it.keep_refusal(job(), ExtractionError(code, "no"), 0.0)
+    with pytest.raises(ExtractionError):
+        it.find(job(), 0.0)
+
+
 @pytest.mark.parametrize(
     "code", [Code.BOT_CHECK, Code.RATE_LIMITED, Code.UPSTREAM_ERROR, Code.GEO_RESTRICTED, Code.INTERNAL]
 )
@@ -96,14 +148,62 @@ def test_any_other_failure_is_not_kept(code: Code) -> None:
     assert it.find(job(), 0.0) is None
 
 
-def test_the_longest_unused_makes_room() -> None:
+def kept(it: Cache, numbers: range) -> list[int]:
+    """Which of the jobs are kept, looked at in a way that uses none of them."""
+    return [number for number in numbers if job(number) in it._entries]
+
+
+@pytest.mark.parametrize("use", [Cache.find, Cache.fresh, Cache.stand_in])
+def test_the_longest_unused_makes_room(use: Callable[[Cache, Job, float], Answer | None]) -> None:
     it = cache(entries=3)
     for number in range(3):
         it.keep(job(number), ANSWER, 0.0, lifetime=None)
-    assert it.find(job(0), 1.0) is not None
+    assert kept(it, range(3)) == [0, 1, 2]
+    assert use(it, job(0), 1.0) is not None
     it.keep(job(3), ANSWER, 1.0, lifetime=None)
-    assert [number for number in range(4) if it.find(job(number), 2.0)] == [0, 2, 3]
+    assert kept(it, range(4)) == [0, 2, 3]
     assert it.statistics().evictions == 1
+    it.keep(job(2), ANSWER, 2.0, lifetime=None)  # kept again, it is the newest
+    it.keep(job(4), replace(ANSWER, body=ANSWER.body + b" "), 2.0, lifetime=None)
+    assert kept(it, range(5)) == [2, 4]
+    assert it.statistics() == CacheStatistics(
+        hits=int(use is not Cache.stand_in),
+        misses=0,
+        refusals=0,
+        stale=int(use is Cache.stand_in),
+        evictions=3,
+        entries=2,
+        bytes=2 * SIZE + 1,
+        max_bytes=3 * SIZE,
+    )
+
+
+def test_a_kept_no_that_is_asked_for_is_used() -> None:
+    it = Cache(3 * (SIZE - len(ANSWER.body)), TTL)
+    for number in range(3):
+        it.keep_refusal(job(number), ExtractionError(Code.REMOVED, "no"), 0.0)
+    with pytest.raises(ExtractionError):
+        it.find(job(0), 1.0)
+    it.keep_refusal(job(3), ExtractionError(Code.REMOVED, "no"), 0.0)
+    assert kept(it, range(4)) == [0, 2, 3]
+
+
+def test_what_is_not_fresh_is_neither_given_nor_counted_as_missed() -> None:
+    it = cache()
+    it.keep(job(0), ANSWER, 0.0, lifetime=None)
+    it.keep_refusal(job(1), ExtractionError(Code.REMOVED, "no"), 0.0)
+    assert [it.fresh(job(number), 1.0) is not None for number in range(3)] == [True, False, False]
+    assert it.fresh(job(0), TTL) is None
+    counts = it.statistics()
+    assert (counts.hits, counts.misses, counts.refusals) == (1, 0, 0)
+
+
+def test_what_fills_the_cache_exactly_is_kept_and_no_more() -> None:
+    it = cache(entries=1)
+    it.keep(job(), ANSWER, 0.0, lifetime=None)
+    assert it.statistics().entries == 1
+    it.keep(job(1), replace(ANSWER, body=ANSWER.body + b" "), 0.0, lifetime=None)
+    assert kept(it, range(2)) == [0]
 
 
 def test_unequal_jobs_are_kept_apart() -> None:
@@ -124,6 +224,8 @@ def test_with_no_room_nothing_is_kept() -> None:
 def test_a_result_with_cookies_is_never_kept() -> None:
     with pytest.raises(ValueError, match="cookies"):
         cache().keep(job(cookies="# Netscape"), ANSWER, 0.0, lifetime=None)
+    with pytest.raises(ValueError, match="cookies"):
+        cache().keep_refusal(job(cookies="# Netscape"), ExtractionError(Code.REMOVED, "no"), 0.0)
 
 
 @given(st.floats(0, 1e6), st.floats(0, 1e6), st.none() | st.floats(0, 1e6))

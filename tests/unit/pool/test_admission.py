@@ -2,45 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from service.errors import QueueFull, ServiceError
-from service.pool.admission import MAX_WAIT, AdmissionQueue, Ticket
+from service.errors import QueueFull
+from service.pool.admission import Ticket
 
-
-def a_room(places: int = 100, *, spread: float = 0.0) -> AdmissionQueue:
-    return AdmissionQueue(places, spread=lambda: spread)
-
-
-def used_to(
-    room: AdmissionQueue, seconds: float, *, client: str = "before", cost: float = 0.0
-) -> AdmissionQueue:
-    """`room` after ten jobs of `client` that took `seconds` each."""
-    for _ in range(10):
-        ticket = Ticket(client)
-        room.enter(ticket, 0.0, workers=1, busy=0)
-        assert room.call(0.0) is ticket
-        room.finished(ticket, 0.0, service_time=seconds, cost=cost)
-    return room
-
-
-def enter(room: AdmissionQueue, *tickets: Ticket, now: float = 0.0, workers: int = 1, busy: int = 1) -> None:
-    for ticket in tickets:
-        room.enter(ticket, now, workers=workers, busy=busy)
-
-
-def calls(room: AdmissionQueue, now: float = 0.0) -> Iterator[Ticket]:
-    while (ticket := room.call(now)) is not None:
-        yield ticket
-
-
-def tickets(count: int, client: str = "a", tier: int = 0, deadline: float = float("inf")) -> list[Ticket]:
-    return [Ticket(client, tier, deadline) for _ in range(count)]
-
+from ...support.waiting_room import a_room, calls, enter, tickets, used_to
 
 # Order
 
@@ -134,6 +101,14 @@ def test_the_queue_is_bounded_in_time() -> None:
     assert refusal.value.expected_wait == pytest.approx(9 * 5 / 4)
 
 
+def test_nobody_is_let_in_to_wait_longer_than_a_third_of_his_deadline() -> None:
+    room = used_to(a_room(), 1.0)
+    enter(room, *tickets(5, deadline=25.0), now=10.0)
+    with pytest.raises(QueueFull) as refusal:
+        enter(room, Ticket("a", deadline=25.0), now=10.0)
+    assert refusal.value.expected_wait == 6.0
+
+
 def test_ten_queued_behind_ten_jobs_of_three_seconds_are_not_refused() -> None:
     room = used_to(a_room(), 3.0)
     enter(room, *tickets(10, deadline=25.0), workers=10, busy=10)
@@ -166,6 +141,25 @@ def test_a_full_room_sends_the_newest_of_the_last_tier_away_for_a_better_one() -
     assert list(calls(room)) == [high, *low[:2]]
 
 
+def test_a_full_room_sends_the_last_tier_away_first() -> None:
+    room, last, low = a_room(2), Ticket("last", tier=2), Ticket("low", tier=1)
+    enter(room, last, low, Ticket("high"))
+    assert [gone for gone, _ in room.shed(0.0)] == [last]
+
+
+def test_more_at_work_than_there_are_workers_take_no_place() -> None:
+    room = a_room(2)
+    enter(room, *tickets(2), workers=1, busy=3)
+    with pytest.raises(QueueFull):
+        enter(room, Ticket("a"), workers=1, busy=3)
+
+
+def test_without_workers_there_is_one_to_come() -> None:
+    room = used_to(a_room(0), 5.0)
+    enter(room, Ticket("a"), workers=0, busy=0)
+    assert room.expected_wait(1, 0.0) == 5.0
+
+
 def test_one_client_may_fill_the_room_only_as_long_as_nobody_else_comes() -> None:
     room, mine = a_room(8), tickets(8, "greedy")
     enter(room, *mine)
@@ -191,6 +185,15 @@ def test_retry_after_is_the_time_to_clear_the_queue() -> None:
     with pytest.raises(QueueFull) as refusal:
         enter(room, *tickets(2), workers=2, busy=2)
     assert refusal.value.retry_after == 16  # (3 waiting + 2 / 2) · 8 s / 2, nothing spread
+
+
+def test_a_job_of_a_second_is_supposed_before_service_times_are_known() -> None:
+    room = a_room(3)
+    enter(room, *tickets(3), workers=1, busy=2)
+    with pytest.raises(QueueFull) as refusal:
+        enter(room, Ticket("a"), workers=1, busy=2)
+    assert refusal.value.retry_after == 4  # 3 waiting + 2 / 2
+    assert refusal.value.expected_wait == 0.0
 
 
 @pytest.mark.parametrize(
@@ -219,10 +222,10 @@ def test_a_request_that_cannot_finish_in_time_is_refused_with_the_wait_it_would_
 
 def test_where_a_worker_is_free_nobody_is_refused_or_sent_away() -> None:
     """Else one slow hour could close the door for good: no work, no new estimate."""
-    room, hasty = used_to(a_room(0), 60.0), Ticket("a", deadline=10.0)
-    enter(room, hasty, workers=2, busy=1)
+    room, hasty, late = used_to(a_room(0), 60.0), Ticket("a", deadline=10.0), Ticket("a", deadline=-90.0)
+    enter(room, hasty, late, workers=3, busy=1)
     assert room.shed(1.0) == []
-    assert room.call(1.0) is hasty
+    assert [*calls(room, 1.0)] == [hasty, late]
 
 
 def test_who_waited_too_long_is_sent_away_instead_of_run() -> None:
@@ -235,6 +238,12 @@ def test_who_waited_too_long_is_sent_away_instead_of_run() -> None:
     [(gone, error)] = room.shed(7.1)
     assert gone is late
     assert error.retry_after is not None
+
+
+def test_who_can_just_be_served_in_time_is() -> None:
+    room, hasty = used_to(a_room(), 5.0), Ticket("a", deadline=12.0)
+    enter(room, hasty, workers=5, busy=5)
+    assert room.call(7.0) is hasty
 
 
 def test_shed_finds_the_hopeless_without_a_call() -> None:
@@ -276,83 +285,7 @@ def test_positions_and_expected_waits() -> None:
         room.position(first)
 
 
-def test_statistics() -> None:
-    room = used_to(a_room(50), 5.0)
-    enter(room, Ticket("a"), Ticket("b", tier=3), now=1.0, workers=4, busy=4)
-    seen = room.statistics(3.0)
-    assert (seen.waiting, seen.tiers, seen.places) == (2, ((0, 1), (3, 1)), 50)
-    assert (seen.mean, seen.median, seen.places_now) == (5.0, 5.0, 4 * MAX_WAIT / 5)
-    assert (seen.longest_wait, seen.expected_wait) == (2.0, 3.75)
-    assert (seen.entered, seen.called, seen.left, seen.refused, seen.shed, seen.displaced) == (
-        12,
-        10,
-        0,
-        0,
-        0,
-        0,
-    )
-
-
-class Room(RuleBasedStateMachine):
-    """Whatever happens: each ticket goes in once and out once, and positions are a true order."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.room = a_room(6)
-        self.now = 0.0
-        self.inside: set[Ticket] = set()
-        self.running: list[Ticket] = []
-
-    @rule(
-        client=st.sampled_from("abc"),
-        tier=st.integers(0, 2),
-        patience=st.sampled_from([0.5, 10.0, 1000.0]),
-        share=st.sampled_from([0.5, 1.0, 4.0]),
-    )
-    def arrive(self, client: str, tier: int, patience: float, share: float) -> None:
-        ticket = Ticket(client, tier, self.now + patience, share)
-        try:
-            self.room.enter(ticket, self.now, workers=3, busy=len(self.running))
-        except QueueFull:
-            assert len(self.running) + len(self.inside) >= 3  # never while a worker is free
-        else:
-            self.inside.add(ticket)
-        self.settle(self.room.shed(self.now))
-
-    @precondition(lambda self: len(self.running) < 3)
-    @rule()
-    def call(self) -> None:
-        ticket = self.room.call(self.now)
-        self.settle(self.room.shed(self.now))
-        if ticket is not None:
-            self.inside.remove(ticket)
-            self.running.append(ticket)
-
-    @precondition(lambda self: self.running)
-    @rule(seconds=st.sampled_from([0.01, 1.0, 20.0]))
-    def finish(self, seconds: float) -> None:
-        self.room.finished(self.running.pop(), self.now, service_time=seconds, cost=seconds)
-
-    @precondition(lambda self: self.inside)
-    @rule(data=st.data())
-    def leave(self, data: st.DataObject) -> None:
-        ticket = data.draw(st.sampled_from(sorted(self.inside, key=lambda ticket: ticket.number)))
-        self.room.leave(ticket)
-        self.inside.remove(ticket)
-
-    @rule(seconds=st.sampled_from([0.1, 3.0, 15.0]))
-    def pass_time(self, seconds: float) -> None:
-        self.now += seconds
-
-    def settle(self, gone: list[tuple[Ticket, ServiceError]]) -> None:
-        for ticket, _ in gone:
-            self.inside.remove(ticket)  # raises where one is answered twice
-
-    @invariant()
-    def the_room_holds_whom_it_says(self) -> None:
-        assert len(self.room) == len(self.inside) <= 6 + 3
-        assert all(ticket in self.room for ticket in self.inside)
-        assert sorted(map(self.room.position, self.inside)) == list(range(len(self.inside)))
-
-
-TestRoom = Room.TestCase
+def test_where_a_worker_is_free_nobody_waits_for_one() -> None:
+    room = used_to(a_room(), 5.0)
+    enter(room, Ticket("a"), workers=4, busy=2)
+    assert [room.expected_wait(place, 0.0) for place in range(4)] == [0.0, 0.0, 1.25, 2.5]
