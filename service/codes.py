@@ -84,10 +84,10 @@ class Blame(StrEnum):
 class CallResult(StrEnum):
     """What the end of a call says about its site; what the site's circuit breaker counts.
 
-    IGNORED and UNDECIDED count nowhere and differ in a probe's permit. IGNORED, for a call that never got to
-    the site or was cut short by this side, frees it at once. UNDECIDED, for an answer that says nothing about
-    the site's health, frees it one cooldown after it was taken: or a site that gives such answers at once
-    would be probed without end.
+    IGNORED and UNDECIDED do not count; they differ for a probe. IGNORED, for a call that never reached the
+    site or was cancelled here, frees the permit at once. UNDECIDED, for an answer that says nothing about
+    the site's health, frees it one cooldown after it was taken; otherwise a site with such answers would be
+    probed without end.
     """
 
     SUCCESS = "success"

@@ -6,10 +6,10 @@
 
 Each transition begins a new generation. A permit belongs to the generation that granted it, so the result of
 a call that began before a transition moves nothing after it. Timed transitions happen in whichever step comes
-first at or after their time; `next_deadline()` tells the cooldown task when to come by with `tick(now)`.
+first at or after their time; `next_deadline()` tells the cooldown task when to call `tick(now)`.
 
-A half-open breaker whom nobody asks stays so: there is no evidence either way. What bounds its time is each
-probe's own limit.
+A half-open breaker without calls stays half-open: there is no evidence either way. With calls, the time limit
+of each probe bounds that state.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .statistics import BreakerStatistics, Totals
 
 
 class State(StrEnum):
-    """Where an automatic breaker stands."""
+    """The state of an automatic breaker."""
 
     CLOSED = "CLOSED"
     OPEN = "OPEN"
@@ -61,23 +61,23 @@ class Breaker:
         self._changes: list[Change] = []
         self._now = -inf
         self._generation = 0
-        self._running: dict[Permit, None] = {}  # of this generation, the oldest first
-        self._stale: set[Permit] = set()  # of older ones
+        self._running: dict[Permit, None] = {}  # permits of this generation, the oldest first
+        self._stale: set[Permit] = set()  # permits of older generations
         self._window = settings.new_window()
         self._last_outcome = -inf
         self._streak = 0
         self._state = State.CLOSED
         self._mode = settings.mode
         self._open_until = inf
-        self._embargo = -inf  # until when the site itself asked to be left alone
+        self._embargo = -inf  # the end of the site's own Retry-After
         self._next_cooldown = settings.cooldown
         self._probe_successes = 0
-        self._held: list[float] = []  # when the permits of undecided probes come back
-        self._since = -inf  # the last transition
+        self._held: list[float] = []  # when the permits of undecided probes are free again
+        self._since = -inf  # the time of the last transition
         self._ramp_start = -inf
         self._ramp_credit = 0.0
 
-    # Reading
+    # Queries
 
     @property
     def state(self) -> State:
@@ -89,35 +89,35 @@ class Breaker:
 
     @property
     def label(self) -> str:
-        """The state for people and events; a mode that overrules it is named in its place."""
+        """The state for people and events, or the mode that overrules it."""
         return str(self._state if self._mode is Mode.AUTOMATIC else self._mode)
 
     @property
     def free_probes(self) -> int:
-        """How many probes a half-open breaker would let through now; 0 in every other state."""
+        """How many probes a half-open breaker would admit now; 0 in every other state."""
         if self._state is not State.HALF_OPEN:
             return 0
         return max(0, self.settings.probes - len(self._running) - len(self._held))
 
     def admits(self, now: float) -> bool:
-        """Whether a call may be let through now; during a ramp the answer is yes. Takes no permit."""
+        """Whether a call may be admitted now; true during a ramp. Takes no permit."""
         self._advance(now)
         return self.state is State.CLOSED or self.free_probes > 0
 
     def crowded(self, now: float) -> bool:
-        """Half-open with every probe's permit taken: the one refusal that waiting may turn."""
+        """Whether it is half-open with all probe permits taken, so that waiting may help."""
         self._advance(now)
         return self._state is State.HALF_OPEN and self.free_probes == 0
 
     def retry_after(self, now: float) -> float | None:
-        """Seconds after which a refused caller may be let through; None where only the operator knows."""
+        """Seconds after which a refused call may be admitted; None where the operator decides."""
         now = self._advance(now)
         if self._mode is Mode.FORCED_OPEN:
             return None
         return self._open_until - now if self._state is State.OPEN else 1.0
 
     def next_deadline(self) -> float:
-        """When the next timed step is due, always later than the last step; infinite where none is."""
+        """The time of the next timed step, always later than the last step; infinite where there is none."""
         if self._mode is not Mode.AUTOMATIC:
             return inf
         if self._state is State.OPEN:
@@ -131,7 +131,7 @@ class Breaker:
         return next((moment for moment in slow if moment > self._now), inf)
 
     def forgettable(self, now: float) -> bool:
-        """Whether a new breaker in its place would behave the same, or nearly: it carries no state."""
+        """Whether it carries no state, so that a new breaker in its place would behave the same."""
         now = self._advance(now)
         if self._running or self._stale or self._mode is not self.settings.mode:
             return False
@@ -142,7 +142,7 @@ class Breaker:
         return self._state is State.HALF_OPEN and abandoned
 
     def ramp_share(self, now: float) -> float:
-        """The share of calls that is let through: grows in a line after a closing, else 1."""
+        """The share of calls that is admitted: grows linearly after a closing, else 1."""
         elapsed, start = now - self._ramp_start, self.settings.ramp_from
         if elapsed >= self.settings.ramp:
             return 1.0
@@ -192,16 +192,16 @@ class Breaker:
         return permit
 
     def reject(self) -> None:
-        """Count a caller who was refused without asking for a permit."""
+        """Count a call that was refused before it asked for a permit."""
         self.totals.requests += 1
         self.totals.rejected += 1
 
     def settle(
         self, permit: Permit, call_result: CallResult, now: float, *, retry_after: float | None = None
     ) -> None:
-        """The call of `permit` ended with `verdict`; the site asked for `retry_after` seconds of rest.
+        """Settle `permit` with the result of its call, and with the site's Retry-After in seconds.
 
-        The longest such wish stands, also one that comes late: it is the site's word, not a count. It holds
+        The longest Retry-After holds, also one of an older generation, because the site has said it. It holds
         from the next trip on, or at once where the breaker is open.
 
         Raises:
@@ -233,25 +233,25 @@ class Breaker:
         self._advance(now)
 
     def take_changes(self) -> list[Change]:
-        """The transitions since the last time this was asked, each told once."""
+        """The transitions since the last call."""
         changes, self._changes = self._changes, []
         return changes
 
     # The operator
 
     def reset(self, now: float) -> None:
-        """As new, in its configured mode; only the totals stay."""
+        """Reset to the configured mode; only the totals stay."""
         self._now = max(self._now, now)
         self._close("it was reset", self.settings.mode)
         self._ramp_start = -inf
 
     def close(self, now: float) -> None:
-        """Automatic and closed, as if it had just recovered."""
+        """Close it as if it had just recovered, in automatic mode."""
         self._now = max(self._now, now)
         self._close("an operator closed it", Mode.AUTOMATIC)
 
     def set_mode(self, mode: Mode, now: float) -> None:
-        """Hand the decision to the operator, or back to the breaker, which then begins closed."""
+        """Give the decision to the operator, or back to the breaker, which then begins closed."""
         self._now = max(self._now, now)
         if mode is not self._mode:
             self._close(f"an operator chose {mode}", mode)
@@ -259,7 +259,7 @@ class Breaker:
     # Steps
 
     def _advance(self, now: float) -> float:
-        """Do what is due at `now`; time never runs backwards here, whatever the caller's clock does."""
+        """Do what is due at `now`; returns the time, which never runs backwards."""
         now = self._now = max(self._now, now)
         if now - self._last_outcome > self.settings.memory and self._state is State.CLOSED:
             self._forget()
@@ -301,7 +301,7 @@ class Breaker:
             self._close(f"{self._probe_successes} probes succeeded", Mode.AUTOMATIC)
 
     def _judge(self, now: float) -> None:
-        """Trip a closed breaker whose window, running calls or streak say so."""
+        """Trip a closed breaker if its window, running calls or streak demand it."""
         if self._mode is not Mode.AUTOMATIC:
             return
         settings, counts, overdue = self.settings, self._window.counts(now), self._overdue(now)
@@ -316,14 +316,14 @@ class Breaker:
             self._trip(f"{slow} of {seen} calls were slow")
 
     def _overdue(self, now: float) -> int:
-        """Calls of this generation that still run and are slow already."""
+        """The number of running calls of this generation that are already slow."""
         limit = self.settings.slow_after
         if limit is None:
             return 0
         return sum(now >= permit.admitted_at + limit for permit in self._running)
 
     def _ramp_admits(self, now: float) -> bool:
-        """Spread the share evenly over the callers: credit adds up, and a whole one lets a call pass."""
+        """Admit the share evenly: each call adds credit, and a whole credit admits a call."""
         share = self.ramp_share(now)
         if share == 1.0:
             return True
@@ -345,7 +345,7 @@ class Breaker:
         self._next_cooldown = self.settings.cooldown
         self._embargo = -inf
         self._ramp_start = self._now if mode is Mode.AUTOMATIC else -inf
-        self._ramp_credit = 1.0  # the first caller after a closing is let through
+        self._ramp_credit = 1.0  # the first call after a closing is admitted
         self._enter(State.CLOSED, mode, reason)
 
     def _forget(self) -> None:

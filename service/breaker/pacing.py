@@ -1,7 +1,7 @@
-"""A polite pace per site: a token bucket whose rate a 429 cuts and each success raises again. Pure.
+"""The pace of each site: a token bucket whose rate a 429 cuts and each success raises. Pure.
 
 Additive increase, multiplicative decrease (Chiu and Jain 1989); as in TCP (RFC 5681) a cut starts from what
-was really being sent, not from what would have been allowed. So the service slows down before the site
+was really being sent, not from what was allowed. So the service slows down before the site
 blocks it, and its breaker need not open.
 """
 
@@ -18,11 +18,11 @@ class PaceSettings:
 
     Attributes:
         fastest, slowest: the bounds of the rate; a site begins at the fastest.
-        burst: calls that may go at once after a rest.
+        burst: calls that may go at once after a pause.
         increase: added to the rate by each success.
         decrease: the rate is multiplied by it at a 429.
-        settle: time after a cut in which further 429s do not cut again: they answer calls made before it.
-        memory: time over which the rate really sent is averaged.
+        settle: time after a cut in which a 429 does not cut again, since it answers an earlier call.
+        memory: time over which the real rate is averaged.
         pause_cap: bound on the site's own Retry-After.
         sites: paces kept at a time.
     """
@@ -73,11 +73,11 @@ class Pace:
         self._settings = settings
         self._now = -inf
         self._rate = settings.fastest
-        self._tokens = float(settings.burst)  # below zero: calls that wait already
+        self._tokens = float(settings.burst)  # below zero: calls that are waiting
         self._paused_until = -inf
         self._cut_at = -inf
         self._cuts = 0
-        self._sent = 0.0  # calls, each decaying over `memory`; divided by it: the rate really sent
+        self._sent = 0.0  # calls, decaying over `memory`; divided by it: the real rate
 
     def wait(self, now: float) -> float:
         """Seconds that a call made now would wait. Reserves nothing."""
@@ -86,25 +86,25 @@ class Pace:
         return pause + max(0.0, (1.0 - self._tokens) / self._rate)
 
     def reserve(self, now: float) -> float:
-        """Take a place; the seconds to wait before the call."""
+        """Take a token; returns the seconds to wait before the call."""
         seconds = self.wait(now)
         self._tokens -= 1.0
         self._sent += 1.0
         return seconds
 
     def refund(self, now: float) -> None:
-        """Give back the place of a call that was not made."""
+        """Give back the token of a call that was not made."""
         self._advance(now)
         self._tokens = min(self._tokens + 1.0, float(self._settings.burst))
         self._sent = max(0.0, self._sent - 1.0)
 
     def speed_up(self, now: float) -> None:
-        """The site answered."""
+        """Raise the rate: the site has answered."""
         self._advance(now)
         self._rate = min(self._rate + self._settings.increase, self._settings.fastest)
 
     def slow_down(self, now: float, *, retry_after: float | None = None) -> None:
-        """The site said 429, and perhaps for how many seconds to stay away; the longest such wish stands."""
+        """Cut the rate: the site has answered 429. The longest `retry_after` holds."""
         now = self._advance(now)
         settings = self._settings
         if retry_after is not None:
@@ -113,7 +113,7 @@ class Pace:
             return
         sent = min(self._rate, self._sent / settings.memory)
         self._rate = max(sent * settings.decrease, settings.slowest)
-        self._tokens = min(self._tokens, 0.0)  # what was saved up is no reason for another burst
+        self._tokens = min(self._tokens, 0.0)  # no burst from saved tokens
         self._cut_at = now
         self._cuts += 1
 
@@ -128,7 +128,7 @@ class Pace:
         return full and self._rate >= self._settings.fastest and now >= self._paused_until
 
     def _advance(self, now: float) -> float:
-        """Fill the bucket up to `now`, except for the time of a pause; time never runs backwards here."""
+        """Fill the bucket up to `now`, pauses excepted; returns the time, which never runs backwards."""
         before, now = self._now, max(self._now, now)
         filling = max(0.0, now - max(before, self._paused_until))
         self._tokens = min(self._tokens + filling * self._rate, float(self._settings.burst))
@@ -140,8 +140,8 @@ class Pace:
 class Paces:
     """The sites' paces, at most `settings.sites` of them.
 
-    Only paces that carry no state make room for new ones. Where all carry state, a new site runs unpaced, as
-    any site does before its first 429, so junk hosts can neither flush a slowed site nor slow down others.
+    Only paces without state make room for new ones. Where all have state, a new site runs unpaced, like any
+    site before its first 429. So junk hosts can neither flush a slowed site nor slow down others.
     """
 
     def __init__(self, settings: PaceSettings | None = None) -> None:
@@ -160,7 +160,7 @@ class Paces:
         return pace
 
     def statistics(self, now: float) -> tuple[PaceStatistics, ...]:
-        """One for each site in the registry, those not asked for longest first."""
+        """One for each site, the least recently used first."""
         return tuple(pace.statistics(now, site) for site, pace in self._paces.items())
 
     def _evict(self, now: float) -> bool:

@@ -1,13 +1,12 @@
 """The breakers of all sites: a bounded registry, the service's own, waiting callers, the cooldown task.
 
-A call takes two permits, its site's and the service's. The service's own breaker is for trouble that is no
-site's: no worker boots, the egress proxy is dead.
+A call takes two permits, its site's and the service's. The service's own breaker is for trouble that no site
+causes: no worker boots, or the egress proxy is dead.
 
-The registry is bounded, and only a breaker that carries no state makes room for another, the one not asked
-for longest first. So a flood of junk hosts cannot flush a site's failures. Where every breaker carries state,
-the sites beyond share one that counts and refuses nobody: they lose the protection, not the service, and
-one host among them cannot close the way for the others. Closed breakers forget after `memory` seconds, so
-that state of affairs ends by itself.
+The registry is bounded, and only a breaker without state makes room for another, the least recently used one
+first. So a flood of junk hosts cannot flush a site's failures. Where every breaker has state, further sites
+share one that counts and never refuses: they lose the protection, not the service, and one host among them
+cannot block the others. Closed breakers forget after `memory` seconds, so this ends by itself.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ _BADNESS = (State.CLOSED, State.HALF_OPEN, State.OPEN)
 
 @dataclass(frozen=True, slots=True)
 class BreakerKey:
-    """What a breaker watches: a site, by way of one egress ("" is the only one so far)."""
+    """What a breaker watches: a site through one egress ("" is the only one so far)."""
 
     site: str
     egress: str = ""
@@ -60,7 +59,7 @@ class _Entry:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Admission:
-    """The right to make one call, from both breakers; to be settled exactly once."""
+    """The permits of both breakers for one call; settled exactly once."""
 
     entry: _Entry
     permit: Permit
@@ -68,7 +67,7 @@ class Admission:
 
     @property
     def is_probe(self) -> bool:
-        """Whether a half-open breaker waits for how the call ends."""
+        """Whether a half-open breaker depends on the result of the call."""
         return self.permit.is_probe or self.service_permit.is_probe
 
 
@@ -78,10 +77,10 @@ class Breakers:
     Args:
         settings: of each site without settings of its own.
         overrides: settings by site.
-        service: settings of the service's own breaker; None: a site's, automatic and without the limit on
-            slow calls and the ramp, which are a site's matter.
+        service: settings of the service's own breaker; None: those of a site, but automatic, without a limit
+            on slow calls and without a ramp.
         capacity: breakers kept at a time.
-        clock: gives seconds; trio's own, so callers are in a trio task.
+        clock: gives seconds; Trio's clock by default, so callers run in a Trio task.
     """
 
     def __init__(
@@ -104,7 +103,7 @@ class Breakers:
         self._entries: OrderedDict[BreakerKey, _Entry] = OrderedDict()
         self._overflow = _Entry(OVERFLOW.site, "", Breaker(replace(settings, mode=Mode.METRICS_ONLY)))
         self._evicted = Totals()
-        self._mode_for_all: Mode | None = None  # an operator's choice that holds for sites to come, too
+        self._mode_for_all: Mode | None = None  # an operator's choice, which holds for new sites too
         self._workers: set[int] = set()
         self._due = inf
         self._rescheduled = trio.Event()
@@ -112,7 +111,7 @@ class Breakers:
     # Calls
 
     def check(self, key: BreakerKey) -> None:
-        """Refuse a call that would certainly be refused later, before it costs anything.
+        """Refuse early a call that would certainly be refused later.
 
         Raises:
             CircuitOpen: for the site or for the service.
@@ -123,13 +122,13 @@ class Breakers:
                 raise self._refusal(entry)
 
     def admits(self, key: BreakerKey) -> bool:
-        """Whether a call may be let through now. Counts nothing."""
+        """Whether a call may be admitted now. Counts nothing."""
         return self._admits(self._service) and self._admits(self._entry(key))
 
     async def ready(self, key: BreakerKey) -> None:
-        """`check`, after waiting for the probes' result where half-open breakers are busy.
+        """`check`, after waiting for the result of the probes where a half-open breaker is busy.
 
-        For callers who have nothing yet that others might use in the meantime, such as a worker.
+        For callers that hold nothing which others could use meanwhile, such as a worker.
 
         Raises:
             CircuitOpen: for the site or for the service.
@@ -167,10 +166,10 @@ class Breakers:
     def settle(
         self, admission: Admission, call_result: CallResult, *, retry_after: float | None = None
     ) -> None:
-        """The call ended with `verdict`; the site asked for `retry_after` seconds of rest, or None.
+        """Settle the permits with the result of the call, and with the site's Retry-After in seconds.
 
-        Only a success says something about the service too. What is the service's own fault settles as
-        ignored here, and `service_failed` tells of it.
+        Only a success counts for the service too. A fault of the service settles as ignored here, and is
+        reported by `service_failed`.
 
         Raises:
             RuntimeError: the admission was settled before.
@@ -180,16 +179,16 @@ class Breakers:
         self._settle(self._service, admission.service_permit, heard)
 
     def service_failed(self) -> None:
-        """Trouble that is no site's: no worker boots, or the egress proxy is dead."""
+        """Count trouble that no site causes: no worker boots, or the egress proxy is dead."""
         self._feed(CallResult.FAILURE)
 
     def service_succeeded(self) -> None:
-        """The service can work. It closes nothing: whether calls succeed, only the probes can tell."""
+        """Count that the service can work. This closes nothing; only probes can."""
         if self._service.breaker.state is State.CLOSED:
             self._feed(CallResult.SUCCESS)
 
     def on_event(self, event: Event) -> None:
-        """A sink: a boot that fails is the service's trouble while no other worker serves on."""
+        """A sink: a failed boot counts against the service while no other worker is in service."""
         if isinstance(event, WorkerStarted):
             self._workers.add(event.pid)
             self.service_succeeded()
@@ -198,10 +197,10 @@ class Breakers:
         elif isinstance(event, WorkerBootFailed) and not self._workers:
             self.service_failed()
 
-    # The operator; each returns the state before and the state now, the worst of them where there are many
+    # For the operator; each returns the worst state before and after
 
     def reset(self, site: str | None = None) -> tuple[str, str]:
-        """As new, in its configured mode; None: every breaker, the service's own too.
+        """Reset to the configured mode; None: every breaker, including the service's own.
 
         Raises:
             UnknownSite: there is no breaker for `site`.
@@ -209,15 +208,15 @@ class Breakers:
         return self._operate(site, None, lambda breaker, now: breaker.reset(now))
 
     def close(self, site: str | None = None) -> tuple[str, str]:
-        """Automatic and closed, with the ramp of a recovery. Arguments and errors as `reset`."""
+        """Close in automatic mode, with the ramp of a recovery. Arguments and errors as `reset`."""
         return self._operate(site, None, lambda breaker, now: breaker.close(now))
 
     def force_open(self, site: str | None = None) -> tuple[str, str]:
-        """Refuse every call until told otherwise. Arguments and errors as `reset`."""
+        """Refuse every call until the operator says otherwise. Arguments and errors as `reset`."""
         return self._operate_mode(site, Mode.FORCED_OPEN)
 
     def disable(self, site: str | None = None) -> tuple[str, str]:
-        """Let every call through, unjudged, until told otherwise. Arguments and errors as `reset`."""
+        """Admit every call until the operator says otherwise. Arguments and errors as `reset`."""
         return self._operate_mode(site, Mode.DISABLED)
 
     def statistics(self) -> BreakersStatistics:
@@ -250,7 +249,7 @@ class Breakers:
     # Time
 
     async def until_due(self) -> None:
-        """Sleep until a timed transition is due, whichever breaker's comes first."""
+        """Sleep until the next timed transition of any breaker is due."""
         while True:
             entries = (self._service, *self._entries.values())
             self._due = min(entry.breaker.next_deadline() for entry in entries)
@@ -261,13 +260,13 @@ class Breakers:
                 return
 
     def tick(self) -> None:
-        """Do what is due, tell of it, wake whom it concerns."""
+        """Do what is due, emit events, wake waiting callers."""
         now = self._clock()
         for entry in (self._service, *self._entries.values()):
             entry.breaker.tick(now)
             self._publish(entry)
 
-    # Within
+    # Internals
 
     def _entry(self, key: BreakerKey) -> _Entry:
         entry = self._entries.get(key)
@@ -277,7 +276,7 @@ class Breakers:
             breaker = Breaker(self._overrides.get(key.site, self._settings))
             if self._mode_for_all is not None:
                 breaker.set_mode(self._mode_for_all, self._clock())
-                breaker.take_changes()  # it begins so; nothing changed
+                breaker.take_changes()  # its initial mode is no transition
             entry = self._entries[key] = _Entry(key.site, key.egress, breaker)
         self._entries.move_to_end(key)
         return entry
@@ -302,7 +301,7 @@ class Breakers:
         return free and entry.breaker.crowded(self._clock())
 
     async def _probed(self, entry: _Entry) -> None:
-        """Wait while every probe's permit is taken, if that is allowed and a place to wait is free."""
+        """Wait while all probe permits are taken, if the settings allow it and a place is free."""
         if not self._may_wait(entry):
             return
         with trio.move_on_after(entry.breaker.settings.probe_wait):
@@ -319,14 +318,14 @@ class Breakers:
         self._publish(entry)
 
     def _feed(self, call_result: CallResult) -> None:
-        """Count an observation of the service as a call that took no time."""
+        """Count an observation of the service as a call of no duration."""
         breaker, now = self._service.breaker, self._clock()
         if breaker.admits(now) and (permit := breaker.admit(now)):
             breaker.settle(permit, call_result, now)
         self._publish(self._service)
 
     def _publish(self, entry: _Entry) -> None:
-        """After each step of a breaker: tell of its transitions, wake its waiters, reschedule the task."""
+        """After each step of a breaker: emit its transitions, wake its waiters, reschedule the task."""
         for change in entry.breaker.take_changes():
             self._events.emit(BreakerChanged(entry.site, change.previous, change.current, change.reason))
         if entry.breaker.state is State.HALF_OPEN:
@@ -365,7 +364,7 @@ def _worst(entries: list[_Entry]) -> str:
 async def cooldowns(
     breakers: Breakers, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
 ) -> None:
-    """The breaker task: applies each timed transition at its time, also while nobody calls."""
+    """The breaker task: applies each timed transition at its time, also without calls."""
     task_status.started()
     while True:
         await breakers.until_due()

@@ -1,4 +1,4 @@
-"""How one circuit breaker behaves: its settings and their checks. Pure."""
+"""The settings of a circuit breaker and their checks. Pure."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ class Mode(StrEnum):
     """Who decides: the breaker itself, or the operator."""
 
     AUTOMATIC = "AUTOMATIC"
-    DISABLED = "DISABLED"  # everything passes, nothing is judged
-    FORCED_OPEN = "FORCED_OPEN"  # nothing passes until the operator says so
-    METRICS_ONLY = "METRICS_ONLY"  # everything passes and is counted, nothing trips
+    DISABLED = "DISABLED"  # every call passes, none is counted
+    FORCED_OPEN = "FORCED_OPEN"  # no call passes until the operator says so
+    METRICS_ONLY = "METRICS_ONLY"  # every call passes and is counted, nothing trips
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,26 +25,26 @@ class BreakerSettings:
     half-open after a minute; two successes close it, one failure opens it again.
 
     Attributes:
-        window_calls: calls in the window, where it goes by count.
-        window_seconds: length of the window, where it goes by time; None: it goes by count.
+        window_calls: calls in a window by count.
+        window_seconds: length of a window by time; None: the window is by count.
         minimum_calls: calls in the window before its rates mean anything.
         failure_rate: share of failed calls that trips.
         slow_after: a call that takes this long is slow, also while it still runs; None: none is.
         slow_rate: share of slow calls that trips.
         streak: failures in a row that trip, however long they took; None: as many as `minimum_calls`.
         memory: time without an outcome after which a closed breaker forgets its window and streak, so that
-            a site tried once is not remembered for ever.
-        probes: calls let through at a time while half-open.
+            the registry can drop it.
+        probes: calls admitted at a time while half-open.
         success_threshold: successful probes that close it.
         half_open_max: time one probe may take before the breaker opens again.
-        probe_wait: time a caller waits for a probe's result instead of being refused; 0: not at all.
-        probe_waiters: callers who may wait so at a time.
+        probe_wait: time a caller may wait for the result of a probe before it is refused; 0: none.
+        probe_waiters: callers that may wait at a time.
         cooldown: time from the trip to half-open.
-        cooldown_factor: growth of the cooldown with each trip that follows without a closing.
-        cooldown_cap: its bound; below `cooldown` it means no growth.
+        cooldown_factor: growth of the cooldown with each further trip without a closing.
+        cooldown_cap: bound of the growth; below `cooldown` there is none.
         jitter: up to this share of the cooldown is added at random, so that many instances spread out.
         retry_after_cap: bound on the site's own Retry-After.
-        ramp: time after closing in which only a growing share of calls is let through; 0: none.
+        ramp: time after closing in which only a growing share of calls is admitted; 0: none.
         ramp_from: that share at the start.
         mode: what a reset returns to.
 
@@ -99,7 +99,7 @@ class BreakerSettings:
         return TimeWindow(self.window_seconds)
 
     def grown(self, cooldown: float) -> float:
-        """The cooldown that follows `cooldown` where the breaker trips again without having closed."""
+        """The cooldown after `cooldown`, for a further trip without a closing."""
         return min(cooldown * self.cooldown_factor, max(self.cooldown, self.cooldown_cap))
 
 

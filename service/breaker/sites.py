@@ -1,4 +1,4 @@
-"""Which site a URL belongs to: what breakers and paces are keyed by. Pure."""
+"""The site of a URL, which is the key of breakers and paces. Pure."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _HOST = re.compile(r"[a-z0-9._-]{1,253}")
 
 @cache
 def _suffixes() -> PublicSuffixList:
-    # The package's own list, private suffixes included: each tenant of github.io is a site of its own.
+    # The list in the package, with private suffixes: each tenant of github.io is a site of its own.
     return PublicSuffixList()
 
 
-@lru_cache(maxsize=1024)  # each room that a request passes asks for its site
+@lru_cache(maxsize=1024)  # the same URLs come again
 def site_of(url: str) -> str:
     """The registrable domain of the URL's host, in lower case and ASCII.
 
     An IP address, a single label and a bare public suffix stand for themselves. Other names of one service
-    are one site (youtu.be is youtube.com). Never raises: where there is no sane host the answer is "".
+    are one site (youtu.be is youtube.com). Never raises: where there is no valid host the site is "".
     """
     try:
         host = (urlsplit(url).hostname or "").rstrip(".")

@@ -1,4 +1,4 @@
-"""What breakers show of themselves: counters and frozen snapshots. Pure."""
+"""The counters of breakers and their frozen snapshots. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(slots=True)
 class Totals:
-    """Counters since the start; none of them ever goes down."""
+    """Counters since the start; they never decrease."""
 
     requests: int = 0
     failures: int = 0
@@ -28,18 +28,18 @@ class BreakerStatistics:
     """A snapshot of one breaker.
 
     Attributes:
-        site: whose it is; "" for the service's own.
+        site: its site; "" for the service's own.
         state: CLOSED, OPEN or HALF_OPEN.
         mode: who decides, by name: AUTOMATIC, or the operator's choice.
         failures, successes, slow_calls: in the current window; while half-open, of the probes.
-        total_requests: all that asked = rejected + failures + successes + ignored + in_flight.
-        ignored_requests: calls whose end counted nowhere.
-        in_flight: calls that hold a permit; `probes` of them may decide a half-open breaker.
-        waiting: callers who wait for a probe's result.
+        total_requests: rejected + failures + successes + ignored + in_flight.
+        ignored_requests: calls whose result did not count.
+        in_flight: calls that hold a permit; `probes` of them are probes.
+        waiting: callers that wait for the result of a probe.
         streak: failures in a row.
         cooldown_remaining: seconds until half-open; None where it is not open, or forced open.
-        retry_after: seconds after which asking may help; None where that is now, or cannot be known.
-        ramp_share: share of calls let through after a closing; 1 when the ramp is over.
+        retry_after: seconds until a call may be admitted; None where that is now, or not known.
+        ramp_share: share of calls admitted after a closing; 1 when the ramp is over.
     """
 
     site: str
@@ -66,14 +66,14 @@ class BreakerStatistics:
 
 @dataclass(frozen=True, slots=True)
 class BreakersStatistics:
-    """All breakers summed up: the worst state, the sites' counters added, and each one by itself.
+    """All breakers together: the worst state, the sums of the sites' counters, and each breaker.
 
-    The totals hold what evicted breakers had counted, so they never go down. The service's own breaker sees
-    the same calls once more, so it gives its state to the summary and not its counters.
+    The totals include what evicted breakers had counted, so they never decrease. The service's own breaker
+    sees the same calls again, so only its state is part of the summary, not its counters.
 
     Attributes:
         config: the settings of a site without settings of its own.
-        sites: one for each breaker in the registry, those not asked for longest first.
+        sites: one for each breaker in the registry, the least recently used first.
         service: the service's own.
     """
 

@@ -20,7 +20,7 @@ from service.wire import Job, Kind
 
 TTL = 300.0
 # What the cache promises, in seconds and bytes.
-GONE_TTL = 60.0
+REFUSAL_TTL = 60.0
 MARGIN = 60.0
 STALE_FOR = 21_600.0
 OVERHEAD = 1024
