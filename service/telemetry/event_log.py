@@ -1,6 +1,6 @@
-"""Events for those who watch: numbered, kept for a while, and handed to subscribers that may be slow.
+"""The event log: a ring buffer of numbered events, and subscribers that may be slow.
 
-A subscriber has a bounded queue. Who falls behind loses events and is told how many; the service never waits.
+A subscriber has a bounded queue. A slow one loses events and is told how many; the service never waits.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from .. import events
 from ..logs import fields_of, timestamp
 from .sinks import level_of
 
-KEPT = 200  # records that who comes or comes back can still read
-BACKLOG = 256  # records that wait for one subscriber; with SUBSCRIBERS, a few MB in the worst case
+KEPT = 200  # records that a new or returning subscriber can still read
+BACKLOG = 256  # records queued for one subscriber; with SUBSCRIBERS, a few MB in the worst case
 SUBSCRIBERS = 32
 
 
@@ -29,7 +29,7 @@ class TooManySubscribers(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One event, as it is told outside: its number, its name, its time (ISO 8601), how grave it is."""
+    """One event as subscribers see it: its number, its name, its time (ISO 8601), its level."""
 
     number: int
     event: str
@@ -39,7 +39,7 @@ class Record:
 
 
 class EventLog:
-    """The last events, and everybody who follows them."""
+    """The last events, and their subscribers."""
 
     def __init__(self) -> None:
         self.number = 0  # of the latest record
@@ -79,7 +79,7 @@ class EventLog:
             raise TooManySubscribers
         subscription = Subscription()
         if after is not None:
-            # A number from before a restart is above ours: then everything that is kept is news.
+            # A number from before a restart is larger than the current one: then all kept records are new.
             first = after if after <= self.number else 0
             for record in self._kept:
                 if record.number > first:
@@ -95,7 +95,7 @@ class Subscription:
     """What one subscriber has not read yet.
 
     Attributes:
-        lost: records that found no room since the subscriber last asked.
+        lost: records dropped since the subscriber last asked.
     """
 
     def __init__(self) -> None:
@@ -104,7 +104,7 @@ class Subscription:
         self._news = trio.Event()
 
     def offer(self, record: Record) -> None:
-        """Keep `record` for the subscriber where there is room; the oldest gives way."""
+        """Queue `record` for the subscriber; where there is no room the oldest is dropped."""
         if len(self._waiting) >= BACKLOG:
             self._waiting.popleft()
             self.lost += 1
@@ -112,7 +112,7 @@ class Subscription:
         self._news.set()
 
     def take_lost(self) -> int:
-        """How many were lost since the last time."""
+        """How many were lost since the last call."""
         lost, self.lost = self.lost, 0
         return lost
 

@@ -1,6 +1,6 @@
-"""The last quarter of an hour, for the dashboard: throughput, latency, failures, breakers' moves. Pure.
+"""The last 15 minutes, for the dashboard: throughput, latency, failures, transitions of breakers. Pure.
 
-Bounded by time and by number, whatever the load: BUCKETS of BUCKET seconds, a sample of each one's latencies.
+Bounded by time and by number: BUCKETS of BUCKET seconds, with a sample of latencies in each.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ BUCKET = 10.0  # seconds
 BUCKETS = 90
 SAMPLES = 128  # latencies kept of each bucket, drawn evenly from all
 FAILURES = 50  # recent failures to show
-SITES = 200  # whose breakers' moves are kept
-MOVES = 20  # of each
+SITES = 200  # sites whose breakers' transitions are kept
+MOVES = 20  # transitions of each
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One bucket: jobs that ended well and badly, and seconds that those ended well had taken."""
+    """One bucket: jobs that succeeded and failed, and the seconds that the successful ones took."""
 
     ok: int
     failed: int
@@ -41,7 +41,7 @@ class FailureNote:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A breaker that went to state `to`, `age` seconds ago."""
+    """A transition of a breaker to state `to`, `age` seconds ago."""
 
     age: float
     to: str
@@ -57,7 +57,7 @@ class _Bucket:
 
 
 class History:
-    """What happened lately.
+    """The recent history.
 
     Args:
         draw: a whole number from 0 up to, not including, its argument; for the sample.
@@ -70,7 +70,7 @@ class History:
         self._moves: OrderedDict[str | None, deque[tuple[float, str, str]]] = OrderedDict()
 
     def job(self, now: float, site: str, outcome: str, seconds: float) -> None:
-        """A job has ended; one whose client left counts nowhere."""
+        """Record a job that has ended; a cancelled one does not count."""
         bucket = self._bucket(now)
         if outcome == OK:
             bucket.ok += 1
@@ -83,7 +83,7 @@ class History:
             self._failures.append((now, site, outcome))
 
     def breaker(self, now: float, site: str | None, to: str, reason: str) -> None:
-        """The breaker of `site` went to state `to`; None stands for the service's own."""
+        """Record a transition of the breaker of `site` to state `to`; None is the service's own."""
         moves = self._moves.setdefault(site, deque(maxlen=MOVES))
         moves.append((now, to, reason))
         self._moves.move_to_end(site)
@@ -91,14 +91,14 @@ class History:
             self._moves.popitem(last=False)
 
     def points(self, now: float) -> tuple[Point, ...]:
-        """BUCKETS points, the present one last; empty ones included."""
+        """BUCKETS points, the current one last, empty ones included."""
         last = int(now // BUCKET)
         by_number = {bucket.number: bucket for bucket in self._buckets}
         numbers = range(last - BUCKETS + 1, last + 1)
         return tuple(_point(by_number.get(number)) for number in numbers)
 
     def codes(self, now: float) -> tuple[tuple[str, int], ...]:
-        """Failures of the whole time by code, the most frequent first."""
+        """All failures by code, the most frequent first."""
         first = int(now // BUCKET) - BUCKETS + 1
         total: Counter[str] = Counter()
         for bucket in self._buckets:
@@ -111,7 +111,7 @@ class History:
         return tuple(FailureNote(now - at, site, code) for at, site, code in reversed(self._failures))
 
     def moves(self, site: str | None, now: float) -> tuple[Move, ...]:
-        """The latest moves of the site's breaker, the oldest first."""
+        """The latest transitions of the site's breaker, the oldest first."""
         return tuple(Move(now - at, to, reason) for at, to, reason in self._moves.get(site, ()))
 
     def _bucket(self, now: float) -> _Bucket:

@@ -1,8 +1,8 @@
-"""Which sites get a label of their own in the metrics. Pure; takes `now`.
+"""The sites that get a label of their own in the metrics. Pure; takes `now`.
 
-Every label is a set of time series that a monitoring system keeps for ever, and hosts come from clients. So
-the places are few, only a site that has answered or failed as a site gets one, and one that nobody asked for
-in an hour makes room for another. All the rest are "other".
+Each label is a set of time series that a monitoring system keeps, and hosts are client input. So the labels
+are few: only a site that has answered or failed as a site gets one, and a site without requests for an hour
+makes room for another. All other sites share the label "other".
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ FORGET = 3600.0  # seconds
 
 
 class SiteLabels:
-    """The sites with a label, the one not seen for longest first.
+    """The sites with a label, the least recently seen first.
 
     Args:
-        forgotten: is told of each site that has lost its label.
+        forgotten: called with each site that loses its label.
     """
 
     def __init__(

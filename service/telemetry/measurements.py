@@ -1,6 +1,6 @@
-"""What is measured of every request, on a bus of its own beside that of the events.
+"""The measurements of every request, on a bus of their own beside that of the events.
 
-Metrics, StatsD, traces and the dashboard's history listen; nothing here knows them.
+Metrics, traces and the dashboard's history subscribe to it.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from ..errors import ServiceError
 from ..events import Event, Events
 
 OK = "OK"  # the outcome of what succeeded; every other outcome is a Code, or this:
-CANCELLED = "CANCELLED"  # the client left first
+CANCELLED = "CANCELLED"  # the client disconnected first
 
 
 @dataclass(frozen=True, slots=True)
 class RequestServed(Event):
-    """An HTTP response began after so many seconds; `status` is None where the client left before."""
+    """An HTTP response began after `seconds`; `status` is None where the client disconnected before."""
 
     method: str
     route: str
@@ -41,7 +41,7 @@ class JobEnded(Event):
 
 @dataclass(frozen=True, slots=True)
 class AttemptEnded(Event):
-    """One extraction on a worker: seconds that it waited for its turn, and that it ran."""
+    """One extraction on a worker: the seconds that it waited in the queue, and that it ran."""
 
     site: str
     outcome: str
@@ -52,7 +52,7 @@ class AttemptEnded(Event):
 
 @contextmanager
 def job_measured(measured: Events, site: str) -> Iterator[None]:
-    """Tell how the job inside ended, and how long it took."""
+    """Emit the outcome and the duration of the job inside."""
     began = trio.current_time()
     outcome = CANCELLED
     try:

@@ -1,4 +1,4 @@
-"""Where events go: the log, and Sentry when a DSN is set (the `sentry` extra)."""
+"""The sinks of events: the log, and Sentry when a DSN is set (the `sentry` extra)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _WARNINGS = (
 
 
 def level_of(event: events.Event) -> Literal["warning", "info", "debug"]:
-    """How grave it is: trouble is a warning, a worker's ordinary life is for debugging."""
+    """The level of an event: trouble is a warning, ordinary starts and ends of workers are debug."""
     if isinstance(event, _WARNINGS) or (isinstance(event, events.BreakerChanged) and event.current == "OPEN"):
         return "warning"
     return "debug" if isinstance(event, events.WorkerStarted | events.WorkerEnded) else "info"
@@ -72,7 +72,7 @@ def sentry_sink(config: Config) -> events.Sink | None:
 
 
 def _scrub_report(report: Any, _hint: Any) -> Any:
-    """Take credentials and queries out of every string of a report before it leaves."""
+    """Remove credentials and queries from every string of a report."""
     if isinstance(report, dict):
         return {key: _scrub_report(value, None) for key, value in report.items()}
     if isinstance(report, list | tuple):

@@ -1,7 +1,7 @@
-"""The metrics once more, as StatsD lines over UDP: counters by what they grew, gauges as they are.
+"""StatsD: the Prometheus metrics as lines over UDP, counters as increments, gauges as values.
 
-Plain StatsD has no labels, so their values become parts of the name: `ytdlpd.jobs.youtube_com.OK`. Nobody
-waits for the network: a datagram that cannot be sent at once is lost, which is what StatsD is for.
+Plain StatsD has no labels, so their values become parts of the name: `ytdlpd.jobs.youtube_com.OK`. Nothing
+waits for the network: a datagram that cannot be sent at once is lost.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ _UNFIT = re.compile(r"[^A-Za-z0-9_-]+")
 
 
 class Lines:
-    """Turns what a registry holds into StatsD lines; remembers where the counters stood."""
+    """Turns the metrics of a registry into StatsD lines; remembers the last values of counters."""
 
     def __init__(self) -> None:
         self._before: dict[str, float] = {}
 
     def of(self, metrics: Iterable[Metric]) -> Iterator[str]:
-        """The lines since the last time. A histogram is sent as what its count and its sum grew."""
+        """The lines since the last call. A histogram is sent as the increments of its count and its sum."""
         now: dict[str, float] = {}
         for metric in metrics:
             for sample in metric.samples:
@@ -38,12 +38,12 @@ class Lines:
                 name = _name(metric.name, sample.name, sample.labels.values())
                 if metric.type == "gauge":
                     if sample.value < 0:
-                        yield f"{name}:0|g"  # a sign would mean "by so much less"
+                        yield f"{name}:0|g"  # a sign would mean a change by that amount
                     yield f"{name}:{sample.value:.12g}|g"
                 elif metric.type in ("counter", "histogram"):
                     now[name] = sample.value
                     before = self._before.get(name, 0.0)
-                    # A series that was forgotten and came back begins anew.
+                    # A series that was dropped and came back begins anew.
                     grown = sample.value - before if sample.value >= before else sample.value
                     if grown:
                         yield f"{name}:{grown:.12g}|c"
@@ -57,7 +57,7 @@ def _name(metric: str, sample: str, labels: Iterable[str]) -> str:
 
 
 def datagrams(lines: Iterable[str]) -> Iterator[bytes]:
-    """The lines in as few datagrams as they fit in."""
+    """The lines in as few datagrams as possible."""
     packed = b""
     for line in lines:
         encoded = line.encode("ascii")
@@ -70,7 +70,7 @@ def datagrams(lines: Iterable[str]) -> Iterator[bytes]:
 
 
 async def report(registry: CollectorRegistry, host: str, port: int, *, interval: float = INTERVAL) -> None:
-    """Send the metrics to `host` every `interval` seconds, for ever; its name is looked up each time."""
+    """Send the metrics to `host` every `interval` seconds; its name is looked up each time."""
     lines = Lines()
     while True:
         await trio.sleep(interval)

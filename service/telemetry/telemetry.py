@@ -1,4 +1,4 @@
-"""Everything that watches the service, wired to the two buses: metrics, traces, history, feed, webhook."""
+"""All telemetry, wired to the two buses: metrics, traces, history, event log, webhook."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from .webhook import Webhook, webhook_of
 
 @dataclass(frozen=True, slots=True)
 class Telemetry:
-    """The watchers.
+    """The telemetry of one service.
 
     Attributes:
-        measured: the bus of measurements, for those who have something to tell.
+        measured: the bus of measurements.
     """
 
     measured: events.Events = field(default_factory=events.Events)
@@ -34,7 +34,7 @@ class Telemetry:
 
     @classmethod
     def build(cls, config: Config, bus: events.Events) -> Telemetry:
-        """Those that the settings ask for, listening to `bus`.
+        """The telemetry that the settings ask for, subscribed to `bus`.
 
         Raises:
             ConfigError: a setting needs an extra that is not installed.
@@ -66,7 +66,7 @@ class Telemetry:
             await self.tracer.finish()
 
     def remember(self, event: events.Event) -> None:
-        """A sink for both buses: what the dashboard shows of the past."""
+        """A sink for both buses: the history that the dashboard shows."""
         match event:
             case JobEnded(site, outcome, seconds):
                 self.history.job(trio.current_time(), site, outcome, seconds)

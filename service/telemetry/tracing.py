@@ -1,8 +1,8 @@
 """OpenTelemetry traces: the request, and in it each wait for a worker and each extraction (the `otel` extra).
 
-The trace begins with the client's `traceparent`, where it sends one (W3C Trace Context). The inner spans are
-made from measurements when these are told, in the task of the request they belong to. Sampling and resource
-attributes follow the SDK's own variables, OTEL_TRACES_SAMPLER and OTEL_RESOURCE_ATTRIBUTES.
+The trace continues the client's `traceparent`, if there is one (W3C Trace Context). The inner spans are made
+from measurements, which are emitted in the task of their request. Sampling and resource attributes follow the
+SDK's own variables, OTEL_TRACES_SAMPLER and OTEL_RESOURCE_ATTRIBUTES.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 LAST_EXPORT = 2.0  # seconds at the end for spans that are not exported yet
 
-# Tells the status of the response, None where there was none, and its error's code.
+# Sets the status of the response, None where there was none, and the code of its error.
 Finish = Callable[[int | None, str | None], None]
 
 
@@ -31,7 +31,7 @@ class Tracer:
     """Makes the spans of one service.
 
     Args:
-        provider: says where they go.
+        provider: exports them.
         give_up: ends an export that is under way.
     """
 

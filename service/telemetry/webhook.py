@@ -1,7 +1,7 @@
-"""Events to an operator's own URL: signed, in order, tried again with growing pauses, never waited for.
+"""The webhook: events as POST requests to WEBHOOK_URL, signed, in order, retried with growing pauses.
 
-One event a time is under way. The others wait in a bounded queue; who finds it full is dropped and counted,
-and the next delivery says how many were. What is delivered, and how its signature is checked:
+One delivery at a time is under way. The others wait in a bounded queue; where it is full an event is dropped
+and counted, and the next delivery has the number. The format of a delivery and of its signature:
 
     POST, Content-Type: application/json
     {"id": "…", "event": "BreakerChanged", "at": "2026-01-31T12:00:00.000Z", "level": "warning",
@@ -9,7 +9,7 @@ and the next delivery says how many were. What is delivered, and how its signatu
     X-Ytdlpd-Timestamp: 1769860800        seconds; refuse what is much older than now
     X-Ytdlpd-Signature: sha256=HEX        HMAC-SHA256 of "TIMESTAMP.BODY" with WEBHOOK_SECRET
 
-The id stays the same when a delivery is repeated. A worker's ordinary life is not sent.
+The id stays the same when a delivery is retried. Ordinary starts and ends of workers are not sent.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class Webhook:
             self._unreported += 1
 
     async def run(self) -> None:
-        """Deliver, for ever."""
+        """Deliver events until cancelled."""
         import httpx
 
         async with httpx.AsyncClient(timeout=TIMEOUT, follow_redirects=False, trust_env=False) as client:
@@ -115,7 +115,7 @@ class Webhook:
             await self._idle.wait()
 
     async def _deliver(self, client: httpx.AsyncClient, body: bytes) -> bool:
-        """Whether the receiver took it, in the end."""
+        """Whether the receiver has accepted it."""
         for attempt in range(ATTEMPTS):
             if attempt:
                 pause = min(FIRST_PAUSE * 2 ** (attempt - 1), LONGEST_PAUSE)
@@ -127,7 +127,7 @@ class Webhook:
         return False
 
     async def _attempt(self, client: httpx.AsyncClient, body: bytes) -> str | None:
-        """What went wrong; None where the receiver answered 2xx."""
+        """The problem; None where the receiver answered 2xx."""
         import httpx
 
         timestamp = str(int(time.time()))
