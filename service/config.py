@@ -1,6 +1,6 @@
 """The frozen Config: every setting, its default and its check, in one place.
 
-Sources, the first that names a setting wins: command line, environment (the upper-case name), TOML file
+The first source that has a setting wins: command line, environment (the upper-case name), TOML file
 (the lower-case name). Times named `*_ms` and `ytdlp_timeout` are milliseconds, as existing deployments set
 them; the code below this file uses the properties that give seconds.
 """
@@ -34,11 +34,11 @@ _BREAKER = TypeAdapter(BreakerSettings)
 
 
 class ConfigError(Exception):
-    """A setting is wrong; the text names each one and says what to do, a line each."""
+    """One or more settings are wrong; the text has a line for each, which says what to do."""
 
 
 def _split(value: object) -> object:
-    """A comma-separated string as the tuple it stands for; anything else is left to the type's own check."""
+    """A comma-separated string as a tuple; other values are left to the check of the type."""
     if isinstance(value, str):
         return tuple(part for part in (piece.strip() for piece in value.split(",")) if part)
     return value
@@ -222,7 +222,7 @@ class Config(BaseSettings):
         return self
 
     def _site_breaker(self, site: str) -> BreakerSettings:
-        """Raises ValueError where the table of `site` is not a breaker's."""
+        """The breaker settings of `site`. Raises ValueError where its table is wrong."""
         if site_of(f"https://{site}/") != site:
             raise ValueError(f"[site.{site!r}] is not a site; write its domain, as in example.com")
         values = {**self.site[site]}
@@ -240,7 +240,7 @@ class Config(BaseSettings):
 
     @classmethod
     def command_line_names(cls) -> tuple[str, ...]:
-        """The settings that one word can give; tables are for the TOML file."""
+        """The settings that a command-line option can set; tables are for the TOML file."""
         return tuple(name for name, field in cls.model_fields.items() if field.default != {})
 
     @property
@@ -274,7 +274,7 @@ class Config(BaseSettings):
 
     @property
     def breaker(self) -> BreakerSettings:
-        """Of each site's breaker."""
+        """The settings of each site's breaker."""
         return BreakerSettings(
             window_calls=self.cb_volume_threshold,
             minimum_calls=self.cb_volume_threshold,
@@ -285,12 +285,12 @@ class Config(BaseSettings):
 
     @property
     def site_caps(self) -> dict[str, int]:
-        """Extractions that may run at once, of the sites that have such a limit."""
+        """The concurrency limits of sites."""
         return {site: values["concurrency"] for site, values in self.site.items() if "concurrency" in values}
 
     @property
     def site_breakers(self) -> dict[str, BreakerSettings]:
-        """Of the sites that have settings of their own."""
+        """The settings of sites that have their own."""
         return {site: self._site_breaker(site) for site in self.site}
 
     @property
@@ -299,7 +299,7 @@ class Config(BaseSettings):
         return self.shutdown_grace_ms / 1000
 
     def masked(self) -> dict[str, Any]:
-        """The settings for people to read: secrets and a proxy's credentials are stars."""
+        """The settings for people to read, with secrets and a proxy's credentials masked."""
         values = self.model_dump(mode="json")
         if self.egress_proxy is not None and "@" in self.egress_proxy:
             scheme, _, rest = self.egress_proxy.partition("://")

@@ -1,7 +1,7 @@
-"""Named event records and the bus that hands them to sinks.
+"""Named event records and the bus that passes them to sinks.
 
-An event is a transition an operator would want to know of. Sinks are plain functions; one that raises is
-logged and never stops the transition it was told about.
+An event is a transition that an operator wants to know of. Sinks are plain functions; one that raises is
+logged and never stops the transition.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class BreakerChanged(Event):
-    """A breaker moved. `site` is None for the service's own breaker."""
+    """A transition of a breaker. `site` is None for the service's own breaker."""
 
     site: str | None
     previous: str
@@ -40,14 +40,14 @@ class TemplateStarted(Event):
 
 @dataclass(frozen=True, slots=True)
 class EgressLayers(Event):
-    """What keeps this template's workers from reaching, reading or starting what they may not, in words."""
+    """The active layers that confine the workers of this template, in words."""
 
     layers: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class TemplateEnded(Event):
-    """The template process ended although nobody asked it to; it is started again."""
+    """The template process ended unexpectedly; it is started again."""
 
     pid: int
     status: int | None
@@ -63,7 +63,7 @@ class WorkerStarted(Event):
 
 @dataclass(frozen=True, slots=True)
 class WorkerEnded(Event):
-    """A worker is gone and reaped; `reason` is one of the pool's few words for it."""
+    """A worker has ended and is reaped; `reason` is one of the pool's reasons."""
 
     pid: int
     reason: str
@@ -72,7 +72,7 @@ class WorkerEnded(Event):
 
 @dataclass(frozen=True, slots=True)
 class WorkerBootFailed(Event):
-    """No worker could be started; the next try comes after `retry_in` seconds."""
+    """A worker could not be started; the next attempt comes after `retry_in` seconds."""
 
     problem: str
     retry_in: float
@@ -88,14 +88,14 @@ class ExtractorBroken(Event):
 
 @dataclass(frozen=True, slots=True)
 class EgressDenied(Event):
-    """An extraction tried to reach an address that it may not."""
+    """An extraction tried to reach an address that is not allowed."""
 
     site: str
 
 
 @dataclass(frozen=True, slots=True)
 class UrlQuarantined(Event):
-    """A URL of `site` has killed so many workers that it is refused for a while."""
+    """A URL of `site` has killed `deaths` workers in one job, and is now in quarantine."""
 
     site: str
     deaths: int
@@ -119,7 +119,7 @@ class DrainBegan(Event):
 
 @dataclass(frozen=True, slots=True)
 class DrainEnded(Event):
-    """Everyone was answered; `interrupted` requests were cut short by the grace's end or a second signal."""
+    """Every request is answered; `interrupted` were stopped by the end of the grace or a second signal."""
 
     interrupted: int
 
@@ -128,7 +128,7 @@ Sink = Callable[[Event], None]
 
 
 class Events:
-    """Hands each event to every sink, in the order they subscribed."""
+    """Passes each event to every sink, in the order of subscription."""
 
     def __init__(self) -> None:
         self._sinks: list[Sink] = []
@@ -137,7 +137,7 @@ class Events:
         self._sinks.append(sink)
 
     def emit(self, event: Event) -> None:
-        """Tell every sink; never raises for a sink's fault."""
+        """Pass `event` to every sink; never raises for a fault of a sink."""
         for sink in self._sinks:
             try:
                 sink(event)

@@ -1,4 +1,4 @@
-"""API keys: what the `[keys]` table says of each, and whose key a request carries. Pure.
+"""API keys: the settings of the `[keys]` table, and the key that a request carries. Pure.
 
 The settings hold a key's SHA-256, never the key itself. A fast hash is enough because a key is random and
 long, unlike a password; `new_key` makes one.
@@ -28,7 +28,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class KeySettings(BaseModel):
-    """One key as the settings give it."""
+    """The settings of one key."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -50,7 +50,7 @@ class KeySettings(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """Who a request comes from, and what he may.
+    """A named key and its rights.
 
     Attributes:
         rate: requests per second, None for the common limit.
@@ -67,7 +67,7 @@ class ApiKey:
 
 
 class KeyRing:
-    """All keys that are known."""
+    """All known keys."""
 
     def __init__(self, keys: tuple[tuple[bytes, ApiKey], ...]) -> None:
         self._keys = keys
@@ -81,7 +81,7 @@ class KeyRing:
         return len(self._keys)
 
     def identify(self, presented: str) -> ApiKey | None:
-        """The key that hashes as `presented` does, or None. Takes as long whichever it is."""
+        """The key with the hash of `presented`, or None, in constant time."""
         digest = digest_of(presented)
         found: ApiKey | None = None
         for known, key in self._keys:
@@ -91,7 +91,7 @@ class KeyRing:
 
 
 def digest_of(key: str) -> bytes:
-    """SHA-256 of `key`; any text has one, even such as is not valid Unicode."""
+    """SHA-256 of `key`; any text has one, invalid Unicode included."""
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
 
 

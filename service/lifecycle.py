@@ -1,4 +1,4 @@
-"""Where the service stands between start and stop. One object that main moves and everybody else reads."""
+"""The phase of the service between start and stop: set by main, read by all other parts."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Lifecycle:
         self.draining.set()
 
     def close(self) -> None:
-        """Everyone was answered: the listener may close."""
+        """Every request is answered: the listener may close."""
         self.closing.set()
 
     @property

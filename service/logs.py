@@ -1,7 +1,7 @@
-"""Structured logs: structlog for ours, and the standard library's records through the same processors.
+"""Structured logs: structlog, and the records of the standard library through the same processors.
 
-One line per record on standard error, JSON or for a console. URLs lose their credentials and queries on the
-way out, whoever logged them.
+One line per record on standard error, JSON or for a console. Credentials and queries are removed from URLs in
+every record.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _QUERY = re.compile(r"(https?://[^\s?#\"']+)[?#][^\s\"']*")
 
 
 def scrub(text: str) -> str:
-    """`text` with credentials and queries of URLs taken out."""
+    """`text` without the credentials and queries of URLs."""
     return _QUERY.sub(r"\1", _CREDENTIALS.sub("", text)) if "://" in text else text
 
 
@@ -38,7 +38,7 @@ def _scrub_values(_logger: WrappedLogger, _method: str, record: EventDict) -> Ev
 
 
 def _direct(stream: TextIO, render: list[Processor]) -> Processor:
-    """Writes access lines, which end here: nobody else listens to them, and records cost thrice as much."""
+    """Writes access lines directly: a record of the standard library costs three times as much."""
 
     def write(logger: Any, method: str, record: EventDict) -> EventDict:
         if logger.name != ACCESS:
@@ -61,7 +61,7 @@ def _encode(record: EventDict, **options: Any) -> str:
 
 
 def configure(config: Config) -> None:
-    """Set up logging for the process; called once, before anything logs."""
+    """Set up logging for the process; called once, before the first record."""
     console = config.log_format == "console" or (config.log_format == "auto" and sys.stderr.isatty())
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -101,7 +101,7 @@ def configure(config: Config) -> None:
 
 
 def timestamp() -> str:
-    """The present as people and programs read it: ISO 8601, UTC, milliseconds."""
+    """The current time: ISO 8601, UTC, milliseconds."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

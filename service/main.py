@@ -28,13 +28,13 @@ from .wire import Job
 
 __all__ = ["StartError", "main", "once"]
 
-WATCHDOG = 20.0  # seconds past the grace after which the process is ended, whatever hangs
-SWEEPS = (700, 10, 2)  # a full collection every third time, not every eleventh: a megabyte less of garbage
+WATCHDOG = 20.0  # seconds after the grace until the process is ended by force
+SWEEPS = (700, 10, 2)  # more full collections than the default, which keeps less garbage
 
 
 @dataclass(frozen=True, slots=True)
-class Rooms:
-    """What lies between the web layer and yt-dlp."""
+class Core:
+    """Template, pool, breakers and dispatcher of one service."""
 
     template: Template
     pool: Pool
@@ -42,7 +42,7 @@ class Rooms:
     dispatcher: Dispatcher
 
     @classmethod
-    def build(cls, config: Config, bus: events.Events, measured: events.Events) -> Rooms:
+    def build(cls, config: Config, bus: events.Events, measured: events.Events) -> Core:
         template = Template(config, bus)
         pool = Pool(config, template, bus)
         breakers = Breakers(config.breaker, bus, overrides=config.site_breakers)
@@ -76,30 +76,30 @@ async def main(config: Config, *, task_status: trio.TaskStatus[list[str]] = trio
         bus.subscribe(sentry)
     telemetry = Telemetry.build(config, bus)
     lifecycle = Lifecycle()
-    rooms = Rooms.build(config, bus, telemetry.measured)
-    telemetry.metrics.observe(rooms.pool, rooms.breakers, lifecycle, rooms.dispatcher.cache)
-    app = create_app(config, rooms.dispatcher, rooms.pool, rooms.breakers, lifecycle, telemetry)
+    core = Core.build(config, bus, telemetry.measured)
+    telemetry.metrics.observe(core.pool, core.breakers, lifecycle, core.dispatcher.cache)
+    app = create_app(config, core.dispatcher, core.pool, core.breakers, lifecycle, telemetry)
 
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(_drain, signals, config, lifecycle, rooms, bus)
+            nursery.start_soon(_drain, signals, config, lifecycle, core, bus)
             if os.getpid() == 1:
-                nursery.start_soon(reap_orphans, rooms.template.pids)
+                nursery.start_soon(reap_orphans, core.template.pids)
 
             async def served(*, task_status: trio.TaskStatus[list[str]]) -> None:
                 await serve(app, config, lifecycle, task_status=task_status)
                 await telemetry.finish()
-                nursery.cancel_scope.cancel()  # the listener is closed and everyone was answered
+                nursery.cancel_scope.cancel()  # the listener is closed and every request is answered
 
             telemetry.start(config, nursery)
             bound = await nursery.start(served)
-            await rooms.start(config, nursery)
-            # A full collection waits until what is new is a quarter of what is old, and searches both.
-            # Without what the start made, which stays, it takes 3 ms instead of 47 and may come often;
-            # before, dead connections, which are cycles, piled up by the hundred.
+            await core.start(config, nursery)
+            # A full collection searches all old objects, and waits until there are many new ones. Frozen, the
+            # objects of the start are left out, so a collection is short and may come often. Otherwise dead
+            # connections, which are cycles, would pile up.
             gc.collect()
             gc.freeze()
-            gc.collect()  # sees how little is left
+            gc.collect()  # updates the size of the oldest generation
             gc.set_threshold(*SWEEPS)
             lifecycle.ready()
             bus.emit(events.ServiceReady(urls=tuple(bound)))
@@ -107,7 +107,7 @@ async def main(config: Config, *, task_status: trio.TaskStatus[list[str]] = trio
 
 
 async def _drain(
-    signals: AsyncIterator[int], config: Config, lifecycle: Lifecycle, rooms: Rooms, bus: events.Events
+    signals: AsyncIterator[int], config: Config, lifecycle: Lifecycle, core: Core, bus: events.Events
 ) -> None:
     """At the first signal stop taking work, answer what is under way, then let the listener close."""
     await anext(signals)
@@ -115,23 +115,23 @@ async def _drain(
     watchdog.daemon = True
     watchdog.start()
     try:
-        statistics = rooms.pool.statistics()
+        statistics = core.pool.statistics()
         lifecycle.drain()
         bus.emit(events.DrainBegan(statistics.active_tasks, statistics.queue_length, config.shutdown_grace))
-        rooms.pool.close()
+        core.pool.close()
         with trio.move_on_after(config.shutdown_grace) as grace:
             async with trio.open_nursery() as nursery:
 
                 async def second_signal() -> None:
                     await anext(signals)
-                    rooms.pool.skip_grace()
+                    core.pool.skip_grace()
                     grace.cancel()
 
                 nursery.start_soon(second_signal)
-                await rooms.dispatcher.idle()
+                await core.dispatcher.idle()
                 nursery.cancel_scope.cancel()
-        interrupted = rooms.dispatcher.interrupt()
-        await rooms.dispatcher.idle()  # bounded: each is killed and reaped within the pool's kill grace
+        interrupted = core.dispatcher.interrupt()
+        await core.dispatcher.idle()  # bounded: each is killed and reaped within the pool's kill grace
         bus.emit(events.DrainEnded(interrupted))
         lifecycle.close()
         await trio.sleep_forever()  # until the listener is closed and the nursery with it
@@ -140,16 +140,16 @@ async def _drain(
 
 
 async def once(config: Config, job: Job) -> bytes:
-    """The body of one job's result, without a server: the same template, pool and breakers.
+    """The body of the result of one job, without a server: the same template, pool and breakers.
 
     Raises:
         ServiceError: as typed.
         StartError: the template process cannot be warmed.
     """
     lone = config.model_copy(update={"min_workers": 1, "max_workers": 1})
-    rooms = Rooms.build(lone, events.Events(), events.Events())
+    core = Core.build(lone, events.Events(), events.Events())
     async with trio.open_nursery() as nursery:
-        await rooms.start(lone, nursery)
-        answer = await rooms.dispatcher.submit(job, Caller(client="command line"))
+        await core.start(lone, nursery)
+        answer = await core.dispatcher.submit(job, Caller(client="command line"))
         nursery.cancel_scope.cancel()
     return answer.body

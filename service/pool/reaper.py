@@ -27,8 +27,8 @@ def reap(spared: Collection[int] = ()) -> list[int]:
     """Reap every dead child that was inherited; returns their pids.
 
     A child in this process's own session was started here, and its starter waits for it. Inherited ones come
-    from a worker or from another command in the container, each in a session of its own. A
-    waitpid(-1) would take both.
+    from a worker or from another command in the container, each in a session of its own. A waitpid(-1) would
+    take both.
     """
     here = os.getsid(0)
     reaped = []
