@@ -1,15 +1,15 @@
-"""What people use instead, each with the same route: a server of one file around yt-dlp, and the ceilings.
+"""The baselines: the alternatives to this service, each with the same route, and the ceilings.
 
 `python -m bench._baselines NAME --proxy URL --ca-file FILE` serves `GET /api/v1/extract?url=…` on a free
 port, and prints that port:
 
-    spawn    `yt-dlp -J` for each request, ten at once, behind Quart on asyncio: what most people do
+    spawn    `yt-dlp -J` for each request, ten at once, behind Quart on asyncio: the usual way
     threads  ten threads that share one YoutubeDL, behind the same
     bare     no yt-dlp at all: a bare ASGI app that returns one body, on this service's own HTTP server
 
 `python -m bench._baselines stock …` and `… workers …` serve nothing: ten warm processes extract for some
-seconds without any HTTP, as fast as they can, and it prints how many extractions that made per second. The
-first have a YoutubeDL each, as yt-dlp ships it; the second do what this service's own workers do.
+seconds without any HTTP, as fast as they can, and it prints the extractions per second. `stock` uses a
+YoutubeDL as yt-dlp ships it; `workers` does what this service's own workers do.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def serve_bare(length: int) -> None:
 
 
 def stock(proxy: str) -> Callable[[str], bytes]:
-    """The JSON of what a warm YoutubeDL extracts."""
+    """A function that extracts with a warm YoutubeDL and returns JSON."""
     import yt_dlp
 
     options = {"quiet": True, "no_warnings": True, "proxy": proxy, "compat_opts": {"no-certifi"}}
@@ -129,7 +129,7 @@ def stock(proxy: str) -> Callable[[str], bytes]:
 
 
 def workers(proxy: str, ca_file: str) -> Callable[[str], bool]:
-    """Whether what a worker does succeeds; it is guarded from the first call on."""
+    """A function that runs a job as a worker does, guard included, and returns whether it succeeded."""
     from service.wire import Job, Kind, Success, WorkerSettings
     from service.worker import runner, warmup
     from service.worker.egress import Guard

@@ -1,4 +1,4 @@
-"""Everything that is compared, started and ended: this service, what people use instead, the ceiling."""
+"""The servers that are compared, with their start and end: this service, the baselines, the ceilings."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ CEILINGS = ("stock", "workers")
 
 
 class Salts:
-    """Four characters that no video's id has begun with before: what is extracted was never extracted."""
+    """Prefixes of four characters that no video's id has had before, so that every extraction is new."""
 
     def __init__(self) -> None:
         self._next = 0
@@ -51,7 +51,7 @@ def extraction(url: str, **options: str) -> str:
 
 @dataclass(frozen=True)
 class Server:
-    """Something that answers extractions at an address."""
+    """A server that answers extractions at an address."""
 
     name: str
     host: str
@@ -62,7 +62,7 @@ class Server:
         return Load(self.host, self.port, target, seconds, clients, **more)
 
     def drive(self, target: str, seconds: float, clients: int, **more: Any) -> Samples:
-        """Load it, and wait for the end."""
+        """Load it, and return the samples."""
         with running(self.load(target, seconds, clients, **more)) as generator:
             return generator.samples()
 
@@ -127,10 +127,9 @@ def _other(name: str, internet: Internet | None, *arguments: str) -> list[str]:
 
 
 def rate(samples: Samples) -> float:
-    """Good answers per second in a closed loop: each client's, until its own last answer.
+    """Good answers per second in a closed loop: of each client, until its own last answer.
 
-    So neither the clients that are through before the others count as idle, nor does a long last answer of
-    one of them.
+    So a client that ends before the others does not count as idle.
     """
     answers: dict[int, int] = {}
     ends: dict[int, float] = {}
@@ -148,7 +147,7 @@ def latencies(samples: Samples, skip: float = 0.0) -> list[float]:
 
 
 def spread(values: list[float]) -> dict[str, float]:
-    """p50, p95 and p99 in milliseconds; none of nothing."""
+    """p50, p95 and p99 in milliseconds; empty without values."""
     if not values:
         return {}
     return {f"p{share:g}": percentile(values, share / 100) * 1e3 for share in (50, 95, 99)}

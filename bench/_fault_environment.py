@@ -1,9 +1,9 @@
-"""What a service runs in while it is being broken: a small disk, a user whose forks can be refused, a clock.
+"""The environment of the chaos run: a small disk, a user whose forks can be refused, a clock that jumps.
 
-The disk is a tmpfs in a mount namespace. RLIMIT_NPROC binds nobody who is root, so root gives the service
-to another user, who may still read what root can: the interpreter may be in root's home. The clock is a
-`time.time` of the service's own processes: a time namespace moves the monotonic clocks alone, and the
-machine's clock is everybody's. What the machine does not allow is left out.
+The disk is a tmpfs in a mount namespace. RLIMIT_NPROC does not bind root, so root runs the service as another
+user, who may still read what root can: the interpreter may be in root's home. The clock is a `time.time` of
+the service's own processes: a time namespace moves the monotonic clocks only, and the machine's clock belongs
+to all its processes. What the machine does not allow is left out.
 """
 
 from __future__ import annotations
@@ -54,13 +54,13 @@ def jumping_clock(folder: Path) -> Path:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """Where a service is run, and how it is to be broken from there.
+    """The environment that a service runs in, and the ways to break it.
 
     Attributes:
         scratch: its TMPDIR.
         clock: a folder for its PYTHONPATH, see `jumping_clock`.
         mounted: whether `scratch` is a small file system of its own.
-        user: the command that makes root the service's user; none where we are not root.
+        user: the command that changes from root to the user of the service; empty without root.
         bound: whether RLIMIT_NPROC binds the service.
     """
 
@@ -72,7 +72,7 @@ class Surroundings:
 
     @classmethod
     def prepare(cls, folder: Path) -> Surroundings:
-        """As much of it as this machine allows."""
+        """The environment, as far as this machine allows it."""
         scratch = folder / "scratch"
         scratch.mkdir()
         scratch.chmod(0o1777)
@@ -96,7 +96,7 @@ class Surroundings:
 
     @contextlib.contextmanager
     def no_forks(self, pid: int) -> Iterator[None]:
-        """The kernel refuses `pid` another process meanwhile."""
+        """Let the kernel refuse `pid` further processes meanwhile."""
         # Asked for as its user: a root without CAP_SYS_RESOURCE may not set another user's limits.
         limits = (*self.user, "prlimit", f"--pid={pid}")
         shown = [*limits, "--nproc", "--output=SOFT", "--noheadings"]

@@ -1,4 +1,4 @@
-"""Breaks a running service's parts and the sites that it asks, one after the other, by a seed."""
+"""The fault injector: breaks the parts of a running service and its sites, one after the other, by a seed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FAULTS = {"kill": 12, "stop": 3, "template": 1, "site": 6, "disk": 1, "fork": 1,
 
 
 class Saboteur:
-    """Breaks one thing after the other, and mends what does not mend itself; `done` counts by kind."""
+    """Injects one fault after the other, and repairs what does not recover; `done` counts them by kind."""
 
     def __init__(self, service: Service, internet: Internet, place: Surroundings, seed: int) -> None:
         self.done: Counter[str] = Counter()
@@ -62,7 +62,7 @@ class Saboteur:
         while not self._over.wait(self._chance.uniform(0.2, 0.8)):
             weights = [FAULTS[name] for name in faults]
             name = due.pop() if due else self._chance.choices(list(faults), weights)[0]
-            # What was to be broken may just have ended.
+            # The target may just have ended.
             gone = (ProcessLookupError, psutil.NoSuchProcess, IndexError, subprocess.CalledProcessError)
             with contextlib.suppress(*gone):
                 faults[name]()
@@ -75,7 +75,7 @@ class Saboteur:
         os.kill(self._chance.choice(self._template().children()).pid, number)
 
     def _kill_workers(self) -> None:
-        """The next ones have to be booted in what is broken now."""
+        """End the workers, so that new ones boot under the present fault."""
         for process in self._template().children():
             process.kill()
 

@@ -1,9 +1,9 @@
 """The load generator: one thread, one epoll loop, raw sockets, so that it takes little of what it measures.
 
 `python -m bench._generator` reads one Load as JSON from standard input and prints its Samples. In an open
-loop requests leave on schedule, however slow the answers are, and latency counts from the scheduled time: a
-stall is felt by everyone who would have asked meanwhile. In a closed loop N clients each ask as soon as they
-are answered, which is how a capacity is measured and nothing else.
+loop requests leave on schedule, however slow the answers are, and latency counts from the scheduled time, so
+a stall shows in every request that was due meanwhile. In a closed loop each of N clients sends the next request
+when the last is answered, which measures a capacity.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, field
 
 PATIENCE = 30.0  # seconds after the end in which answers still count
 UNANSWERED = 0  # the status of a request that got none
-NOBODY = -1  # the client of a request that found no connection
+NO_CLIENT = -1  # the client of a request that found no connection
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _CLOSE = re.compile(rb"\r\nconnection: *close", re.IGNORECASE)
 _RECEIVE = 256 * 1024
@@ -68,7 +68,7 @@ class Samples:
         began: seconds from the start at which it was due (open loop) or sent (closed loop).
         took: seconds from then to the last byte of the answer.
         status: of the answer; 0 where none came.
-        client: the number of who asked.
+        client: the number of its client.
         bytes: of all bodies.
     """
 
@@ -180,7 +180,7 @@ class _Generator:
                 self._samples.add(key.data.began, now - key.data.began, UNANSWERED, key.data.client)
             key.data.socket.close()
         for began in self._due:
-            self._samples.add(began, now - began, UNANSWERED, NOBODY)
+            self._samples.add(began, now - began, UNANSWERED, NO_CLIENT)
         return self._samples
 
     def _connect(self, client: int) -> _Connection:
@@ -201,7 +201,7 @@ class _Generator:
             connection = self._idle.pop() if self._idle else self._connect(self._open)
             connection.ask(request, began)
         except OSError:
-            self._samples.add(began, time.perf_counter() - self._start - began, UNANSWERED, NOBODY)
+            self._samples.add(began, time.perf_counter() - self._start - began, UNANSWERED, NO_CLIENT)
 
     def _receive(self, connection: _Connection) -> None:
         idle = connection in self._idle

@@ -1,4 +1,4 @@
-"""The pool itself under bursts, with one scaling rule after the other: real workers, a site that is slow."""
+"""The real pool under bursts, with one scaling rule after the other: real workers, a slow site."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class RealRun:
 
 
 class _Ruled(Scaler):
-    """The pool's scaler with another's decisions."""
+    """The scaler of the pool with the decisions of another rule."""
 
     def __init__(self, rule: Policy, config: Config) -> None:
         super().__init__(config.min_workers, config.max_workers)

@@ -136,7 +136,7 @@ def _ms(found: Mapping[str, float]) -> list[object]:
 _HEAD = ["p50 ms", "p95 ms", "p99 ms"]
 
 
-# Who is compared, in words: bench/_baselines.py has each of them.
+# The names of the contenders in words; see bench/_baselines.py.
 _WHO = {
     "spawn": "`yt-dlp -J` per request",
     "threads": "threads, one YoutubeDL",
@@ -263,7 +263,7 @@ _SECTIONS: Mapping[str, Callable[[Any], str]] = {
 
 
 def plots(results: Results, folder: Path) -> list[Path]:
-    """Draw what there is into `folder`; nothing where matplotlib is missing."""
+    """Draw the plots into `folder`; none where matplotlib is missing."""
     try:
         import matplotlib as mpl
     except ImportError:

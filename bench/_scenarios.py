@@ -53,7 +53,7 @@ QUICK = Scale(1, 1.5, (1, 10), (0.0,), 300)
 
 
 class Bench:
-    """What the scenarios share: the origin, ids that are new, and a bar to move."""
+    """What the scenarios share: the origin, new ids, and a progress bar."""
 
     def __init__(self, internet: Internet, scale: Scale, step: Callable[[str], None]) -> None:
         self.internet = internet
@@ -62,7 +62,7 @@ class Bench:
         self.salts = Salts()
 
     def fresh(self, **options: str) -> str:
-        """A target whose every number is a video never asked for."""
+        """A target in which each number is a new video."""
         return extraction(f"{PAGE}{self.salts.take()}{{n}}", **options)
 
     def latency(self, seconds: float) -> None:
@@ -70,9 +70,9 @@ class Bench:
 
 
 def throughput(bench: Bench) -> Figures:
-    """Uncached extractions per number of clients and origin latency, and everybody else's, interleaved.
+    """Uncached extractions per number of clients and origin latency, interleaved with the baselines.
 
-    Everybody else's are taken at the ends of the range of latencies.
+    The baselines are measured at the ends of the range of latencies.
     """
     found: dict[tuple[float, str, int], list[float]] = {}
     times: dict[tuple[float, str, int], list[float]] = {}
@@ -116,7 +116,7 @@ def throughput(bench: Bench) -> Figures:
 
 
 class _others:
-    """The comparisons, all up at once: idle, they cost nothing."""
+    """The baselines, all running at once: idle ones cost nothing."""
 
     def __init__(self, bench: Bench) -> None:
         self._managers = [other(name, bench.internet) for name in OTHERS]
@@ -130,7 +130,7 @@ class _others:
 
 
 def repeated(bench: Bench) -> Figures:
-    """Ten URLs again and again, against a bare ASGI app on the same server; and one new URL for a hundred."""
+    """Ten URLs repeatedly, against a bare ASGI app on the same server; and one new URL for 100 clients."""
     rows = []
     seconds = bench.scale.seconds
     gzip = {"Accept-Encoding": "gzip"}
@@ -167,7 +167,7 @@ def repeated(bench: Bench) -> Figures:
 
 
 def health(bench: Bench) -> Figures:
-    """/health on schedule, 50 times a second, while nothing happens and while every worker is busy."""
+    """/health on schedule, 50 times a second, while the service is idle and while every worker is busy."""
     seconds = 3 * bench.scale.seconds
     found: Figures = {}
     with ours(bench.internet) as service:
@@ -187,7 +187,7 @@ def health(bench: Bench) -> Figures:
 
 
 def spike(bench: Bench) -> Figures:
-    """From 1 client to 100, with the scaler on: workers and queue over time; the middle one of the rounds."""
+    """From 1 client to 100, with scaling: workers and queue over time; the median round."""
     rounds = [_spike(bench) for _ in range(bench.scale.rounds)]
     rounds.sort(key=lambda found: float(found["first_burst_ms"]))
     answers: Counter[str] = Counter()
@@ -235,7 +235,7 @@ def _epoch(timestamp: str) -> float:
 
 
 def outage(bench: Bench) -> Figures:
-    """The site fails for a while: how soon it is left in peace, how soon it is asked again."""
+    """The site fails for a while: how soon the breaker opens, and how soon it closes again."""
     bench.step("an outage and the recovery")
     lasts, after = (5.0, 8.0) if bench.scale.rounds > 1 else (3.0, 5.0)
     settings = {**FIXED, "CB_COOLDOWN_MS": 1500}
@@ -279,7 +279,7 @@ def outage(bench: Bench) -> Figures:
 
 
 def sigterm(bench: Bench) -> Figures:
-    """SIGTERM with twenty clients at work: who is left without an answer?"""
+    """SIGTERM with twenty active clients: the requests without an answer."""
     found: list[Figures] = []
     for _ in range(bench.scale.rounds):
         bench.step("SIGTERM under load")
@@ -331,7 +331,7 @@ def soak(bench: Bench) -> Figures:
 
 
 def idle_connections(bench: Bench) -> Figures:
-    """A thousand clients that keep their connection and say nothing."""
+    """A thousand idle keep-alive connections."""
     bench.step("1000 idle connections")
     with ours(bench.internet) as service:
         service.drive("/health", 1, 4, rate=50.0)
@@ -359,7 +359,7 @@ def idle_connections(bench: Bench) -> Figures:
 
 
 def big(bench: Bench) -> Figures:
-    """Results of a megabyte, new and kept, and what others feel meanwhile."""
+    """Results of 1 MB, new and cached, and the latency of /health meanwhile."""
     bench.step("results of a megabyte")
     seconds = bench.scale.seconds
     with ours(bench.internet) as service:

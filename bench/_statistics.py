@@ -15,7 +15,7 @@ _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The nearest-rank percentile; nan of nothing."""
+    """The nearest-rank percentile; nan without values."""
     if not values:
         return math.nan
     return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
@@ -27,7 +27,7 @@ def cpu_of(pid: int) -> float:
 
 
 def pss_of(pids: Iterable[int]) -> int:
-    """Bytes of memory of the processes together, what they share counted once."""
+    """Bytes of memory of all processes, with shared pages counted once."""
     total = 0
     for pid in pids:
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile

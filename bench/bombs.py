@@ -1,7 +1,7 @@
-"""What hostile pages cost, and what they cost everybody else: throughput beside each of them, as a ratio.
+"""Page bombs: what they cost, and the throughput of other clients beside each of them, as a ratio.
 
-One bomb after the other is asked for, again and again by one client, while others ask for ordinary pages of
-the same service. Their rate is compared with the rate beside an ordinary page that takes the same place.
+One client requests a bomb repeatedly, while others request ordinary pages of the same service. Their rate is
+compared with the rate beside an ordinary page in place of the bomb.
 
 The DNS black hole is another service: without a proxy, so that its workers resolve names themselves, with a
 name server that never answers. Its ordinary pages are at an address on loopback that needs no name.
@@ -26,7 +26,7 @@ from tests.support.origin import VideoSite, origin
 from tests.support.running_service import Service
 
 WORKERS = 10
-LATENCY = 0.5  # seconds in which a site answers: the others wait for their sites, as they do in life
+LATENCY = 0.5  # seconds in which a site answers, as real sites take some time
 BOMBS = (
     "regex-bomb",
     "huge",
@@ -44,7 +44,7 @@ _direct = build_opener(ProxyHandler({}))
 
 @dataclass(frozen=True)
 class World:
-    """A service, and where the pages are that it is asked for.
+    """A service, and the URLs of its pages.
 
     Attributes:
         bomb: the URL of a bomb of this name, as a site of its own for each text.
@@ -58,7 +58,7 @@ class World:
 
 @dataclass
 class Findings:
-    """Of one bomb: codes and seconds of its own requests, and requests per second of the others."""
+    """The results of one bomb: codes and seconds of its requests, and requests per second of the others."""
 
     outcomes: dict[str, int] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list)
@@ -66,7 +66,7 @@ class Findings:
 
 
 def measure(world: World, bomb: str | None, seconds: float, salt: str) -> Findings:
-    """Throw `bomb` (None: an ordinary page) for `seconds` while the other nine workers' clients go on."""
+    """Request `bomb` (None: an ordinary page) for `seconds`, beside nine other clients."""
     found = Findings()
     served = [0] * (WORKERS - 1)
     end = time.monotonic() + seconds
@@ -124,7 +124,7 @@ def behind_the_proxy(settings: dict[str, object]) -> Iterator[World]:
 
 @contextlib.contextmanager
 def without_names(settings: dict[str, object]) -> Iterator[World | None]:
-    """Every name is a bomb; None where this machine does not let us have it."""
+    """A service for which every name is a bomb; None where this machine does not allow it."""
     with black_hole() as hole, origin(_Site) as port:
         if hole is None:
             yield None

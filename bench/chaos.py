@@ -1,4 +1,4 @@
-"""Load while everything breaks: what the service answers meanwhile, and what is left afterwards.
+"""Chaos: load under faults, what the service answers meanwhile, and what is left afterwards.
 
 Seeded: `--seed` chooses the requests and the faults, `--seconds` how long it lasts, after a short rehearsal.
 Workers are killed and stopped, the template is killed, sites reset, drip and send noise, clients vanish, the
@@ -33,7 +33,7 @@ from ._fault_injector import Saboteur
 WORKERS = 4
 DEADLINE = 4.0  # seconds for one request
 PATIENCE = 15.0  # seconds past the deadline after which a request counts as not answered
-REHEARSAL = 15.0  # seconds, after which all is loaded that ever is
+REHEARSAL = 15.0  # seconds of load before the first measurement, which fill caches and load modules
 CACHE = 256 << 10  # bytes of results, so few that they fill in the rehearsal
 LINGERING = 8.0  # seconds: idle connections are closed after five
 GROWTH = 0.05  # of memory
@@ -44,13 +44,13 @@ SETTLE = (
 
 @dataclass
 class Report:
-    """What happened.
+    """The results of a run.
 
     Attributes:
-        answers: by status and code; "left" are clients that went away on purpose.
+        answers: by status and code; "left" are clients that disconnected on purpose.
         faults: by kind.
         figures: before and after.
-        problems: what must not be, a sentence each.
+        problems: what must not happen, a sentence each.
     """
 
     answers: Counter[str] = field(default_factory=Counter)
@@ -69,7 +69,7 @@ class Report:
 
 
 def run(seconds: float, seed: int, clients: int = 12) -> Report:
-    """Break things for `seconds`, and look at what is left."""
+    """Inject faults for `seconds`, and compare what is left with the state before."""
     report = Report()
     with Internet.spawn() as internet, TemporaryDirectory(prefix="chaos-") as folder:
         place = Surroundings.prepare(Path(folder))
@@ -108,7 +108,7 @@ def run(seconds: float, seed: int, clients: int = 12) -> Report:
 
 
 class _Crowd:
-    """Clients that ask for one thing after the other and check each answer against its URL."""
+    """Clients that send one request after the other and check each answer against its URL."""
 
     def __init__(self, service: Service, report: Report, seed: int) -> None:
         self._address = urlsplit(service.url)
@@ -212,7 +212,7 @@ def _settle(service: Service, report: Report) -> None:
 
 
 def _least(figures: Callable[[], dict[str, float]]) -> dict[str, float]:
-    """The least of each within LINGERING: what a connection or a dead worker still holds is no leak."""
+    """The minimum of each figure within LINGERING: what closing connections still hold is no leak."""
     found = figures()
     end = time.monotonic() + LINGERING
     while time.monotonic() < end:
@@ -234,10 +234,9 @@ def _figures(service: Service, place: Surroundings) -> dict[str, float]:
 
 
 def _anonymous(pid: int) -> int:
-    """KB that a process has got from the kernel for itself.
+    """KB of anonymous memory of a process.
 
-    The USS would also have its libraries in it, or not, by whether another process maps them at the moment:
-    a difference of 4 MB.
+    The USS would also include its libraries, but only while no other process maps them.
     """
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.partition("RssAnon:")[2].split()[0])

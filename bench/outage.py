@@ -1,4 +1,4 @@
-"""One site fails for a minute: what its neighbours feel, what it is still asked, how soon it is back.
+"""An outage: one of three sites fails for a minute; requests of the others, and its recovery.
 
 Three sites are asked at a steady pace, in an open loop, with a URL of its own each time. The failing site's
 cooldown is 5 s here and does not grow, so that a minute shows a dozen half-open moments.
@@ -40,7 +40,7 @@ probes = {PROBES}
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """What the neighbours' clients saw for a while; times in seconds."""
+    """What the clients of the other sites saw in one phase; times in seconds."""
 
     name: str
     requests: int
@@ -51,7 +51,7 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What came out.
+    """The results.
 
     Attributes:
         asked: requests of clients for the failing site during the outage.

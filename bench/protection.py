@@ -1,8 +1,8 @@
 """What the egress layers cost: the same load on the service with them and without them, in turns.
 
-The service has no switch that turns its protection off. So the one without is made here: each of its workers
-is told before it starts that judging, hooking and fencing are nothing to do. Both are up at once and one of
-them is asked at a time, one after the other in rounds, and the ratios are those of neighbours in time.
+The service has no switch that turns its protection off. So this benchmark replaces the layers in the template
+of a second service by functions that do nothing. Both services run at once and get load in turns, and each
+ratio is of two measurements of the same round.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def compare(rounds: int, seconds: float, clients: int = WORKERS) -> dict[str, Ro
             raise RuntimeError("the layers are on in both services, or in none")
         for number in range(-1, rounds):  # the first does not count: a worker's first jobs are slower
             for page, url in PAGES.items():
-                # There and back, so that a machine that gets slower meanwhile does it to both.
+                # In both orders, so that a machine that gets slower affects both.
                 there = protected, bare, bare, protected
                 target = [extraction(url.format(salts.take())) for _ in there]
                 driven = [_drive(*each, seconds, clients) for each in zip(there, target, strict=True)]

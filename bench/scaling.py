@@ -1,7 +1,7 @@
-"""How many workers, how long a queue: the service's scaler and waiting room against common rules.
+"""Scaling and admission: the scaler and the admission queue of the service against common rules.
 
-The simulation is seeded and runs the very code of the service; `--real SECONDS` runs the pool itself on the
-small internet, too; `--plot DIR` draws it all (extra `bench`).
+The simulation is seeded and runs the code of the service; `--real SECONDS` also runs the real pool on the
+small internet; `--plot DIR` draws the results (extra `bench`).
 Work is 5 s on average, lognormal; a client waits 30 s for its answer where goodput is counted.
 """
 
@@ -44,7 +44,7 @@ CROWDED = Machine(cores=2, crosstalk=0.05)
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """A rule to decide by: how many workers, who may wait."""
+    """A rule for the number of workers and for admission."""
 
     name: str
     policy: Callable[[], Policy]

@@ -1,8 +1,8 @@
-"""The load suite: throughput, cache, spike, outage, drain and soak, against what people use instead.
+"""The load suite: throughput, cache, spike, outage, drain and soak, against the alternatives.
 
 It takes about ten minutes, `--quick` under two, and writes results.json, report.md and plots. The load comes
-from a process of its own; the origin is the small internet, with a latency as set; whatever is compared runs
-in the same session, in turns, and the median of the rounds counts.
+from a process of its own; the origin is the small internet with a given latency; all contenders run in the
+same session, in turns, and the median of the rounds counts.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str]) -> int:
             started = time.monotonic()
             try:
                 results[name] = SCENARIOS[name](bench)
-            except Exception as error:  # the other scenarios are still worth having
+            except Exception as error:  # the other scenarios still count
                 failed = True
                 results[name] = {"error": f"{type(error).__name__}: {error}"}
                 bar.write(traceback.format_exc())

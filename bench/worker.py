@@ -1,4 +1,4 @@
-"""What a warm worker costs: time to fork, CPU against a cold yt-dlp, memory; /health while busy.
+"""A warm worker: time to fork, CPU against a cold yt-dlp, memory, /health while busy.
 
 Cold and warm extractions of the same page alternate in the same run, so that their ratio holds on a noisy
 machine. The page is the small internet's YouTube, 1 MB of watch page included.
@@ -41,7 +41,7 @@ _HEALTH = get("/health")
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What came out. Times are seconds, sizes bytes; a figure of many is their median."""
+    """The results. Times are seconds, sizes bytes; repeated measurements are medians."""
 
     fork_to_ready: float
     fork_to_ready_p95: float
@@ -123,7 +123,7 @@ async def extract(process: Process, video: str) -> float:
 
 
 def cold(internet: Internet, video: str, output: int) -> tuple[float, float]:
-    """CPU and wall seconds of `yt-dlp -J`, as somebody would type it."""
+    """CPU and wall seconds of the command `yt-dlp -J`."""
     command = [sys.executable, "-m", "yt_dlp", "-J", "--ignore-config", "--compat-options", "no-certifi"]
     environment = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     environment |= {"SSL_CERT_FILE": str(internet.ca_file), "HOME": os.environ.get("HOME", "/")}
@@ -217,7 +217,7 @@ def health(host: str, port: int, seconds: float) -> list[float]:
 
 
 def hang_up(host: str, port: int) -> tuple[float, float]:
-    """Seconds from a client's leaving until its slot is free, and until its worker's process is gone."""
+    """Seconds from a disconnect until the slot is free, and until the worker's process is gone."""
     with probe(host, port) as watcher:
 
         def pool() -> dict[str, object]:
