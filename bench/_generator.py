@@ -2,8 +2,8 @@
 
 `python -m bench._generator` reads one Load as JSON from standard input and prints its Samples. In an open
 loop requests leave on schedule, however slow the answers are, and latency counts from the scheduled time, so
-a stall shows in every request that was due meanwhile. In a closed loop each of N clients sends the next request
-when the last is answered, which measures a capacity.
+a stall shows in every request that was due meanwhile. In a closed loop each of N clients sends the next
+request when the last is answered, which measures a capacity.
 """
 
 from __future__ import annotations
