@@ -1,10 +1,9 @@
-"""What a worker may connect to: the judgement of URLs and addresses (pure), and the hook that enforces it.
+"""The egress policy of a worker: the check of URLs and addresses (pure), and the hook that enforces it.
 
-Two layers. Every URL that yt-dlp asks for is judged before it leaves, redirects included, because behind a
-proxy names are resolved elsewhere. And an audit hook judges the address of every connect, so that without a
-proxy a name is judged by the address really used; it also denies starting any program but the JavaScript
-runtime. Not covered: libc's DNS queries, file reads, and native libraries that bring their own sockets; those
-are the kernel's part, see landlock.py.
+There are two layers. Every URL that yt-dlp requests is checked first, redirects included, because behind a
+proxy names are resolved elsewhere. And an audit hook checks the address of every connect, so that without a
+proxy the address that is really used counts; it also denies every program but the JavaScript runtime. Not
+covered are libc's DNS queries, file reads, and native libraries with sockets of their own: see landlock.py.
 """
 
 from __future__ import annotations
@@ -27,12 +26,12 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _DEFAULT_PORTS = {"http": 80, "https": 443, "socks4": 1080, "socks4a": 1080, "socks5": 1080, "socks5h": 1080}
 
-# Names that only mean something inside somebody's network (RFC 6761, RFC 6762, RFC 8375, ICANN's .internal).
+# Names with a meaning only inside a private network (RFC 6761, RFC 6762, RFC 8375, ICANN's .internal).
 _PRIVATE_SUFFIXES = frozenset(
     ("localhost", "localdomain", "local", "internal", "intranet", "private", "corp", "home", "lan", "arpa")
 )
 
-# Global by the book, but no site of anyone's: protocol assignments, 6to4 relays, benchmarking.
+# Global by definition, but without sites: protocol assignments, 6to4 relays, benchmarking.
 _NOT_SITES = tuple(
     ipaddress.ip_network(text) for text in ("192.0.0.0/24", "192.88.99.0/24", "2001::/23", "2002::/16")
 )
@@ -40,16 +39,16 @@ _UNICAST = ipaddress.IPv6Network("2000::/3")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _DOCUMENTATION = ipaddress.IPv6Network("3fff::/20")
 
-# Where sites are served; what else a host offers (mail, databases, shells) is none of a client's business.
+# The ports of sites; other services of a host (mail, databases, shells) are not for clients.
 WEB_PORTS = frozenset((80, 81, 443, 1935, *range(8000, 8011), *range(8080, 8091), 8443, 8888, 9000, 9443))
-_DNS = 53  # libc asks over TCP where an answer is too long for UDP
+_DNS = 53  # libc uses TCP where an answer is too long for UDP
 
 _HOST = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]{0,252})")
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One entry of EGRESS_ALLOW: a network or a host's name, at one port or (None) any."""
+    """One entry of EGRESS_ALLOW: a network or a host name, with one port or (None) all ports."""
 
     network: Network | None
     host: str | None
@@ -91,7 +90,7 @@ def _rule(entry: str) -> Rule:
 
 
 def literal(host: str) -> Address | None:
-    """The address that `host` writes out, in any notation that connecting would accept; None for a name.
+    """The address that `host` is, in any notation that a connect accepts; None for a name.
 
     IPv4 may be decimal, hexadecimal or octal and have one to four parts, as `inet_aton(3)` reads it.
     """
@@ -125,7 +124,7 @@ def is_public(address: Address) -> bool:
 
 
 def refusal(url: str, allow: tuple[Rule, ...] = ()) -> str | None:
-    """Why `url` may not be asked for, or None. Only http and https, with a host that is not a private one."""
+    """Why `url` may not be requested, or None. Only http and https pass, with a public host."""
     try:
         parts = urlsplit(url)
         port = _port(parts)
@@ -154,7 +153,7 @@ def refusal(url: str, allow: tuple[Rule, ...] = ()) -> str | None:
 
 
 def ports(settings: WorkerSettings) -> frozenset[int] | None:
-    """The TCP ports that a worker ever connects to; None where the settings allow a place at any port."""
+    """The TCP ports that a worker may connect to; None where an entry of EGRESS_ALLOW has no port."""
     if settings.proxy is not None:
         return frozenset((_DNS, _port(urlsplit(settings.proxy))))
     allowed = [rule.port for rule in rules(settings.egress_allow)]
@@ -179,7 +178,7 @@ def _plain(host: str) -> str:
 
 
 class Guard:
-    """One worker's judge. `journal` is the running job's; a denial is noted there and raised as Blocked.
+    """The egress policy of one worker. A denial is noted in the job's record and raised as Blocked.
 
     Args:
         settings: the proxy and EGRESS_ALLOW. With a proxy, only the proxy's address may be connected to.
@@ -190,14 +189,14 @@ class Guard:
         self.job_record = JobRecord()
         self._rules = rules(settings.egress_allow)
         self._programs = frozenset(programs)
-        self._vouched: set[tuple[Address, int]] = set()  # addresses of names that the operator allows
+        self._vouched: set[tuple[Address, int]] = set()  # addresses of host names that the operator allows
         self._proxy: tuple[str, int] | None = None
         if settings.proxy is not None:
             parts = urlsplit(settings.proxy)
             self._proxy = (parts.hostname or "", _port(parts))
 
     def check_url(self, url: str) -> None:
-        """Raises Blocked where `url` may not be asked for."""
+        """Raises Blocked where `url` may not be requested."""
         reason = refusal(url, self._rules)
         if reason is not None:
             raise self.job_record.deny(reason)
@@ -216,7 +215,7 @@ class Guard:
         except ValueError:
             raise self.job_record.deny("an address that is not one") from None
         if self._proxy is not None:
-            # Asked again where it is not among the known: the proxy's name may have moved.
+            # Resolved again for an unknown address: the proxy's name may have moved.
             if (host, port) not in self._vouched and port == self._proxy[1]:
                 self._vouched = _addresses(*self._proxy)
             if (host, port) not in self._vouched:
@@ -234,10 +233,10 @@ class Guard:
             raise self.job_record.deny("starting a program")
 
     def install(self) -> None:
-        """Enforce the judgement on this process, for good: an audit hook cannot be removed (PEP 578)."""
+        """Enforce the policy on this process, for good: an audit hook cannot be removed (PEP 578)."""
 
         def connecting(args: tuple[Any, ...]) -> None:
-            if args[0].type != socket.SOCK_STREAM:  # nothing here speaks UDP but libc, to its name servers
+            if args[0].type != socket.SOCK_STREAM:  # only libc uses UDP, for its name servers
                 raise self.job_record.deny("a socket other than TCP")
             self.check_address(args[1])
 

@@ -1,8 +1,8 @@
-"""The table of extractors: which one a URL is for, and which of them look into other sites' pages.
+"""The table of extractors: which one takes a URL, and which of them look for embeds in other pages.
 
-yt-dlp asks all 1,800 whether a URL is theirs and, for a page that is nobody's, whether they are embedded in
-it: a third and a half of what such a page costs. Here only those are asked whose pattern has a literal that
-is in the URL, and those that know embeds at all.
+yt-dlp asks all 1,800 whether they take a URL and, for a page that none takes, whether they are embedded in
+it, which is most of the cost of such a page. Here only those are asked whose pattern has a literal that is in
+the URL, and those that know embeds at all.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from .patches import digest
 
 parser: Any = None
 with contextlib.suppress(ImportError):
-    parser = importlib.import_module("re._parser")  # what `re` itself compiles with
+    parser = importlib.import_module("re._parser")  # the parser that `re` itself uses
 
 EMBEDDING = ("extract_from_webpage", "_extract_from_webpage", "_extract_embed_urls")
 KNOWN = "87ed0bfa26bca0f4"  # their digest: another yt-dlp's could find something without a pattern
 
 
 class Table(ChainMap[str, type[InfoExtractor]]):
-    """A YoutubeDL's own, over everybody's classes: a copy would touch each, and so 3 MB of shared memory.
+    """The table of one YoutubeDL, over the shared classes: a copy would touch 3 MB of shared memory.
 
     Its values serve yt-dlp's one walk over all of them: which is embedded in a page?
     """
@@ -65,7 +65,7 @@ class Extractors:
 
     def choose(self, url: str) -> str | None:
         """The key of the first extractor that takes `url`; None where there is none."""
-        if not url.isascii():  # whose case could fold in surprising ways
+        if not url.isascii():  # its case could fold in surprising ways
             return next((key for key, extractor in self.classes.items() if extractor.suitable(url)), None)
         folded = url.lower()
         for index, literals in enumerate(self._literals):
@@ -83,7 +83,7 @@ def _required(extractor: type[InfoExtractor]) -> tuple[str, ...]:
     stock = (InfoExtractor, *(base for base in extractor.__mro__ if base.__name__ == "LazyLoadExtractor"))
     for name in ("suitable", "_match_valid_url"):
         if all(getattr(extractor, name).__func__ is not getattr(base, name).__func__ for base in stock):
-            return ("",)  # it has its own way to decide
+            return ("",)  # it decides by code of its own
     patterns = extractor._VALID_URL
     if patterns is False:  # it only looks into pages
         return ()

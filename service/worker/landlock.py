@@ -1,8 +1,8 @@
-"""The kernel's own fence round a worker: which files it may touch and which TCP ports it may connect to.
+"""Landlock: the kernel restricts which files a worker may use and which TCP ports it may connect to.
 
 Landlock (landlock(7), Linux 5.13) binds the process, its native libraries and its children for good, so it
-holds where the audit hook does not look. Each version of its ABI knows more; what the kernel does not offer
-is left out, and the report says so.
+holds where the audit hook does not reach. Each version of its ABI offers more; what the kernel lacks is left
+out, and `layers` tells so.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR, _TRUNCATE, _IOCTL_DEV = (
     1 << bit for bit in (0, 1, 2, 3, 14, 15)
 )
 _READ = _EXECUTE | _READ_FILE | _READ_DIR
-_OF_A_FILE = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL_DEV  # the rest is about folders
+_OF_A_FILE = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL_DEV  # the other rights are of folders
 # Rights known from an ABI's version on; all rights of a version are the bits below the next power of two.
 _RIGHTS = ((1, 13), (2, 14), (3, 15), (5, 16))
 
@@ -34,7 +34,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What stays possible.
+    """What stays allowed.
 
     Attributes:
         read: files and folders to read and execute; those that do not exist are left out.
@@ -54,7 +54,7 @@ def version() -> int:
 
 
 def layers(ports: Iterable[int] | None) -> tuple[str, ...]:
-    """What `restrict` puts in force on this kernel, in words; `ports` as in Fence."""
+    """The layers that `restrict` enforces on this kernel, in words; `ports` as in Policy."""
     found = version()
     return (
         *(("landlock files",) if found >= 1 else ()),
@@ -64,7 +64,7 @@ def layers(ports: Iterable[int] | None) -> tuple[str, ...]:
 
 
 def restrict(policy: Policy) -> None:
-    """Put `fence` round this process and all that it starts, for good, as far as the kernel can.
+    """Enforce `policy` on this process and its children, for good, as far as the kernel can.
 
     Raises:
         OSError: the kernel offers it but refuses.

@@ -10,7 +10,7 @@ RUNTIME_CACHE = "deno"  # the only entry that outlives a job
 
 
 def clean_scratch() -> None:
-    """Remove the files that a job has left in the scratch folder, which a forked worker stands in."""
+    """Remove the files that a job has left in the scratch folder, the working directory of a worker."""
     if os.getcwd() != os.environ.get("TMPDIR"):
         return
     with contextlib.suppress(OSError), os.scandir() as entries:

@@ -1,8 +1,8 @@
-"""Faster equivalents of what yt-dlp does thousands of times in an extraction; the results are the same.
+"""Patches: faster equivalents of functions that yt-dlp calls thousands of times; the results are the same.
 
-yt-dlp changes every week, so the originals are known by the digest of their source: one that is no longer
-what its equivalent was held against stays in its place, and extractions merely cost more CPU.
-tests/unit/worker/test_patches.py tells which ones a new yt-dlp has changed.
+yt-dlp changes every week, so a patch knows its original by the digest of its source. A changed original stays
+in place, and extractions merely cost more CPU. tests/unit/worker/test_patches.py tells which ones a new
+yt-dlp has changed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["PATCHES", "digest", "install"]
 
 def _all() -> Iterator[Patch]:
     for subject in ("traversal", "urls", "sorting", "cookies", "youtube", "iterables"):
-        with contextlib.suppress(ImportError, AttributeError):  # this yt-dlp has no original of that name
+        with contextlib.suppress(ImportError, AttributeError):  # this yt-dlp has no such original
             yield from import_module(f".{subject}", __name__).PATCHES
 
 
@@ -27,7 +27,7 @@ PATCHES = tuple(_all())
 
 
 def install() -> None:
-    """Put the equivalents in the originals' places, wherever these have been imported to."""
+    """Replace the originals by their equivalents, in every module that has imported them."""
     applicable = [shortcut for shortcut in PATCHES if shortcut.applies]
     equivalents = {id(shortcut.original): shortcut.equivalent for shortcut in applicable}
     modules = [module for name, module in [*sys.modules.items()] if name.partition(".")[0] == "yt_dlp"]

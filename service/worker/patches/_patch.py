@@ -1,4 +1,4 @@
-"""What a shortcut is: an equivalent, and the digest of what it is equivalent to."""
+"""A patch: an equivalent, and the digest of the source of its original."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ class Patch(NamedTuple):
     """A faster equivalent of one of yt-dlp's functions, methods or properties.
 
     Attributes:
-        known: the digest of the source that `equivalent` was held against.
-        along: what `original` leaves the work to, and is part of that source.
-        holder: the class that has it; None where it is a function, for any module may have that.
+        known: the digest of the source that `equivalent` was tested against.
+        along: functions that `original` calls, whose source is part of the digest.
+        holder: the class of a method or property; None for a function, which any module may have imported.
     """
 
     original: Any
@@ -24,7 +24,7 @@ class Patch(NamedTuple):
 
     @property
     def applies(self) -> bool:
-        """Whether this yt-dlp still has what `equivalent` was held against."""
+        """Whether this yt-dlp still has the source that `equivalent` was tested against."""
         return digest(self.original, *self.along) == self.known
 
 

@@ -1,4 +1,4 @@
-"""Of the cookie jar: the answer "none", which is asked for each of a video's formats."""
+"""Patches of the cookie jar: the answer "none", which is needed for each format of a video."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from yt_dlp.extractor.youtube._base import YoutubeBaseInfoExtractor
 
 from ._patch import Patch
 
-_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.-")  # of a host that needs no normalising
+_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.-")  # a host of these needs no normalising
 slow_get_cookies_for_url = YoutubeDLCookieJar.get_cookies_for_url
 slow_has_auth_cookies = YoutubeBaseInfoExtractor._has_auth_cookies
 

@@ -1,4 +1,4 @@
-"""Of arguments that may be one thing or several: asked of each getter and path, mostly of plain types."""
+"""Patches of the checks for one value or several, which are called for each getter and path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Of FormatSorter: what a field's value is worth, which is the same for most of a video's formats."""
+"""Patches of FormatSorter: the preference of a field's value, the same for most formats of a video."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MISSING = object()
 
 
 class _Field(NamedTuple):
-    """How a sorter reads one of its fields from a format, and what it has found its values to be worth."""
+    """How a sorter reads one of its fields from a format, and the preferences computed so far."""
 
     kind: str
     key: str
@@ -23,13 +23,13 @@ class _Field(NamedTuple):
 
 
 def calculate_field_preference(self: Any, format: dict[str, Any], field: str) -> Any:
-    """FormatSorter._calculate_field_preference, which reckons a value of a field once."""
+    """FormatSorter._calculate_field_preference, computed once for each value of a field."""
     fields = vars(self).setdefault("_fields", {})
     kind, key, several, choose, worth = fields.get(field) or fields.setdefault(field, _field(self, field))
     value = choose(map(format.get, several)) if several else format.get(key)
     try:
         found = worth.get(value, _MISSING)
-    except TypeError:  # it cannot be remembered
+    except TypeError:  # it is not hashable
         return self._calculate_field_preference_from_value(format, field, kind, value)
     if found is _MISSING:
         found = self._calculate_field_preference_from_value(format, field, kind, value)

@@ -1,4 +1,4 @@
-"""Of URLs: put together from a base and a query, taken apart, joined, repaired.
+"""Patches of functions on URLs: build, parse, join, sanitize.
 
 A YouTube page offers each caption track in some 150 languages and 7 formats; each of these thousand URLs
 goes through three of these functions.
@@ -19,7 +19,7 @@ slow_urljoin = utils.urljoin
 slow_update_url_query = utils.update_url_query
 slow_parse_qs = utils.parse_qs
 
-_PLACE = "\0"  # where the query goes; no sane URL holds it
+_PLACE = "\0"  # the place of the query; no valid URL contains it
 _ABSOLUTE = ("https://", "http://")
 
 
@@ -44,7 +44,7 @@ def update_url_query(*args: Any, **kwargs: Any) -> Any:
     url, query = args
     try:
         before, after, pairs = _taken_apart(url)
-    except ValueError:  # the original may never look at what is wrong with it
+    except ValueError:  # the original may never look at the wrong part
         return slow_update_url_query(url, query)
     if not pairs:
         return slow_update_url_query(url, query)
@@ -56,7 +56,7 @@ def update_url_query(*args: Any, **kwargs: Any) -> Any:
             updated[key] = pair
         else:
             updated.pop(key, None)
-    if not updated:  # then the question mark goes, too
+    if not updated:  # then the question mark is removed, too
         return slow_update_url_query(url, query)
     return f"{before}{'&'.join(updated.values())}{after}"
 
@@ -84,7 +84,7 @@ def _unquoted(text: str) -> str:
 
 @functools.lru_cache(maxsize=64)
 def _taken_apart(url: str) -> tuple[str, str, dict[str, str]]:
-    """What is before and behind a URL's query, and its pairs by key. Raises ValueError for an odd one."""
+    """The parts before and after a URL's query, and its pairs by key. Raises ValueError for an odd one."""
     if _PLACE in url:
         raise ValueError("a URL with a NUL in it")
     parts = urlparse(url)

@@ -1,4 +1,4 @@
-"""Of YouTube's extractor: a client's configuration, of which it reads one field at a time."""
+"""Patches of YouTube's extractor: a client's configuration, of which it reads one field at a time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _Extractor = _base.YoutubeBaseInfoExtractor
 
 
 def default_ytcfg(self: object, client: str = "web") -> Any:
-    """YoutubeBaseInfoExtractor._get_default_ytcfg, which copies what nobody changes, too."""
+    """YoutubeBaseInfoExtractor._get_default_ytcfg, which copies even what is never changed."""
     return _copied(_base.INNERTUBE_CLIENTS[client])
 
 
