@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from service.errors import Code
+from service.codes import Code
 from service.wire import Failure, Job, Kind, Success, WorkerSettings
 from tests.internet import Internet
 from tests.support.lone_worker import LoneWorker
