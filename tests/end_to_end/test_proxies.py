@@ -19,8 +19,9 @@ import pytest
 
 from service.web.http.connection import Limits
 from tests.internet import Internet
-from tests.support.reverse_proxies import PROGRAMS, SUBPATH, ReverseProxy, SilentlyClosing, reverse_proxy
+from tests.support.reverse_proxies import PROGRAMS, SUBPATH, ReverseProxy, reverse_proxy
 from tests.support.running_service import ADMIN, PATIENCE, Service, eventually
+from tests.support.silent_close import SilentlyClosing
 
 BIG = "https://www.youtube.com/watch?v=dQw4w9WgXcQ"  # 400 KB of metadata
 SETTINGS = {"SCALING": "fixed:4", "TRUSTED_PROXIES": "127.0.0.1", "YTDLP_TIMEOUT": 60_000}
@@ -139,10 +140,10 @@ def test_no_request_is_lost_on_a_connection_that_the_service_has_closed(
 ) -> None:
     """Each proxy keeps its connections, and closes idle ones before the service does."""
     with ExitStack() as stack:
-        ways, clients = {}, {}
+        relays, clients = {}, {}
         for name in PROGRAMS:
-            ways[name] = stack.enter_context(SilentlyClosing.to(address(service)))
-            proxy = stack.enter_context(reverse_proxy(name, ways[name].address, tmp_path))
+            relays[name] = stack.enter_context(SilentlyClosing.to(address(service)))
+            proxy = stack.enter_context(reverse_proxy(name, relays[name].address, tmp_path))
             client = httpx.Client(base_url=proxy.url, timeout=PATIENCE, limits=KEPT)
             clients[name] = stack.enter_context(client)
 
@@ -152,9 +153,9 @@ def test_no_request_is_lost_on_a_connection_that_the_service_has_closed(
         assert {name: [ask(name) for _ in range(3)] for name in PROGRAMS} == dict.fromkeys(
             PROGRAMS, [400] * 3
         )
-        assert {name: way.carried for name, way in ways.items()} == dict.fromkeys(PROGRAMS, 1)
+        assert {name: relay.carried for name, relay in relays.items()} == dict.fromkeys(PROGRAMS, 1)
         deadline = time.monotonic() + Limits().keep_alive + 2
-        while any(way.open for way in ways.values()) and time.monotonic() < deadline:
+        while any(relay.open for relay in relays.values()) and time.monotonic() < deadline:
             time.sleep(0.05)
         time.sleep(0.5)  # in which a client learns that its own connection is closed
         assert {name: ask(name) for name in PROGRAMS} == dict.fromkeys(PROGRAMS, 400)

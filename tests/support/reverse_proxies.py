@@ -6,19 +6,14 @@ on an address of 127.0.0.0/8 that belongs to this process, so that no port can b
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import os
 import shutil
-import socket
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from selectors import EVENT_READ, DefaultSelector
-from socketserver import BaseRequestHandler, ThreadingTCPServer
 from typing import Any
 
 import httpx
@@ -30,7 +25,7 @@ DEPLOY = ROOT / "deploy"
 SERVICE = "127.0.0.1:3000"  # as the files have it
 SUBPATH = "/ytdlpd"
 
-_ports = itertools.count(8001)
+_ports = itertools.count(28001)
 
 # What a distribution's own nginx.conf has around a site.
 _NGINX = """
@@ -150,75 +145,3 @@ def _own_address() -> str:
     """An address of this machine that no other process listens on: made of this one's number."""
     number = os.getpid() % (1 << 22)  # what Linux allows at most
     return f"127.{64 + (number >> 16)}.{number >> 8 & 255}.{number & 255}"
-
-
-class SilentlyClosing(ThreadingTCPServer):
-    """A way to a service on which its closing of an idle connection arrives too late.
-
-    Whoever sends a request on a connection that the service has closed finds out only then, as it happens by
-    chance when the request and the closing cross on the wire.
-    """
-
-    def __init__(self, service: str) -> None:
-        super().__init__(("127.0.0.1", 0), _Way)
-        host, _, port = service.partition(":")
-        self.service = host, int(port)
-        self.lock = threading.Lock()
-        self.carried = 0  # connections that a POST went over
-        self.open = 0  # of these
-
-    @property
-    def address(self) -> str:
-        return f"127.0.0.1:{self.server_address[1]}"
-
-    @classmethod
-    @contextmanager
-    def to(cls, service: str) -> Iterator[SilentlyClosing]:
-        with cls(service) as server:
-            thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-            thread.start()
-            try:
-                yield server
-            finally:
-                server.shutdown()
-                thread.join()
-
-
-class _Way(BaseRequestHandler):
-    server: SilentlyClosing
-    carried = False
-
-    def handle(self) -> None:
-        client: socket.socket = self.request
-        with socket.create_connection(self.server.service) as service, DefaultSelector() as selector:
-            selector.register(client, EVENT_READ)
-            selector.register(service, EVENT_READ)
-            with contextlib.suppress(ConnectionError):
-                self._carry(client, service, selector)
-
-    def _carry(self, client: socket.socket, service: socket.socket, selector: DefaultSelector) -> None:
-        closed = False
-        while True:
-            ready = {key.fileobj for key, _ in selector.select()}
-            if service in ready:
-                data = service.recv(65536)
-                if data:
-                    client.sendall(data)
-                else:
-                    selector.unregister(service)
-                    closed = True
-            if client in ready:
-                data = client.recv(65536)
-                if not data or closed:
-                    return
-                if data.startswith(b"POST") and not self.carried:
-                    self.carried = True
-                    with self.server.lock:
-                        self.server.carried += 1
-                        self.server.open += 1
-                service.sendall(data)
-
-    def finish(self) -> None:
-        if self.carried:
-            with self.server.lock:
-                self.server.open -= 1
