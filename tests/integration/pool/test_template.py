@@ -21,9 +21,10 @@ from service.pool.process import Process, WorkerDied
 from service.pool.reaper import reap, reap_orphans
 from service.pool.template import Template
 from service.wire import Failure
+from tests.support.effort import scaled
 from tests.support.scripted_pool import PATIENCE, command, eventually, scripted, standing, told
 
-CYCLES = 500
+CYCLES = scaled(150)
 NICEST = 19  # the kernel knows no lower priority
 
 
