@@ -16,7 +16,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 from service.pool.accounting import cost_of
-from tests.internet import Internet
+from tests.internet import REALISTIC, Internet, Settings
 
 from ._contenders import FIXED, PAGE, WORKERS, Salts, Server, extraction, ours, rate
 
@@ -43,7 +43,9 @@ class Row:
     cpu: list[tuple[float, float]] = field(default_factory=list)  # seconds of template and workers per job
 
 
-def compare(rounds: int, seconds: float, clients: int = WORKERS) -> dict[str, Row]:
+def compare(
+    rounds: int, seconds: float, clients: int = WORKERS, sites: Settings = REALISTIC
+) -> dict[str, Row]:
     """Drive both services with each of PAGES, `rounds` times.
 
     Raises:
@@ -51,7 +53,11 @@ def compare(rounds: int, seconds: float, clients: int = WORKERS) -> dict[str, Ro
     """
     rows = {page: Row() for page in PAGES}
     salts = Salts()
-    with Internet.spawn() as internet, ours(internet) as protected, _unprotected(internet) as bare:
+    with (
+        Internet.spawn(settings=sites) as internet,
+        ours(internet) as protected,
+        _unprotected(internet) as bare,
+    ):
         if _refuses(protected) == _refuses(bare):
             raise RuntimeError("the layers are on in both services, or in none")
         for number in range(-1, rounds):  # the first does not count: a worker's first jobs are slower
