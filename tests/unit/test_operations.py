@@ -67,3 +67,12 @@ def test_the_unit_has_what_is_said_of_it() -> None:
     assert [each for each in present if f"\n{each}" not in unit] == []
     absent = re.findall(r"`(MemoryDenyWriteExecute=|ProcSubset=)", chapter)
     assert [each for each in absent if f"\n{each}" in unit] == []
+
+
+def test_the_pages_link_relatively() -> None:
+    """Or they would leave the sub-path that they are served below."""
+    files = (ROOT / "service" / "web" / "pages").rglob("*")
+    pages = [path for path in files if path.suffix in (".html", ".js")]
+    assert len(pages) >= 5
+    for path in pages:
+        assert re.findall(r"""["'`]/(?:api|dashboard|metrics|health)""", path.read_text()) == [], path.name
