@@ -16,7 +16,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -84,18 +84,24 @@ def run(seconds: float, seed: int, clients: int = 12) -> Report:
         }
         with Service.run(internet, settings=settings, prefix=place.prefix) as service:
             crowd = _Crowd(service, report, seed)
-            figures = []
-            for turn, length in enumerate((min(REHEARSAL, seconds), seconds)):
+
+            def press(length: float, turn: int) -> None:
                 report.answers.clear()
                 saboteur = Saboteur(service, internet, place, seed + turn)
                 with saboteur.at_work():
                     crowd.press(length, clients)
                 report.faults = saboteur.done
                 _settle(service, report)
-                figures.append(_least(lambda: _figures(service, place)))
-            before, after = figures
+
+            def figures() -> dict[str, float]:
+                return _figures(service, place)
+
+            press(min(REHEARSAL, seconds), 0)
+            before = _least(figures, lambda _: _at_rest(service))
+            press(seconds, 1)
+            after = _least(figures, lambda found: not _beyond(before, found))
             report.figures = {name: (before[name], after[name]) for name in before}
-            _judge(report)
+            report.problems += _beyond(before, after)
             if internet.counters().private:
                 report.problems.append("the private side was reached")
             family = service.family()
@@ -211,14 +217,21 @@ def _settle(service: Service, report: Report) -> None:
         report.problems.append(f"the service is not well: {service.get('/health').json().get('reason')}")
 
 
-def _least(figures: Callable[[], dict[str, float]]) -> dict[str, float]:
-    """The minimum of each figure within LINGERING: what closing connections still hold is no leak."""
+def _least(
+    figures: Callable[[], dict[str, float]], enough: Callable[[dict[str, float]], bool]
+) -> dict[str, float]:
+    """The least of each within LINGERING, or until they are `enough`.
+
+    What a connection or a dead worker still holds is no leak.
+    """
     found = figures()
     end = time.monotonic() + LINGERING
-    while time.monotonic() < end:
-        time.sleep(0.5)
+    while True:
+        done = enough(found) or time.monotonic() > end
         found = {name: min(value, found[name]) for name, value in figures().items()}
-    return found
+        if done:
+            return found
+        time.sleep(0.5)
 
 
 def _figures(service: Service, place: Surroundings) -> dict[str, float]:
@@ -242,11 +255,20 @@ def _anonymous(pid: int) -> int:
     return int(status.partition("RssAnon:")[2].split()[0])
 
 
-def _judge(report: Report) -> None:
-    for name, (before, after) in report.figures.items():
-        allowed = before * (1 + GROWTH) if "memory" in name else before
-        if after > allowed:
-            report.problems.append(f"{name}: {before:g} before, {after:g} after")
+def _at_rest(service: Service) -> bool:
+    """Whether the server holds no connection any more."""
+    held = psutil.Process(service.process.pid).net_connections("tcp")
+    return all(each.status == psutil.CONN_LISTEN for each in held)
+
+
+def _beyond(before: Mapping[str, float], after: Mapping[str, float]) -> list[str]:
+    """What is more than before, a sentence each."""
+    growth = {name: 1 + GROWTH if "memory" in name else 1 for name in before}
+    return [
+        f"{name}: {before[name]:g} before, {after[name]:g} after"
+        for name in before
+        if after[name] > before[name] * growth[name]
+    ]
 
 
 def main(arguments: Sequence[str]) -> int:

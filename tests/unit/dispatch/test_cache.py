@@ -92,11 +92,12 @@ def test_past_its_time_it_stands_in_marked() -> None:
     )
     assert found.etag != ANSWER.etag
     assert it.statistics().stale == 1
+    assert it.stand_in(job(), STALE_FOR - 1) is not None
     assert it.stand_in(job(), STALE_FOR) is None
-    it.keep(job(1), Answer(b"{}"), 0.0, lifetime=None)
-    empty = it.stand_in(job(1), 1.0)
+    it.keep(job(1), Answer(b"{}"), 10.0, lifetime=None)
+    empty = it.stand_in(job(1), 11.0)
     assert empty is not None
-    assert empty.body == b'{"stale":true}'
+    assert (empty.body, empty.age) == (b'{"stale":true}', 1.0)
 
 
 def test_a_no_for_good_is_kept_briefly_and_raised_anew() -> None:
@@ -186,6 +187,7 @@ def test_a_kept_no_that_is_asked_for_is_used() -> None:
         it.find(job(0), 1.0)
     it.keep_refusal(job(3), ExtractionError(Code.REMOVED, "no"), 0.0)
     assert kept(it, range(4)) == [0, 2, 3]
+    assert it.statistics().bytes == it.statistics().max_bytes
 
 
 def test_what_is_not_fresh_is_neither_given_nor_counted_as_missed() -> None:

@@ -260,7 +260,9 @@ def test_shed_finds_the_hopeless_without_a_call() -> None:
 def test_who_leaves_is_never_called_and_may_leave_twice() -> None:
     room, (first, second) = a_room(), tickets(2)
     enter(room, first, second)
+    assert first in room
     room.leave(first)
+    assert first not in room
     room.leave(first)
     assert list(calls(room)) == [second]
     room.leave(second)

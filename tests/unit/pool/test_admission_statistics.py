@@ -28,6 +28,13 @@ def test_five_service_times_make_an_estimate() -> None:
     assert room.statistics(0.0).mean == 5.0
 
 
+def test_one_free_worker_is_supposed_before_anybody_came() -> None:
+    room = a_room()
+    finish(room, *[2.0] * 5)
+    assert room.statistics(0.0).places_now == 5
+    assert [room.expected_wait(place, 0.0) for place in range(3)] == [0.0, 2.0, 4.0]
+
+
 def test_the_latest_64_service_times_are_looked_at() -> None:
     room = a_room()
     finish(room, *[1.0] * 64, 65.0)
