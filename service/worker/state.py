@@ -122,7 +122,8 @@ class Snapshot:
                 references |= _keep(module).references
                 del sys.modules[name]
                 package, _, child = name.rpartition(".")
-                vars(sys.modules[package]).pop(child, None)
+                if package in sys.modules:
+                    vars(sys.modules[package]).pop(child, None)
         self._count = len(sys.modules)
         return references
 
@@ -163,7 +164,7 @@ def _keep(module: ModuleType) -> _Kept:
         elif isinstance(thing, functools._lru_cache_wrapper):
             kept.memos.append(thing)
         else:
-            todo += _inside(thing, name)
+            todo += _inside(thing)
     return kept
 
 
@@ -176,12 +177,12 @@ def _is_own(thing: Any, name: str) -> bool:
     """Whether `thing` is a class of module `name`, or an object of one of yt-dlp's classes."""
     if isinstance(thing, type):
         return thing.__module__ == name
-    foreign = not type(thing).__module__.startswith("yt_dlp")
-    return not foreign and not isinstance(thing, enum.Enum) and hasattr(thing, "__dict__")
+    plain = not isinstance(thing, (ModuleType, enum.Enum)) and hasattr(thing, "__dict__")
+    return plain and type(thing).__module__.startswith("yt_dlp")
 
 
-def _inside(thing: Any, name: str) -> Iterator[Any]:
-    """What a function of module `name` keeps between its calls, whatever it is wrapped in."""
+def _inside(thing: Any) -> Iterator[Any]:
+    """What an extractor's function keeps between its calls, whatever it is wrapped in."""
     if isinstance(thing, (classmethod, staticmethod)):
         yield thing.__func__
     elif isinstance(thing, property):
@@ -190,7 +191,7 @@ def _inside(thing: Any, name: str) -> Iterator[Any]:
         yield thing.func
     elif isinstance(thing, functools.partial):
         yield from (thing.func, thing.args, thing.keywords)
-    elif isinstance(thing, FunctionType) and thing.__module__ == name:
+    elif isinstance(thing, FunctionType) and str(thing.__module__).startswith(_SITES):
         yield from (*(thing.__defaults__ or ()), *(thing.__kwdefaults__ or {}).values())
         yield from (value for cell in thing.__closure__ or () for value in _content(cell))
         yield from vars(thing).values()
@@ -207,8 +208,10 @@ def _homes(thing: Any, name: str) -> Iterator[str]:
     """The modules whose code module `name` can run by way of `thing`."""
     if isinstance(thing, ModuleType):
         yield thing.__name__
-    elif isinstance(thing, type) and (thing.__module__ == name or not issubclass(thing, InfoExtractor)):
-        yield from (base.__module__ for base in thing.__mro__)
+    elif isinstance(thing, type):
+        # Without an instance, another module's extractor is only named: `ie_key()`, `suitable()`.
+        if thing.__module__ == name or not issubclass(thing, InfoExtractor) or name.startswith(_PLUGINS):
+            yield from (base.__module__ for base in thing.__mro__)
     elif isinstance(thing, FunctionType):
         yield thing.__module__
     else:

@@ -36,7 +36,7 @@ class SizeResponse(Model):
     bytes: dict[str, int | None] = Field(description="By key (s144p … s4320p and variants of a codec).")
     human: dict[str, str | None] = Field(description='The same as text ("18.50 MB"), and the duration.')
     duration: int | None = Field(description="Whole seconds.")
-    live: bool = Field(False, description="It is live, so there are sizes only for a `durationHint`.")
+    live: bool = Field(False, description="It is live, so there are sizes only for a `duration_hint`.")
 
 
 class ExtractResponse(Model):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from yt_dlp import extractor
 
 from service.worker.state import Snapshot
 
@@ -193,6 +195,14 @@ def test_a_module_that_a_job_was_the_first_to_import_is_imported_anew(site: Any)
         sys.modules[HELPER] = helper
 
 
+def test_a_package_that_a_job_was_the_first_to_import(site: Any) -> None:
+    snapshot = Snapshot()
+    package = "yt_dlp_plugins.made_up"
+    sys.modules |= {package: ModuleType(package), f"{package}.inner": ModuleType(f"{package}.inner")}
+    snapshot.restore([SITE])
+    assert not [name for name in sys.modules if name.startswith(package)]
+
+
 def test_what_cannot_be_compared_is_an_error(site: Any) -> None:
     class Wicked:
         def __eq__(self, other: object) -> bool:
@@ -204,6 +214,14 @@ def test_what_cannot_be_compared_is_an_error(site: Any) -> None:
     site.TOKEN = Wicked()
     with pytest.raises(RuntimeError):
         snapshot.restore([SITE])
+
+
+def test_extractors_come_from_the_downloader_only() -> None:
+    """One that another made an instance of by itself would have to be looked at, too."""
+    instance = re.compile(r"\b[A-Z]\w*IE\((?:self|cls|ydl|downloader)\b")
+    sources = [*Path(*extractor.__path__).rglob("*.py")]
+    assert len(sources) > 900
+    assert not [path.name for path in sources if instance.search(path.read_text())]
 
 
 def test_every_module_of_yt_dlp() -> None:
