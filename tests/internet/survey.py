@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import select
 import signal
-import time
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -128,19 +127,17 @@ def main() -> None:
     yt_dlp.extractor.gen_extractor_classes()
     with Internet.spawn(settings=EASY) as internet:
         for heading, group in urls():
-            print(f"\n### {heading}\n\n| URL | seconds | private hits | stock yt-dlp |")
-            print("| --- | --- | --- | --- |")
+            print(f"\n### {heading}\n\n| URL | private hits | stock yt-dlp |")
+            print("| --- | --- | --- |")
             for url in group:
                 internet.reset()
-                before = time.monotonic()
                 said = ask_in_a_child(url, internet.proxy)
-                took = time.monotonic() - before
                 hits = internet.counters().private_hits
                 said = " ".join(said.split()).replace("|", "\\|").replace(internet.proxy, "PROXY")
                 said = said.replace(str(internet.port), "PORT")
                 shown = said if len(said) <= 170 else said[:170] + "…"
                 address = url if urlsplit(url).path else url + "/"
-                print(f"| {address} | {took:.1f} | {hits} | {shown} |", flush=True)
+                print(f"| {address} | {hits} | {shown} |", flush=True)
 
 
 if __name__ == "__main__":
