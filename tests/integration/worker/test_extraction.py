@@ -83,8 +83,9 @@ def printed(internet: Internet) -> dict[str, Any]:
         command += ["--yes-playlist" if playlist else "--no-playlist", "-J", *asked.values()]
         environment = {**os.environ, "SSL_CERT_FILE": str(internet.ca_file)}
         done = subprocess.run(command, env=environment, capture_output=True, timeout=120, check=False)
-        assert done.returncode == 0, done.stderr.decode()
-        return dict(zip(asked, map(json.loads, done.stdout.splitlines()), strict=True))
+        lines = done.stdout.splitlines()  # one for each page, also where a part of a list is lost
+        assert len(lines) == len(asked), done.stderr.decode()
+        return dict(zip(asked, map(json.loads, lines), strict=True))
 
     kinds = {(entries, page in LIVE) for page, (_, entries) in PAGES.items()}
     with ThreadPoolExecutor(2) as pool:
