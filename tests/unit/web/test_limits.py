@@ -71,6 +71,22 @@ def test_clients_are_forgotten_the_least_recent_first() -> None:
     assert limit.take("a", 0.0).retry_after is None
 
 
+def test_a_client_that_asks_again_is_not_the_least_recent() -> None:
+    limit = RateLimit(2, 60.0, max_clients=2)
+    for client in ("a", "b", "a", "c"):
+        limit.take(client, 0.0)
+    assert limit.take("a", 0.0).retry_after is not None
+
+
+def test_fifty_thousand_clients_are_remembered() -> None:
+    limit = RateLimit(1, 60.0)
+    for client in range(50_000):
+        limit.take(str(client), 0.0)
+    assert limit.take("0", 0.0).retry_after is not None
+    limit.take("one more", 0.0)
+    assert limit.take("0", 0.0).retry_after is None
+
+
 @pytest.mark.parametrize(
     ("peer", "forwarded", "client"),
     [

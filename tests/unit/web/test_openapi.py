@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+import trio
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import validate
 
@@ -16,10 +17,16 @@ from service.web.statuses import OF_CONNECTIONS, codes_of
 from tests.support.web_app import URL, web
 
 
-async def document() -> Any:
-    response = await web().get("/api/v1/openapi")
-    assert response.status_code == 200
-    return json.loads(await response.get_data())
+@pytest.fixture(scope="module")
+def document() -> Any:
+    """The document; it takes longer to make than anything that is asked of it."""
+
+    async def fetched() -> Any:
+        response = await web().get("/api/v1/openapi")
+        assert response.status_code == 200
+        return json.loads(await response.get_data())
+
+    return trio.run(fetched)
 
 
 def resolved(document: Any, found: Any) -> Any:
@@ -30,24 +37,22 @@ def resolved(document: Any, found: Any) -> Any:
     return found
 
 
-async def test_it_is_valid() -> None:
-    validate(await document())
+def test_it_is_valid(document: Any) -> None:
+    validate(document)
 
 
-async def test_every_route_is_documented_and_nothing_else() -> None:
+def test_every_route_is_documented_and_nothing_else(document: Any) -> None:
     described = {
-        f"{method.upper()} {path}"
-        for path, methods in (await document())["paths"].items()
-        for method in methods
+        f"{method.upper()} {path}" for path, methods in document["paths"].items() for method in methods
     }
     pages = ("/dashboard", "/api/v1/dashboard/", "/api/v1/docs/")  # and what they load
     endpoints = errors.endpoints(web().app.url_map)
     assert described == {each for each in endpoints if not each.partition(" ")[2].startswith(pages)}
 
 
-async def test_every_operation_says_what_it_is_for_and_how_it_fails() -> None:
-    names, described = [], await document()
-    for path, methods in described["paths"].items():
+def test_every_operation_says_what_it_is_for_and_how_it_fails(document: Any) -> None:
+    names = []
+    for path, methods in document["paths"].items():
         for operation in methods.values():
             names.append(operation["operationId"])
             assert operation["summary"].endswith(".")
@@ -56,7 +61,7 @@ async def test_every_operation_says_what_it_is_for_and_how_it_fails() -> None:
             assert {str(int(status)) for status in OF_CONNECTIONS} <= set(operation["responses"])
             assert ("408" in operation["responses"]) == ("requestBody" in operation)
             for status, found in operation["responses"].items():
-                response = resolved(described, found)
+                response = resolved(document, found)
                 assert response["description"]
                 assert "X-Request-ID" in response["headers"]
                 if int(status) >= 400:
@@ -67,8 +72,8 @@ async def test_every_operation_says_what_it_is_for_and_how_it_fails() -> None:
     assert len(names) == len(set(names))
 
 
-async def test_what_is_required_is_marked() -> None:
-    paths = (await document())["paths"]
+def test_what_is_required_is_marked(document: Any) -> None:
+    paths = document["paths"]
     query = {each["name"]: each for each in paths["/api/v1/extract"]["get"]["parameters"]}
     assert set(query) == {"url", "fields", "playlist"}
     assert [name for name, each in query.items() if each["required"]] == ["url"]
@@ -76,8 +81,8 @@ async def test_what_is_required_is_marked() -> None:
     assert paths["/api/v1/admin/circuit-breaker/reset"]["post"]["requestBody"]["required"] is False
 
 
-async def test_the_key_is_described_as_it_is_sent() -> None:
-    scheme = (await document())["components"]["securitySchemes"]["key"]
+def test_the_key_is_described_as_it_is_sent(document: Any) -> None:
+    scheme = document["components"]["securitySchemes"]["key"]
     assert scheme == {"type": "apiKey", "name": "X-API-Key", "in": "header"}
 
 
@@ -107,7 +112,7 @@ RESET = "/api/v1/admin/circuit-breaker/reset"
     ],
 )
 async def test_answers_are_as_documented(
-    request_: tuple[str, str, Any], code: Code | None, status: int
+    document: Any, request_: tuple[str, str, Any], code: Code | None, status: int
 ) -> None:
     method, path, body = request_
     it = web()
@@ -115,8 +120,7 @@ async def test_answers_are_as_documented(
         it.dispatcher.fail(ExtractionError(code, "no"))
     response = await it.request(method, path, json=body)
     assert response.status_code == status
-    described = await document()
-    schema = described["paths"][path.partition("?")[0]][method.lower()]["responses"][str(status)]
+    schema = document["paths"][path.partition("?")[0]][method.lower()]["responses"][str(status)]
     schema = schema["content"]["application/json"]["schema"]
-    validator = OAS31Validator({**schema, "components": described["components"]})
+    validator = OAS31Validator({**schema, "components": document["components"]})
     validator.validate(json.loads(await response.get_data()))
