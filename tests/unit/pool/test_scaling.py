@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.pool.scaling import SAMPLES, Arrived, Booted, Event, Finished, Limits, Load, Scaler, memory_cap
+from service.pool.scaling import Arrived, Booted, Event, Finished, Limits, Load, Scaler, memory_cap
+
+SAMPLES = 10  # tasks before the knee is believed
 
 
 def a_task(cpu: float = 2.5, wall: float = 5.0, run_delay: float = 0.0) -> Finished:
@@ -40,6 +42,7 @@ def test_tasks_that_end_before_a_worker_boots_are_not_worth_one() -> None:
     scaler = after(Scaler(1, 10), a_task(wall=1.0), Booted(1.0))
     assert scaler.step(0.0, Load(queued=2, busy=4)) == 4  # half of the four will have ended
     assert after(Scaler(1, 10), a_task(wall=100.0), Booted(0.01)).step(0.0, Load(2, 4)) == 6
+    assert after(Scaler(1, 10), a_task(wall=1.0), Booted(9.0)).step(0.0, Load(2, 4)) == 2  # not more than all
 
 
 def test_a_steady_stream_keeps_workers_although_none_is_busy_now() -> None:
@@ -50,6 +53,28 @@ def test_a_steady_stream_keeps_workers_although_none_is_busy_now() -> None:
     assert scaler.step(600.0, Load(0, 0)) == 4
     assert after(scaler, Booted(5.0), now=600.0).target == 6  # 4 + √4, where workers boot slowly
     assert scaler.step(900.0, Load(0, 0)) == 1  # the stream has ended
+
+
+def test_the_margin_for_arrivals_grows_with_the_boot_time_to_its_full_size() -> None:
+    """One arrival is 1/60 per second, so of 960 seconds it offers 16 workers' load."""
+    for boot, workers in ((0.0, 16), (0.5, 18), (1.0, 20), (2.0, 20)):
+        scaler = after(Scaler(1, 50), a_task(wall=960.0), Arrived(), Booted(boot))
+        assert scaler.statistics(0.0).erlang == workers
+
+
+def test_boot_times_and_residences_are_averaged() -> None:
+    scaler = after(Scaler(1, 10), Booted(1.0), Booted(3.0), a_task(wall=1.0), a_task(wall=3.0))
+    seen = scaler.statistics(0.0)
+    assert seen.boot_time == 2.0
+    assert seen.residence == pytest.approx((0.97 * 1 + 3) / (0.97 + 1))
+    assert after(scaler, Booted(4.0)).statistics(0.0).boot_time == 3.0
+
+
+def test_of_a_new_pool_nothing_is_known() -> None:
+    seen = Scaler(2, 10, cores=2.0).statistics(0.0)
+    assert (seen.queued, seen.busy, seen.demand, seen.erlang) == (0, 0, 0, 0)
+    assert (seen.arrival_rate, seen.residence, seen.boot_time) == (0.0, None, 0.0)
+    assert (seen.knee, seen.samples) == (None, 0)
 
 
 # The knee
@@ -75,6 +100,10 @@ def test_the_knee_is_not_believed_before_ten_tasks() -> None:
     scaler = after(Scaler(2, 10, cores=2.0), *[a_task()] * (SAMPLES - 1))
     assert (scaler.limit, scaler.statistics(0.0).knee) == (10, None)
     assert after(scaler, a_task()).limit == 4
+
+
+def test_short_tasks_set_a_knee_too() -> None:
+    assert after(Scaler(1, 10, cores=2.0), *[a_task(cpu=0.02, wall=0.05)] * SAMPLES).limit == 5
 
 
 def test_the_knee_follows_the_work() -> None:
@@ -161,6 +190,9 @@ def test_the_reason_is_one_sentence() -> None:
     assert reason(Scaler(2, 10, fixed=4), 9) == "4 workers: SCALING fixes the number; 9 requests wait"
     assert reason(after(Scaler(1, 10), a_task(wall=300.0), *[Arrived()] * 2)) == (
         "10 workers: the arrival rate asks for them"
+    )
+    assert reason(after(Scaler(1, 10), a_task(wall=180.0), Arrived()), 0, 3) == (
+        "3 workers: one for each request in sight"
     )
 
 
