@@ -77,6 +77,11 @@ def test_of_a_new_pool_nothing_is_known() -> None:
     assert (seen.knee, seen.samples) == (None, 0)
 
 
+def test_an_arrival_counts_for_a_minute_and_for_no_work_before_a_task_has_ended() -> None:
+    seen = after(Scaler(2, 10), Arrived()).statistics(0.0)
+    assert (seen.arrival_rate, seen.erlang) == (1 / 60, 0)
+
+
 # The knee
 
 
@@ -122,6 +127,11 @@ def test_the_knee_does_not_flap_between_two_numbers() -> None:
     assert len(seen - {None}) == 1
 
 
+def test_the_knee_moves_by_one_where_the_work_is_steady() -> None:
+    scaler = after(busy_machine(), *[a_task(cpu=2.0)] * 300)
+    assert scaler.limit == 5
+
+
 def test_tasks_without_cpu_time_set_no_knee() -> None:
     assert after(Scaler(2, 10, cores=2.0), *[a_task(cpu=0.0)] * SAMPLES).limit == 10
 
@@ -164,8 +174,13 @@ def test_a_fixed_number_stays() -> None:
         (7, 0, 0, 7),
     ],
 )
-def test_memory_cap(limit: int, per_worker: int, reserved: int, workers: int) -> None:
+def test_memory_cap_less_a_reserve(limit: int, per_worker: int, reserved: int, workers: int) -> None:
     assert memory_cap(limit, per_worker, reserved) == workers
+
+
+@pytest.mark.parametrize(("limit", "workers"), [(999, 9), (1000, 10)])
+def test_memory_cap(limit: int, workers: int) -> None:
+    assert memory_cap(limit, 100) == workers
 
 
 # The sentence
