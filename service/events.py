@@ -79,6 +79,55 @@ class WorkerBootFailed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class SolverReady(Event):
+    """The solver has solved a known challenge; `ejs` names the yt-dlp-ejs that it uses."""
+
+    ejs: str
+
+
+@dataclass(frozen=True, slots=True)
+class SolverUnavailable(Event):
+    """The solver cannot solve a known challenge; it is tried again. Workers solve meanwhile."""
+
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptPrepared(Event):
+    """A new player script is taken apart and kept by the process `pid`, so many seconds after it came."""
+
+    script: str
+    pid: int | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptRejected(Event):
+    """A player script that yt-dlp-ejs does not understand: probably time for newer ones."""
+
+    script: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class SolverEnded(Event):
+    """A player script is kept no longer; its process, where it had one, is gone and reaped."""
+
+    script: str
+    pid: int | None
+    reason: str
+    solved: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChallengeUnsolved(Event):
+    """A challenge of `site` was not solved, and the formats behind it are missing from a result."""
+
+    site: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class ExtractorBroken(Event):
     """An extractor met a page it does not understand: probably time for a newer yt-dlp."""
 

@@ -1,4 +1,4 @@
-"""The one nursery: template process, pool, breakers, web and drain are composed here, and only here."""
+"""The one nursery: solver, template, pool, breakers, web and drain are composed here, and only here."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from .lifecycle import Lifecycle
 from .pool.pool import Pool
 from .pool.reaper import reap_orphans
 from .pool.template import StartError, Template
+from .solver.solver import Solver
 from .telemetry.sinks import log_sink, sentry_sink
 from .telemetry.telemetry import Telemetry
 from .web.app import create_app
@@ -36,6 +37,7 @@ SWEEPS = (700, 10, 2)  # more full collections than the default, which keeps les
 class Core:
     """Template, pool, breakers and dispatcher of one service."""
 
+    solver: Solver
     template: Template
     pool: Pool
     breakers: Breakers
@@ -43,11 +45,18 @@ class Core:
 
     @classmethod
     def build(cls, config: Config, bus: events.Events, measured: events.Events) -> Core:
-        template = Template(config, bus)
+        solver = Solver(bus)
+        template = Template(config, bus, solver=solver)
         pool = Pool(config, template, bus)
         breakers = Breakers(config.breaker, bus, overrides=config.site_breakers)
         bus.subscribe(breakers.on_event)
-        return cls(template, pool, breakers, Dispatcher(config, pool, breakers, bus, measured=measured))
+        return cls(
+            solver, template, pool, breakers, Dispatcher(config, pool, breakers, bus, measured=measured)
+        )
+
+    def children(self) -> frozenset[int]:
+        """Children of this process in sessions of their own, whose own tasks wait for them."""
+        return self.template.pids() | self.solver.pids()
 
     async def start(self, config: Config, nursery: trio.Nursery) -> None:
         """Start the long-lived tasks; returns when the floor is warm.
@@ -56,6 +65,7 @@ class Core:
             StartError: the template process cannot be warmed.
         """
         await nursery.start(cooldowns, self.breakers)
+        await nursery.start(self.solver.run)
         await nursery.start(self.template.run)
         for index in range(config.max_workers):
             nursery.start_soon(self.pool.run_slot, index)
@@ -84,7 +94,7 @@ async def main(config: Config, *, task_status: trio.TaskStatus[list[str]] = trio
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_drain, signals, config, lifecycle, core, bus)
             if os.getpid() == 1:
-                nursery.start_soon(reap_orphans, core.template.pids)
+                nursery.start_soon(reap_orphans, core.children)
 
             async def served(*, task_status: trio.TaskStatus[list[str]]) -> None:
                 await serve(app, config, lifecycle, task_status=task_status)

@@ -5,12 +5,18 @@ side parses on the way: the result's ready JSON bytes. One frame per message:
 
     worker → server   READY once, then one OUTCOME per job
     server → worker   JOB; end of file means "go"
+
+In the middle of a job a worker may ask the solver, by way of the server, and waits for what it says:
+
+    worker → server   CHALLENGES, with a player script as body where one was asked for
+    server → worker   SOLUTION
 """
 
 from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -20,6 +26,7 @@ from .codes import Code
 HEADER = struct.Struct("!II")
 MAX_HEAD = 64 * 1024
 MAX_JOB = 512 * 1024  # a job's frame: a URL and at most 256 KB of cookies, JSON-escaped
+MAX_SCRIPT = 8 << 20  # YouTube's player scripts have 2.7 MB
 
 
 class ProtocolError(Exception):
@@ -76,6 +83,7 @@ class Success:
     """A result as ready JSON bytes (an object), the extractor that made it, and what it cost.
 
     Attributes:
+        unsolved: why some of the site's challenges were not solved, and the formats behind them are missing.
         lifetime: seconds until the first of its media URLs expires; 0 for what changes by the minute, None
             where nothing says so.
         etag: names these very bytes.
@@ -86,6 +94,7 @@ class Success:
     usage: Usage = Usage()
     lifetime: float | None = None
     etag: str = ""
+    unsolved: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +102,7 @@ class Failure:
     """A typed failure.
 
     Attributes:
+        unsolved: why some of the site's challenges were not solved; none is, where it is empty.
         message: one sentence, free of credentials, cookies and raw exception text.
         retry_after: seconds the site asked for, or None.
         generic: the page was read by the generic extractor, so a 403 says little about the site.
@@ -106,9 +116,44 @@ class Failure:
     waiting: bool = False
     extractor: str = ""
     usage: Usage = Usage()
+    unsolved: str = ""
 
 
 Outcome = Success | Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Challenges:
+    """Challenges of one of YouTube's player scripts.
+
+    Attributes:
+        player: the script's address.
+        ejs: names the yt-dlp-ejs that the worker has.
+        n, sig: those of each kind.
+    """
+
+    player: str
+    ejs: str
+    n: tuple[str, ...] = ()
+    sig: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """The solver's word on Challenges.
+
+    Attributes:
+        n, sig: to each challenge its answer; those that have none are left out.
+        problem: why some have none.
+        fetch: the worker is to fetch the script and to ask again with it.
+        final: the worker would fail alike.
+    """
+
+    n: Mapping[str, str] = field(default_factory=dict)
+    sig: Mapping[str, str] = field(default_factory=dict)
+    problem: str = ""
+    fetch: bool = False
+    final: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +174,7 @@ class WorkerSettings:
         egress_allow: private networks, hosts or host:port that may be reached all the same.
         max_result: bytes that one result may have.
         memory: bytes of private memory (RLIMIT_DATA) that a worker may use, on top of the template's own.
+        solver: the server answers CHALLENGES.
     """
 
     proxy: str | None = field(default=None, repr=False)
@@ -137,6 +183,7 @@ class WorkerSettings:
     egress_allow: tuple[str, ...] = ()
     max_result: int = 10_485_760
     memory: int = 2 << 30
+    solver: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,9 +230,23 @@ def encode_outcome(outcome: Outcome) -> tuple[bytes, bytes]:
     """A frame, and the body to send behind it."""
     if isinstance(outcome, Success):
         head = {"extractor": outcome.extractor, "usage": asdict(outcome.usage)}
-        success = {**head, "lifetime": outcome.lifetime, "etag": outcome.etag}
+        success = {
+            **head,
+            "lifetime": outcome.lifetime,
+            "etag": outcome.etag,
+            "unsolved": outcome.unsolved,
+        }
         return frame({"success": success}, len(outcome.body)), outcome.body
     return frame({"failure": asdict(outcome)}), b""
+
+
+def encode_challenges(challenges: Challenges, script: int = 0) -> bytes:
+    """The frame of `challenges`, up to the script of so many bytes, which follows."""
+    return frame({"challenges": asdict(challenges)}, script)
+
+
+def encode_solution(solution: Solution) -> bytes:
+    return frame({"solution": asdict(solution)})
 
 
 def decode_ready(head: bytes) -> Ready:
@@ -221,6 +282,7 @@ def decode_outcome(head: bytes, body: bytes) -> Outcome:
                 usage=_usage(values["usage"]),
                 lifetime=None if lifetime is None else float(lifetime),
                 etag=_etag(values["etag"]),
+                unsolved=str(values["unsolved"]),
             )
         values = dict(message["failure"])
         values["code"] = Code(values["code"])
@@ -228,6 +290,29 @@ def decode_outcome(head: bytes, body: bytes) -> Outcome:
         return Failure(**values)
     except (ValueError, TypeError, KeyError) as error:
         raise ProtocolError("the head is not an outcome") from error
+
+
+def is_challenges(head: bytes) -> bool:
+    """Whether a worker's message is CHALLENGES; otherwise it is an OUTCOME."""
+    return head.startswith(b'{"challenges":')
+
+
+def decode_challenges(head: bytes) -> Challenges:
+    """Raises ProtocolError where the head is not a CHALLENGES message."""
+    try:
+        values = dict(json.loads(head)["challenges"])
+        kinds = {kind: tuple(map(str, values[kind])) for kind in ("n", "sig")}
+        return Challenges(**{**values, **kinds})
+    except (ValueError, TypeError, KeyError) as error:
+        raise ProtocolError("the head is not challenges") from error
+
+
+def decode_solution(head: bytes) -> Solution:
+    """Raises ProtocolError where the head is not a SOLUTION message."""
+    try:
+        return Solution(**json.loads(head)["solution"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise ProtocolError("the head is not a solution") from error
 
 
 def _usage(values: dict[str, Any]) -> Usage:

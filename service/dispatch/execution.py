@@ -112,6 +112,8 @@ class Execution:
                 collaborators.progress.publish(self._job, Started(attempt))
                 outcome, pause = await self._permitted(lease, attempt)
             self._set_pace(outcome)
+            if outcome.unsolved:
+                self._with.bus.emit(events.ChallengeUnsolved(self._key.site, outcome.unsolved))
             if isinstance(outcome, Success):
                 return self._answer(outcome, lease)
             failure = ExtractionError(outcome.code, outcome.message, retry_after=outcome.retry_after)

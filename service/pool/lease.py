@@ -109,7 +109,8 @@ class Lease:
             else:
                 self._pool.retire(worker, reason)
             if reason is Reason.INTERRUPTED:
-                self.interrupted = Usage(cpu=cost.cpu, wall=seconds)
+                # While the solver works, the site is not waited for either.
+                self.interrupted = Usage(cpu=cost.cpu + worker.process.solving, wall=seconds)
             if outcome is None:
                 # Bounded by the slot's kill and reap: see Process.end.
                 with trio.CancelScope(shield=True):

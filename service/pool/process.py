@@ -8,26 +8,35 @@ import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 
 import trio
 
+from ..solver.solver import Solver
 from ..wire import (
     HEADER,
     MAX_HEAD,
+    MAX_SCRIPT,
+    Challenges,
     Job,
     Outcome,
     ProtocolError,
+    Solution,
+    decode_challenges,
     decode_outcome,
     decode_ready,
     encode_job,
+    encode_solution,
+    is_challenges,
     lengths,
 )
 from .accounting import Cost, Meter, cost_below, cost_of
 
 AHEAD = 512  # bytes of the first read, which mostly returns header and head in one piece
 CHUNK = 1 << 20
-RSS_AGE = 1.0  # seconds; reading /proc for ten workers takes longer than the rest of /health
-KILL_PATIENCE = 5.0  # seconds in which a killed process must end; only a hung disk delays it
+RSS_AGE = 1.0  # seconds; reading /proc for ten workers takes longer than all else that /health says
+MAX_ASKED = 64  # times that a job may ask the solver: each video of it does so once or twice
+KILL_PATIENCE = 5.0  # seconds that a killed process may take to end; only a hung disk makes it take any
 
 
 class WorkerDied(Exception):
@@ -49,7 +58,11 @@ class Process:
         server: the server's end of the worker's socket; closed by `end`.
         born: when it was requested, on Trio's clock.
         max_result: bytes that one result may have.
-        reap: makes the template reap the dead process; returns its exit status, None where it is unknown.
+        reap: has the template collect the dead process; gives its exit status, None where nobody knows it.
+        solver: solves the challenges that its jobs meet.
+
+    Attributes:
+        solving: seconds that the latest job has waited for the solver.
     """
 
     def __init__(
@@ -61,10 +74,13 @@ class Process:
         born: float,
         max_result: int,
         reap: Callable[[int], Awaitable[int | None]],
+        solver: Solver | None = None,
     ) -> None:
         self.pid = pid
         self.born = born
         self.ended = False
+        self.solving = 0.0
+        self._solver = solver
         self._pidfd = pidfd
         self._max_result = max_result
         self._reap = reap
@@ -82,7 +98,7 @@ class Process:
             WorkerDied: it ended instead.
             ProtocolError: its first message is not READY.
         """
-        head, _ = await self._frame(max_body=0)
+        head, _ = await self._frame()
         if decode_ready(head).pid != self.pid:
             raise ProtocolError("the worker is not who it says")
 
@@ -96,11 +112,20 @@ class Process:
             ResultTooLarge: its answer is over the bound.
             ProtocolError: its answer is malformed.
         """
-        try:
-            await self._stream.send_all(encode_job(job, timeout))
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            raise WorkerDied from None
-        return decode_outcome(*await self._frame(self._max_result))
+        self.solving = 0.0
+        await self._send(encode_job(job, timeout))
+        with self._solver.visit() if self._solver is not None else nullcontext(_unsolved) as ask:
+            for _ in range(MAX_ASKED):
+                head, body = await self._frame()
+                if not is_challenges(head):
+                    return decode_outcome(head, body)
+                challenges, began = decode_challenges(head), trio.current_time()
+                try:
+                    solution = await ask(challenges, body)
+                finally:
+                    self.solving += trio.current_time() - began
+                await self._send(encode_solution(solution))
+        raise ProtocolError("the worker asks the solver without end")
 
     def healthy(self) -> bool:
         """Whether an idle worker is alive and silent, as far as can be seen without waiting."""
@@ -162,13 +187,20 @@ class Process:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, number)
 
-    async def _frame(self, max_body: int) -> tuple[bytes, bytes]:
-        """Head and body of the next frame, after which nothing may follow."""
+    async def _send(self, frame: bytes) -> None:
+        try:
+            await self._stream.send_all(frame)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            raise WorkerDied from None
+
+    async def _frame(self) -> tuple[bytes, bytes]:
+        """Head and body of the next frame, the only one that there may be."""
         data = await self._more(b"", HEADER.size)
         head, body = lengths(data[: HEADER.size], max_head=MAX_HEAD, max_body=0xFFFFFFFF)
-        if body > max_body:
-            raise ResultTooLarge(body)
         start, end = HEADER.size + head, HEADER.size + head + body
+        data = await self._more(data, start)
+        if body > (MAX_SCRIPT if is_challenges(data[HEADER.size : start]) else self._max_result):
+            raise ResultTooLarge(body)
         data = await self._more(data, end)
         if len(data) > end:
             raise ProtocolError("the worker says more than it was asked")
@@ -187,3 +219,8 @@ class Process:
             chunks.append(chunk)
             missing -= len(chunk)
         return b"".join(chunks)
+
+
+async def _unsolved(challenges: Challenges, script: bytes) -> Solution:
+    """The word of no solver at all."""
+    return Solution(problem="there is no solver")

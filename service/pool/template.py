@@ -22,6 +22,7 @@ import trio
 
 from .. import events
 from ..config import Config
+from ..solver.solver import Solver
 from ..wire import Warm, WorkerSettings
 from ..worker.template import receive, send
 from .backoff import Backoff
@@ -58,9 +59,17 @@ class Template:
 
     Args:
         command: starts the process; its control socket's number is added as the last argument.
+        solver: solves the challenges that workers meet; None: they do so themselves.
     """
 
-    def __init__(self, config: Config, bus: events.Events, *, command: Sequence[str] = COMMAND) -> None:
+    def __init__(
+        self,
+        config: Config,
+        bus: events.Events,
+        *,
+        command: Sequence[str] = COMMAND,
+        solver: Solver | None = None,
+    ) -> None:
         self._settings = WorkerSettings(
             proxy=config.egress_proxy,
             ca_file=str(config.egress_ca_file.absolute()) if config.egress_ca_file else None,
@@ -68,7 +77,9 @@ class Template:
             egress_allow=config.egress_allow,
             max_result=config.ytdlp_max_buffer,
             memory=config.worker_memory_mb << 20,
+            solver=solver is not None,
         )
+        self._solver = solver
         self._command = command
         self._events = bus
         self._children: list[_Running] = []
@@ -103,7 +114,7 @@ class Template:
 
     async def _life(self, task_status: trio.TaskStatus[None]) -> None:
         """One template process, from its start to its end. Raises StartError where it does not get warm."""
-        running = _Running(self._settings, self._command)
+        running = _Running(self._settings, self._command, self._solver)
         self._children.append(running)
         try:
             self.warm = await running.warm()
@@ -146,8 +157,9 @@ class _Running:
     so the end of a helper thread would end the template.
     """
 
-    def __init__(self, settings: WorkerSettings, command: Sequence[str]) -> None:
+    def __init__(self, settings: WorkerSettings, command: Sequence[str], solver: Solver | None) -> None:
         self.gone = False
+        self._solver = solver
         self._settings = settings
         self._answers = trio.Lock()  # held for one answer at a time, in the order of the questions
         self._unreaped: set[int] = set()
@@ -206,7 +218,7 @@ class _Running:
             raise
         pid, limit = answer["spawned"], self._settings.max_result
         self._unreaped.add(pid)
-        return Process(pid, fds[0], ours, born=born, max_result=limit, reap=self._reap)
+        return Process(pid, fds[0], ours, born=born, max_result=limit, reap=self._reap, solver=self._solver)
 
     async def close(self) -> int | None:
         """End it, after its last worker; returns its exit status. Call it shielded."""

@@ -26,9 +26,10 @@ from yt_dlp.utils import DownloadError, ExtractorError, sanitize_url
 from yt_dlp.utils._jsruntime import DenoJsRuntime
 
 from ..wire import Job, WorkerSettings
-from . import patches, player_cache, runtime, scope, transport
+from . import challenges, patches, player_cache, runtime, scope, transport
 from .egress import Guard
 from .extractors import Extractors
+from .job_record import JobRecord
 from .player_cache import PlayerCache
 from .scope import EVERYTHING, Scope
 
@@ -59,6 +60,8 @@ def shared(settings: WorkerSettings) -> Shared:
     transport.tls_context(settings.ca_file, False)
     runtime.install()
     player_cache.install()
+    challenges.install()
+    challenges.ejs_name()
     patches.install()
     scope.install()
     with yt_dlp.YoutubeDL({"quiet": True, "cachedir": False}, auto_init="no_verbose_header") as stock:
@@ -81,6 +84,7 @@ class Downloader(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp is untyped
         extractor: the key of the extractor in use ("Youtube", "Generic"), or "".
         scope: what of the page is asked for.
         losses: the errors that yt-dlp went on without: a page or an entry of a list is lost, or all of it.
+        solve: asks the solver; None where there is none.
     """
 
     def __init__(
@@ -90,9 +94,11 @@ class Downloader(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp is untyped
         guard: Guard,
         ca_file: str | None,
         scope: Scope = EVERYTHING,
+        solve: challenges.Solve | None = None,
     ) -> None:
         self.extractor = ""
         self.scope = scope
+        self.solve = solve
         self.losses: list[BaseException] = []
         self._guard = guard
         self._ca_file = ca_file
@@ -101,6 +107,10 @@ class Downloader(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp is untyped
         self._ies = tables.extractors.table()
         self._js_runtimes = {"deno": tables.runtime}
         self.cache = tables.player_cache
+
+    @property
+    def job_record(self) -> JobRecord:
+        return self._guard.job_record
 
     def extract_info(
         self, url: str, download: bool = True, ie_key: Any = None, *more: Any, **options: Any

@@ -86,6 +86,8 @@ def classify(error: BaseException, job_record: JobRecord) -> ClassifiedFailure:
     chain = tuple(causes(error))
     statement = _statement(chain)
     code = _code(chain, statement, job_record)
+    if job_record.unsolved and code is Code.NO_MEDIA:  # the formats are there, behind a challenge
+        code = Code.EXTRACTOR_BROKEN
     reason = _clean(statement.orig_msg) if statement is not None and TRAITS[code].quotes else None
     waits = code in (Code.RATE_LIMITED, Code.BOT_CHECK, Code.UPSTREAM_ERROR)
     return ClassifiedFailure(code, sentence(code, reason), job_record.retry_after if waits else None)

@@ -50,6 +50,7 @@ class JobRecord:
         spent: which budget ran out, or None.
         body_bytes: read so far, decoded.
         modules: of the extractors that were used.
+        unsolved: why some of the site's challenges were not solved; empty where all were.
     """
 
     site: str = ""
@@ -63,6 +64,7 @@ class JobRecord:
     spent: str | None = None
     body_bytes: int = 0
     modules: set[str] = field(default_factory=set)
+    unsolved: str = ""
 
     def deny(self, reason: str) -> Blocked:
         """The exception to raise for a denial, which is noted first."""

@@ -43,6 +43,7 @@ from ..wire import (
     lengths,
 )
 from . import expiry, failures, publish, sandbox, scratch, state, warmup
+from .challenges import Solve, solver_on
 from .egress import Guard
 from .extraction import Downloader, Shared, extract, origins, parameters, shared
 from .job_record import MAX_CPU, JobRecord
@@ -75,24 +76,33 @@ def work(sock: socket.socket, settings: WorkerSettings) -> None:
     guard.install()
     snapshot = state.snapshot()
     gc.set_threshold(*_SELDOM)
+    solve = solver_on(sock) if settings.solver else None
     sock.sendall(encode_ready(Ready(os.getpid())))
     for number in itertools.count(1):
         if not (header := _receive(sock, HEADER.size)):
             return
         head_length, body_length = lengths(header, max_head=MAX_JOB, max_body=0)
         job, timeout = decode_job(_receive(sock, head_length + body_length))
-        _answer(sock, run(job, timeout, settings, tables, guard))
+        _answer(sock, run(job, timeout, settings, tables, guard, solve))
         # The rest once the answer is out. Where state cannot be put back this process ends, and is replaced.
         snapshot.restore(guard.job_record.modules)
         gc.collect(0 if number % _WHOLE else 2)  # without it ten workers take 40 MB more
         scratch.clean_scratch()
 
 
-def run(job: Job, timeout: float, settings: WorkerSettings, tables: Shared, guard: Guard) -> Outcome:
+def run(
+    job: Job,
+    timeout: float,
+    settings: WorkerSettings,
+    tables: Shared,
+    guard: Guard,
+    solve: Solve | None = None,
+) -> Outcome:
     """Run `job`; whatever happens, there is an outcome.
 
     Args:
         timeout: seconds the job has, for the sockets' own timeouts.
+        solve: asks the solver.
     """
     job_record = guard.job_record = JobRecord(site_of(job.url))
     usage = _meter(job_record)
@@ -100,7 +110,7 @@ def run(job: Job, timeout: float, settings: WorkerSettings, tables: Shared, guar
     try:
         _check(job, guard)
         params = parameters(settings, job.playlist, timeout)
-        downloader = Downloader(params, tables, guard, settings.ca_file, scope_of(job))
+        downloader = Downloader(params, tables, guard, settings.ca_file, scope_of(job), solve)
         with contextlib.closing(downloader), _cpu_budget(job_record):
             info = extract(downloader, job)
         for origin in origins(info):
@@ -119,8 +129,9 @@ def run(job: Job, timeout: float, settings: WorkerSettings, tables: Shared, guar
             generic=extractor == "Generic",
             extractor=extractor,
             usage=usage(),
+            unsolved=job_record.unsolved,
         )
-    return _published(job, info, settings.max_result, usage)
+    return _published(job, info, settings.max_result, usage, job_record.unsolved)
 
 
 @contextlib.contextmanager
@@ -163,7 +174,9 @@ def _check(job: Job, guard: Guard) -> None:
     guard.check_url(job.url)
 
 
-def _published(job: Job, info: dict[str, Any], max_result: int, usage: Callable[[], Usage]) -> Outcome:
+def _published(
+    job: Job, info: dict[str, Any], max_result: int, usage: Callable[[], Usage], unsolved: str = ""
+) -> Outcome:
     extractor = str(info.get("extractor_key") or "")
     if _unrecognised(info):
         return Failure(
@@ -175,17 +188,20 @@ def _published(job: Job, info: dict[str, Any], max_result: int, usage: Callable[
             if job.kind is Kind.SIZE
             else publish.publish(info, _fields(job))
         )
+        if fields is not None and unsolved:
+            fields = {**fields, "partial": True}
         encode = publish.encode_lines if job.lines else publish.encode
         body = encode(fields) if fields is not None else b""
     except Exception:
         code = Code.INTERNAL
     else:
         if body and len(body) <= max_result:
-            useful = expiry.lifetime(info, time.time(), urls=job.kind is Kind.EXTRACT)
+            # What is missing now may be there the next time.
+            useful = 0.0 if unsolved else expiry.lifetime(info, time.time(), urls=job.kind is Kind.EXTRACT)
             etag = hashlib.blake2b(body, digest_size=12).hexdigest()
-            return Success(body, extractor, usage(), useful, etag)
+            return Success(body, extractor, usage(), useful, etag, unsolved)
         code = Code.RESULT_TOO_LARGE if body else Code.NO_MEDIA
-    return Failure(code, failures.sentence(code), extractor=extractor, usage=usage())
+    return Failure(code, failures.sentence(code), extractor=extractor, usage=usage(), unsolved=unsolved)
 
 
 def _unrecognised(info: Mapping[str, Any]) -> bool:

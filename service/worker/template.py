@@ -77,7 +77,7 @@ def serve(control: socket.socket, warm: Warmer, work: Work) -> None:
         warm: does, once, all that its forks then need not do; raises where it cannot.
         work: a worker's whole life, on its socket; its process ends when it returns.
     """
-    _die_with_parent()  # for as long as warming keeps it from seeing the end of file
+    die_with_parent()  # for as long as warming keeps it from seeing the end of file
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(
         signal.SIGTERM, signal.SIG_IGN
@@ -177,7 +177,7 @@ def _live(worker_socket: int, settings: WorkerSettings, scratch: Path, template:
 def _isolate(worker_socket: int, template: int, scratch: Path, memory: int) -> None:
     """Own session, own files, bounded, and mortal."""
     os.setsid()
-    _die_with_parent()
+    die_with_parent()
     if os.getppid() != template:  # it died before the line above
         os._exit(1)
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -202,13 +202,13 @@ def _isolate(worker_socket: int, template: int, scratch: Path, memory: int) -> N
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
     # Not RLIMIT_AS: a JavaScript runtime reserves far more address space than it will ever touch.
-    _limit(resource.RLIMIT_DATA, _data_size() + memory)
-    _limit(resource.RLIMIT_CORE, 0)
-    _limit(resource.RLIMIT_NOFILE, OPEN_FILES)
-    _limit(resource.RLIMIT_FSIZE, FILE_SIZE)
+    limit(resource.RLIMIT_DATA, _data_size() + memory)
+    limit(resource.RLIMIT_CORE, 0)
+    limit(resource.RLIMIT_NOFILE, OPEN_FILES)
+    limit(resource.RLIMIT_FSIZE, FILE_SIZE)
 
 
-def _limit(what: int, value: int) -> None:
+def limit(what: int, value: int) -> None:
     """Lower a limit; one that is tighter already stays."""
     _, hard = resource.getrlimit(what)
     value = value if hard == resource.RLIM_INFINITY else min(value, hard)
@@ -223,7 +223,7 @@ def _data_size() -> int:
     raise RuntimeError("/proc/self/status has no VmData")
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """Have the kernel kill this process when the thread that started it ends."""
     if _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")

@@ -29,6 +29,7 @@ class FakeProcess:
         self.pid = pid
         self.born = trio.current_time()
         self.ended = False
+        self.solving = 0.0
         self.fit = True
         self._death = trio.Event()
 

@@ -1,0 +1,123 @@
+"""One process of the solver as the server sees it: start it, ask it, end it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+import deno
+import trio
+
+LENGTH = struct.Struct("!I")
+LONGEST = 32 << 20  # bytes of an answer; a script of 2.6 MB becomes 3.6
+CHUNK = 1 << 18
+KILL_PATIENCE = 5.0  # seconds that a killed process may take to end; only a hung disk makes it take any
+
+
+class EngineFailed(Exception):
+    """It ended, did not answer in time, or said what cannot be; the text says which. It is to be closed."""
+
+
+class ScriptRejected(Exception):
+    """It works, and says that the script does not; the text is JavaScript's."""
+
+
+class Engine:
+    """A process that is asked by one task at a time. Whoever starts it must see to it that it is closed.
+
+    The thread that runs Trio starts it: PR_SET_PDEATHSIG speaks of the death of the thread that forked.
+
+    Raises:
+        EngineFailed: it cannot be started.
+    """
+
+    def __init__(self, mode: str) -> None:
+        command = (sys.executable, "-S", "-P", "-m", "service.solver.confinement")
+        ours, theirs = socket.socketpair()
+        try:
+            with theirs:
+                self._process = subprocess.Popen(
+                    [*command, str(os.getpid()), deno.find_deno_bin(), mode],
+                    stdin=theirs.fileno(),
+                    stdout=theirs.fileno(),
+                    stderr=subprocess.DEVNULL,
+                    env={"PYTHONPATH": str(Path(__file__).parents[2])},
+                    start_new_session=True,
+                )
+        except OSError as error:
+            ours.close()
+            raise EngineFailed(f"it cannot be started: {error.strerror}") from error
+        self.pid = self._process.pid
+        self._pidfd = os.pidfd_open(self.pid)
+        ours.setblocking(False)
+        self._stream = trio.SocketStream(trio.socket.from_stdlib_socket(ours))
+
+    async def ask(self, *messages: bytes, within: float) -> bytes:
+        """Its answer to `messages`, which has to come within so many seconds.
+
+        Raises:
+            EngineFailed: none comes.
+            ScriptRejected: it is an error's text.
+        """
+        with trio.move_on_after(within):
+            try:
+                for message in messages:
+                    await self._stream.send_all(LENGTH.pack(len(message)))
+                    await self._stream.send_all(message)
+                (length,) = LENGTH.unpack(await self._take(LENGTH.size))
+                if not 0 < length <= LONGEST:
+                    raise EngineFailed("its answer has an impossible length")
+                answer = await self._take(length)
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                raise EngineFailed("it ended") from None
+            if answer[:1] == b"!":
+                raise ScriptRejected(answer[1:500].decode("utf-8", "replace"))
+            return answer[1:]
+        raise EngineFailed(f"it did not answer within {within:g} s")
+
+    async def ended(self) -> None:
+        """Return when the process has ended."""
+        await trio.lowlevel.wait_readable(self._pidfd)
+
+    async def close(self) -> None:
+        """Kill it and reap it. To be called shielded: takes at most KILL_PATIENCE."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)  # not reaped yet, so the number is still its own
+        self._process.kill()  # it may not have had the time to found its group
+        self._stream.socket.close()
+        with trio.move_on_after(KILL_PATIENCE):
+            await self.ended()
+        self._process.poll()
+        os.close(self._pidfd)
+
+    async def _take(self, size: int) -> bytes:
+        chunks = []
+        while size:
+            chunk = await self._stream.receive_some(min(size, CHUNK))
+            if not chunk:
+                raise EngineFailed("it ended")
+            chunks.append(chunk)
+            size -= len(chunk)
+        return b"".join(chunks)
+
+
+Starter = Callable[[str], AbstractAsyncContextManager[Engine]]
+
+
+@asynccontextmanager
+async def started(mode: str) -> AsyncIterator[Engine]:
+    """A process in `mode` ("prepare" or "evaluate"); it is gone at exit. Raises EngineFailed."""
+    engine = Engine(mode)
+    try:
+        yield engine
+    finally:
+        with trio.CancelScope(shield=True):  # bounded: see Engine.close
+            await engine.close()

@@ -1,0 +1,72 @@
+"""What may be asked of the solver, and what may come out of a script. Pure.
+
+A script can only answer wrongly, and what it answers becomes part of media URLs: letters, no longer than
+those of YouTube are.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from ..wire import Challenges, Solution
+
+MAX_CHALLENGES = 128  # of one job; a page has one or two
+_MAX_LENGTH = 512  # letters; signatures have a little over a hundred
+
+# Where YouTube serves its player scripts, and nobody else anything.
+_PLAYER = re.compile(r"https://www\.youtube\.com/s/player/[0-9a-f]{8,40}/[\w./-]{1,100}\.js", re.ASCII)
+_N = re.compile(r"[\w-]{1,256}", re.ASCII)
+
+
+class Misshapen(Exception):
+    """An answer is not one."""
+
+
+def objection(challenges: Challenges) -> str | None:
+    """Why these may not be asked, or None."""
+    if not _PLAYER.fullmatch(challenges.player) or ".." in challenges.player:
+        return "the script is not where YouTube has its players"
+    asked = (*challenges.n, *challenges.sig)
+    if len(asked) > MAX_CHALLENGES or not all(0 < len(challenge) <= _MAX_LENGTH for challenge in asked):
+        return "the challenges are not such"
+    return None
+
+
+def encode(challenges: Challenges) -> bytes:
+    """What a script's process is sent."""
+    return json.dumps({"n": challenges.n, "sig": challenges.sig}).encode()
+
+
+def decode(answer: bytes, challenges: Challenges) -> Solution:
+    """What it answered.
+
+    Raises:
+        Misshapen: it is not as it may be.
+    """
+    try:
+        answers = json.loads(answer)
+        n = _pair(challenges.n, answers["n"])
+        sig = _pair(challenges.sig, answers["sig"])
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise Misshapen("the answer is not one") from error
+    if not all(_N.fullmatch(result) for result in n.values()):
+        raise Misshapen("the answer to an n is not made of its letters")
+    # A signature's letters are dropped and put into another order, and that is all.
+    if not all(
+        result and len(result) <= len(asked) and {*result} <= {*asked} for asked, result in sig.items()
+    ):
+        raise Misshapen("the answer to a signature is not made of its letters")
+    missing = len({*challenges.n, *challenges.sig}) - len(n) - len(sig)
+    return Solution(
+        n, sig, problem="the script answers no such challenge" if missing else "", final=bool(missing)
+    )
+
+
+def _pair(challenges: tuple[str, ...], answers: Any) -> dict[str, str]:
+    """Each challenge and its answer, without those that have none."""
+    if not isinstance(answers, list) or not all(isinstance(each, str | None) for each in answers):
+        raise Misshapen("the answer is not one")
+    pairs = zip(challenges, answers, strict=True)  # ValueError where there are more, or fewer
+    return {asked: result for asked, result in pairs if result is not None}
