@@ -75,7 +75,7 @@ def compare(
 
 def _drive(server: Server, target: str, seconds: float, clients: int) -> tuple[float, float]:
     """Extractions per second, and seconds of CPU that template, workers and what they start took for each."""
-    (template,) = server.process.children()
+    template, *_ = server.process.children()
     before = cost_of(template.pid)
     samples = server.drive(target, seconds, clients)
     spent = cost_of(template.pid) - before

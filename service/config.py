@@ -78,7 +78,10 @@ class Config(BaseSettings):
         120_000, ge=100, description="Idle time in ms after which a worker above the floor goes."
     )
     worker_memory_mb: int = Field(
-        2048, ge=256, description="Memory in MB that one worker may use before its job is stopped."
+        2048,
+        ge=256,
+        description="Memory in MB that one worker may use before its job is stopped. "
+        "Below 768 it cannot solve YouTube's challenges where the solver does not.",
     )
     ytdlp_timeout: int = Field(25_000, ge=100, le=600_000, description="Time in ms for one extraction.")
     ytdlp_max_buffer: int = Field(

@@ -65,11 +65,12 @@ class Core:
             StartError: the template process cannot be warmed.
         """
         await nursery.start(cooldowns, self.breakers)
-        await nursery.start(self.solver.run)
+        nursery.start_soon(self.solver.run)  # it checks itself while the template warms
         await nursery.start(self.template.run)
         for index in range(config.max_workers):
             nursery.start_soon(self.pool.run_slot, index)
         await self.pool.warm_floor()
+        await self.solver.checked()
 
 
 async def main(config: Config, *, task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED) -> None:

@@ -130,7 +130,7 @@ class Pool:
     def statistics(self) -> PoolStatistics:
         """A snapshot."""
         now = trio.current_time()
-        warm = self._template.warm
+        warm, solver = self._template.warm, self._template.solver
         return PoolStatistics(
             total_tasks=self._total,
             completed_tasks=self._completed,
@@ -151,6 +151,7 @@ class Pool:
             scaling=self._scaler.statistics(now),
             ytdlp=warm.ytdlp if warm else None,
             runtime=warm.runtime if warm else None,
+            solver=solver.statistics() if solver else None,
         )
 
     # For leases.

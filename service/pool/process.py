@@ -30,11 +30,10 @@ from ..wire import (
     is_challenges,
     lengths,
 )
-from .accounting import Cost, Meter, cost_below, cost_of
+from .accounting import RSS_AGE, Cost, Meter, cost_below, cost_of
 
 AHEAD = 512  # bytes of the first read, which mostly returns header and head in one piece
 CHUNK = 1 << 20
-RSS_AGE = 1.0  # seconds; reading /proc for ten workers takes longer than all else that /health says
 MAX_ASKED = 64  # times that a job may ask the solver: each video of it does so once or twice
 KILL_PATIENCE = 5.0  # seconds that a killed process may take to end; only a hung disk makes it take any
 

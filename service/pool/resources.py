@@ -14,7 +14,9 @@ from ..config import Config
 from .scaling import Scaler, memory_cap
 
 FOOTPRINT = 64 << 20  # bytes that one more worker takes after some work, its share of the template included
-RESERVED = 256 << 20  # bytes for the server, the template and the runtime's bursts
+# Bytes for the server (60 MB) and the template (80), and for the solver: one script that is taken apart (240)
+# and two that are kept (60 each). What workers need who solve by themselves is not in it.
+RESERVED = 512 << 20
 
 ROOT = Path("/")
 _UNLIMITED = 1 << 60  # control groups v1 write "no limit" as a number of about this size

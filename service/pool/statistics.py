@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..solver.statistics import SolverStatistics
 from .admission import AdmissionStatistics
 from .scaling import ScalerStatistics
 
@@ -31,6 +32,7 @@ class PoolStatistics:
         active_workers: ready ones, idle or busy.
         degraded: workers keep failing to boot.
         ytdlp, runtime: versions, as the template reported them.
+        solver: of the challenges that workers meet; None where they solve by themselves.
     """
 
     total_tasks: int
@@ -52,3 +54,4 @@ class PoolStatistics:
     scaling: ScalerStatistics
     ytdlp: str | None
     runtime: str | None
+    solver: SolverStatistics | None = None

@@ -79,7 +79,7 @@ class Template:
             memory=config.worker_memory_mb << 20,
             solver=solver is not None,
         )
-        self._solver = solver
+        self.solver = solver
         self._command = command
         self._events = bus
         self._children: list[_Running] = []
@@ -114,7 +114,7 @@ class Template:
 
     async def _life(self, task_status: trio.TaskStatus[None]) -> None:
         """One template process, from its start to its end. Raises StartError where it does not get warm."""
-        running = _Running(self._settings, self._command, self._solver)
+        running = _Running(self._settings, self._command, self.solver)
         self._children.append(running)
         try:
             self.warm = await running.warm()

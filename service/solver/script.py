@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import trio
 
+from ..pool.accounting import RSS_AGE, cost_of
 from ..wire import Challenges, Solution
 from . import shapes
 from .ejs import Ejs
@@ -33,10 +35,10 @@ class Question:
         self.done.set()
 
 
-async def prepare(start: Starter, ejs: Ejs, code: bytes) -> bytes:
+async def prepare(start: Starter, ejs: Ejs, code: bytes, *, within: float = PREPARE) -> bytes:
     """What yt-dlp-ejs makes of a script: one whose functions can be called. Raises as Script.live."""
     async with start("prepare") as engine:
-        return await engine.ask(ejs.lib, ejs.core, code, within=PREPARE)
+        return await engine.ask(ejs.lib, ejs.core, code, within=within)
 
 
 class Script:
@@ -54,9 +56,16 @@ class Script:
         self.pid: int | None = None
         self.ready = False
         self.solved = 0
+        self._rss, self._rss_until = 0, -math.inf
         self._code = code  # until it is taken apart
         self._current: Question | None = None
         self._ask, self._asked = trio.open_memory_channel[Question](WAITING)
+
+    def rss(self, now: float) -> int:
+        """Bytes resident of its process, as they were at most RSS_AGE seconds before `now`."""
+        if self.pid is not None and now >= self._rss_until:
+            self._rss, self._rss_until = cost_of(self.pid).rss, now + RSS_AGE
+        return self._rss
 
     def put(self, question: Question) -> None:
         """Have `question` settled in its turn. Raises trio.WouldBlock where too many wait."""

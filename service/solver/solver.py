@@ -19,7 +19,6 @@ from functools import partial
 import trio
 
 from .. import events
-from ..pool.accounting import cost_of
 from ..wire import Challenges, Solution
 from . import ejs, shapes
 from .engine import Engine, EngineFailed, ScriptRejected, Starter, started
@@ -91,11 +90,15 @@ class Solver:
                     pid=script.pid,
                     solved=script.solved,
                     age=now - script.came,
-                    rss=cost_of(script.pid).rss if script.pid else 0,
+                    rss=script.rss(now),
                 )
                 for script in self._scripts.values()
             ),
         )
+
+    async def checked(self) -> None:
+        """Return once it is known whether it works."""
+        await self._checked.wait()
 
     # What jobs use.
 
@@ -110,7 +113,7 @@ class Solver:
                 self._fetches.pop(address).done.set()
 
     async def _ask(self, owner: object, challenges: Challenges, code: bytes) -> Solution:
-        await self._checked.wait()
+        await self.checked()
         if (problem := self._problem or shapes.objection(challenges)) is not None:
             return Solution(problem=problem)
         if self._ejs is None or challenges.ejs != self._ejs.name:
@@ -194,11 +197,10 @@ class Solver:
 
     # The processes.
 
-    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    async def run(self) -> None:
         """Keep a process for each script; cancelled, it leaves none behind."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._check_until_it_works)
-            task_status.started()
             async for script in self._coming:
                 nursery.start_soon(self._keep, script)
 
@@ -219,7 +221,7 @@ class Solver:
         known = Challenges("", "", n=("abcdef",), sig=("ghijkl",))
         try:
             self._ejs = ejs.load()
-            functions = await prepare(self._process, self._ejs, ejs.SAMPLE)
+            functions = await prepare(self._process, self._ejs, ejs.SAMPLE, within=LOAD)
             async with self._process("evaluate") as engine:
                 await engine.ask(functions, within=LOAD)
                 answer = await engine.ask(shapes.encode(known), within=LOAD)

@@ -27,6 +27,7 @@ from ..codes import TRAITS, Blame, Code
 from ..dispatch.cache import CacheStatistics
 from ..lifecycle import Lifecycle, Phase
 from ..pool.statistics import PoolStatistics
+from ..solver.statistics import SolverStatistics
 from .labels import SiteLabels
 from .measurements import CANCELLED, OK, AttemptEnded, JobEnded, RequestServed
 
@@ -115,6 +116,12 @@ class Metrics:
             ("site",),
             registry=self.registry,
         )
+        self._unsolved = Counter(
+            "ytdlpd_challenges_unsolved",
+            "Jobs that lost formats to a JavaScript challenge, by the reason why it was not solved.",
+            ("reason",),
+            registry=self.registry,
+        )
         self._templates = Counter(
             "ytdlpd_template_starts", "Template processes that got warm.", registry=self.registry
         )
@@ -146,6 +153,8 @@ class Metrics:
                 self._denials.inc()
             case events.UrlQuarantined():
                 self._quarantined.inc()
+            case events.ChallengeUnsolved(reason=reason):
+                self._unsolved.labels(reason).inc()
             case events.ExtractorBroken(site=site):
                 self._broken.labels(self._label(site)).inc()
 
@@ -219,6 +228,8 @@ class _Rooms(Collector):
         yield from _queue(pool)
         yield from _breaker_metrics(self._breakers.statistics(), self._labels)
         yield from _cache_metrics(self._cache())
+        if pool.solver is not None:
+            yield from _solver_metrics(pool.solver)
 
 
 def _workers(pool: PoolStatistics) -> Iterator[Metric]:
@@ -308,6 +319,28 @@ def _cache_metrics(cache: CacheStatistics) -> Iterator[Metric]:
     yield _gauge("ytdlpd_cache_entries", "Results that are kept.", cache.entries)
     yield _gauge("ytdlpd_cache_size_bytes", "What they take.", cache.bytes)
     yield _gauge("ytdlpd_cache_limit_bytes", "What they may take.", cache.max_bytes)
+
+
+def _solver_metrics(solver: SolverStatistics) -> Iterator[Metric]:
+    works = solver.state == "ready"
+    yield _gauge("ytdlpd_solver_ready", "1 while the solver works; without it each worker solves.", works)
+    yield _gauge("ytdlpd_solver_scripts", "Player scripts that are kept.", len(solver.scripts))
+    memory = sum(script.rss for script in solver.scripts)
+    yield _gauge("ytdlpd_solver_resident_memory_bytes", "Resident memory of their processes.", memory)
+    yield _counter("ytdlpd_challenges_solved", "Challenges that the solver answered.", solver.solved)
+    scripts = CounterMetricFamily(
+        "ytdlpd_player_scripts",
+        "Player scripts by what became of them: fetched, prepared, rejected, or lost with their process.",
+        labels=("fate",),
+    )
+    for fate, count in (
+        ("fetched", solver.fetches),
+        ("prepared", solver.prepared),
+        ("rejected", solver.rejected),
+        ("lost", solver.lost),
+    ):
+        scripts.add_metric((fate,), count)
+    yield scripts
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

@@ -15,6 +15,9 @@ log = structlog.get_logger("service.events")
 _WARNINGS = (
     events.TemplateEnded,
     events.WorkerBootFailed,
+    events.SolverUnavailable,
+    events.ScriptRejected,
+    events.ChallengeUnsolved,
     events.ExtractorBroken,
     events.EgressDenied,
     events.UrlQuarantined,

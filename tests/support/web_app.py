@@ -23,6 +23,7 @@ from service.lifecycle import Lifecycle
 from service.pool.admission import AdmissionQueue
 from service.pool.scaling import Scaler
 from service.pool.statistics import PoolStatistics, WorkerStatistics
+from service.solver.statistics import ScriptStatistics, SolverStatistics
 from service.telemetry.telemetry import Telemetry
 from service.web.app import create_app
 from service.web.http.connection import Limits
@@ -86,6 +87,17 @@ class FakeDispatcher:
         return begun, cancelled
 
 
+SOLVER = SolverStatistics(
+    state="ready",
+    problem=None,
+    ejs="0.8.0-3baeef23ca2f",
+    solved=1234,
+    fetches=3,
+    prepared=2,
+    rejected=1,
+    lost=0,
+    scripts=(ScriptStatistics("2bb2f65e8980", "ready", 4243, 1234, 60.0, 70_000_000),),
+)
 WORKER = WorkerStatistics(pid=4242, state="idle", tasks=3, age=12.5, rss=50_000_000)
 
 
@@ -116,6 +128,7 @@ class FakePool:
             "workers": (WORKER,),
             "ytdlp": "2026.08.19",
             "runtime": "deno 2.9.8",
+            "solver": SOLVER,
         }
         return PoolStatistics(**{**counters, **self.shown})
 

@@ -31,6 +31,7 @@ from .models import (
     HealthResponse,
     ProbeResponse,
     RootResponse,
+    Solver,
     UnhealthyResponse,
 )
 
@@ -154,6 +155,7 @@ def _report(services: Services, presented: str | None) -> tuple[dict[str, Any], 
         "circuit_breaker": circuit_breaker(breakers, services.config),
         "circuit_breakers": circuit_breakers(breakers) if admin else None,
         "cache": Cache.model_validate(services.dispatcher.cache()),
+        "solver": Solver.model_validate(pool.solver) if admin and pool.solver else None,
         "config": {
             "requireAuth": services.config.require_auth,
             "sites": services.config.sites,
@@ -179,6 +181,12 @@ def _judge(
         return "degraded", None, "No worker is ready yet; requests wait"
     if pool.degraded:
         return "degraded", None, "New workers fail to start; those that are ready go on"
+    if pool.solver is not None and pool.solver.state == "unavailable":
+        return (
+            "degraded",
+            None,
+            "The solver of YouTube's challenges does not work; each worker solves",
+        )
     if pool.queue_length and pool.queue_length >= config.queue_max:
         return "degraded", None, "The queue is full"
     if breakers.state != "CLOSED":

@@ -211,6 +211,31 @@ class Cache(Model):
     max_bytes: int
 
 
+class PlayerScript(Model):
+    """One of YouTube's, taken apart and kept in a process of its own."""
+
+    digest: str
+    state: Literal["preparing", "ready"]
+    pid: int | None
+    solved: int
+    age: float
+    rss: int
+
+
+class Solver(Model):
+    """What solves YouTube's JavaScript challenges for all workers."""
+
+    state: Literal["checking", "ready", "unavailable"]
+    problem: str | None = Field(description="Why it is unavailable; each worker solves by itself then.")
+    ejs: str | None = Field(description="The yt-dlp-ejs that it uses.")
+    solved: int
+    fetches: int = Field(description="Player scripts that a worker was sent for.")
+    prepared: int
+    rejected: int = Field(description="Player scripts that yt-dlp-ejs does not understand.")
+    lost: int = Field(description="Processes that died or had to be ended.")
+    scripts: list[PlayerScript]
+
+
 class HealthResponse(Model):
     """Health of the service; 503 when it cannot serve."""
 
@@ -227,6 +252,7 @@ class HealthResponse(Model):
     circuit_breaker: CircuitBreaker
     circuit_breakers: list[SiteBreaker] | None = Field(None, description="Only with an admin's key.")
     cache: Cache
+    solver: Solver | None = Field(None, description="Only with an admin's key.")
     config: dict[str, Any]
 
 

@@ -70,6 +70,7 @@ class FakeProcess:
 class FakeTemplate:
     def __init__(self) -> None:
         self.warm = Warm("fake", None)
+        self.solver = None
         self.forks = True
         self.made: list[FakeProcess] = []
 

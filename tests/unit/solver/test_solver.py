@@ -129,9 +129,9 @@ class Stand:
 
 
 @pytest.fixture
-async def stand(nursery: trio.Nursery) -> Stand:
+def stand(nursery: trio.Nursery) -> Stand:
     stand = Stand()
-    await nursery.start(stand.solver.run)
+    nursery.start_soon(stand.solver.run)
     return stand
 
 
@@ -349,7 +349,7 @@ async def test_a_solver_that_cannot_start_says_so_and_tries_again(
 ) -> None:
     stand = Stand()
     stand.fake.broken = True
-    await nursery.start(stand.solver.run)
+    nursery.start_soon(stand.solver.run)
     solution = await stand.job(b"script", "abc")
     assert "no memory" in solution.problem
     assert not solution.final
@@ -366,7 +366,7 @@ async def test_an_ejs_that_is_not_what_it_was_is_not_used(
     stand = Stand()
     monkeypatch.setattr(ejs, "SAMPLE", b"lies")  # known challenges come out as something else
     monkeypatch.setattr(FakeEngine, "_answer", _nonsense)
-    await nursery.start(stand.solver.run)
+    nursery.start_soon(stand.solver.run)
     assert (await stand.job(b"script", "abc")).problem == "a known challenge is solved wrongly"
 
 

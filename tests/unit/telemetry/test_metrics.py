@@ -88,6 +88,7 @@ async def test_events_are_counted(autojump_clock: MockClock) -> None:
         events.EgressDenied("a.test"),
         events.UrlQuarantined("a.test", 2),
         events.ExtractorBroken("a.test", "Generic"),
+        events.ChallengeUnsolved("a.test", "the runtime failed"),
     ):
         metrics.on_event(event)
     assert value(metrics, "ytdlpd_breaker_transitions_total", site="a.test", to="OPEN") == 1
@@ -98,6 +99,7 @@ async def test_events_are_counted(autojump_clock: MockClock) -> None:
     assert value(metrics, "ytdlpd_egress_denials_total") == 1
     assert value(metrics, "ytdlpd_urls_quarantined_total") == 1
     assert value(metrics, "ytdlpd_extractor_broken_total", site="a.test") == 1
+    assert value(metrics, "ytdlpd_challenges_unsolved_total", reason="the runtime failed") == 1
 
 
 @pytest.mark.parametrize(
@@ -164,6 +166,8 @@ async def test_prometheus_reads_them(autojump_clock: MockClock) -> None:
     assert states == {"booting": 0, "idle": 1, "busy": 0, "ending": 0}
     assert found["ytdlpd_build_info"].samples[0].labels["ytdlp"] == "2026.08.19"
     assert found["process_resident_memory_bytes"].samples[0].value > 0
+    fates = {sample.labels["fate"]: sample.value for sample in found["ytdlpd_player_scripts"].samples}
+    assert fates == {"fetched": 3, "prepared": 2, "rejected": 1, "lost": 0}
     assert promtool_says(text) == ""
 
 

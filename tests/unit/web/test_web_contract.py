@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,7 +17,7 @@ from service.dispatch.request import Answer
 from service.lifecycle import Phase
 from service.web.api import models
 from service.wire import Job, Kind
-from tests.support.web_app import BODY, URL, Web, web
+from tests.support.web_app import BODY, SOLVER, URL, Web, web
 
 ADMIN = {"X-API-Key": "the admin's"}
 
@@ -107,6 +108,7 @@ async def test_health_of_a_healthy_service(path: str) -> None:
     assert body["config"]["requireAuth"] is False
     told = json.dumps(body)
     assert "4242" not in told  # the worker's pid
+    assert body["solver"] is None
     assert '"rss"' not in told
     assert '"pid"' not in told
     assert body["process"] == {}
@@ -117,6 +119,8 @@ async def test_health_tells_an_admin_more() -> None:
     assert body["workerPool"]["workers"] == [
         {"pid": 4242, "state": "idle", "tasks": 3, "age": 12.5, "rss": 50_000_000}
     ]
+    assert body["solver"]["state"] == "ready"
+    assert body["solver"]["scripts"][0]["pid"] == 4243
     assert body["process"]["pid"] > 0
     assert body["system"]["memory"]["total"] > 0
     assert body["circuitBreakers"] == []
@@ -137,6 +141,7 @@ async def _trip(it: Web) -> None:
         ),
         ({"degraded": True}, "fail to start"),
         ({"queue_length": 100}, "full"),
+        ({"solver": replace(SOLVER, state="unavailable")}, "each worker solves"),
     ],
 )
 async def test_health_is_degraded_while_it_can_still_serve(shown: dict[str, Any], reason: str) -> None:
