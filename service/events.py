@@ -103,7 +103,7 @@ class ScriptPrepared(Event):
 
 @dataclass(frozen=True, slots=True)
 class ScriptRejected(Event):
-    """A player script that yt-dlp-ejs does not understand: probably time for newer ones."""
+    """A player script that cannot be used: where it is not understood, it is time for a newer yt-dlp-ejs."""
 
     script: str
     problem: str

@@ -31,6 +31,10 @@ class Faults:
         """It does not work, and would not in a worker either."""
         return self._refuse(digest, now, Solution(problem="the player script is not understood", final=True))
 
+    def unsteady(self, digest: str, now: float) -> Solution:
+        """It cannot be kept; a worker starts it anew for each job."""
+        return self._refuse(digest, now, Solution(problem="the player script does not answer alike twice"))
+
     def lost(self, digest: str, now: float, *, ready: bool) -> Solution | None:
         """Its process was lost: a mishap the first time, which is no reason to refuse it.
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import math
+import string
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import trio
 
@@ -20,6 +21,15 @@ PREPARE = 60.0  # seconds of patience; it takes 2 on an idle core
 LOAD = 20.0  # 0.4
 ANSWER = 5.0  # 0.0005
 WAITING = 128  # questions at a time; no more than two come from each worker
+
+
+# Asked at first, and again behind each question: what a challenge, or the script itself, has left behind in
+# its process shows in the answer before anybody gets a wrong one.
+CONTROL = Challenges("", "", n=("wYr4Tq8_KzL2-vB0",), sig=(string.ascii_letters + string.digits,))
+
+
+class Unsteady(Exception):
+    """The script does not answer alike twice; in a process of its own for each job it may do."""
 
 
 @dataclass(eq=False, slots=True)
@@ -59,6 +69,7 @@ class Script:
         self._rss, self._rss_until = 0, -math.inf
         self._code = code  # until it is taken apart
         self._current: Question | None = None
+        self._control: Solution | None = None
         self._ask, self._asked = trio.open_memory_channel[Question](WAITING)
 
     def rss(self, now: float) -> int:
@@ -93,6 +104,7 @@ class Script:
 
         Raises:
             ScriptRejected: it cannot be used.
+            Unsteady: its process cannot be kept.
             EngineFailed: its process is to be doubted.
         """
         async with turn:
@@ -101,9 +113,13 @@ class Script:
             self.pid = engine.pid
             await engine.ask(functions, within=LOAD)
             self._code = functions = b""
+            for _ in range(2):
+                await self._solve(engine, Challenges("", ""))
+            if self._control is None or not (self._control.n or self._control.sig):
+                raise ScriptRejected("it has no function for challenges")
             self.ready = True
             prepared()
-            end: str | EngineFailed = EngineFailed("it ended")
+            end: str | Exception = EngineFailed("it ended")
             async with trio.open_nursery() as nursery:
 
                 async def converse() -> None:
@@ -114,11 +130,11 @@ class Script:
                 nursery.start_soon(converse)
                 await engine.ended()
                 nursery.cancel_scope.cancel()
-        if isinstance(end, EngineFailed):
+        if isinstance(end, Exception):
             raise end
         return end
 
-    async def _converse(self, engine: Engine) -> str | EngineFailed:
+    async def _converse(self, engine: Engine) -> str | Exception:
         """Put the questions; why there are no more."""
         while True:
             question = None
@@ -131,12 +147,27 @@ class Script:
                 return "idle"
             self._current = question
             try:
-                answer = await engine.ask(shapes.encode(question.challenges), within=ANSWER)
-                solution = shapes.decode(answer, question.challenges)
-            except EngineFailed as error:
+                solution = await self._solve(engine, question.challenges)
+            except (EngineFailed, Unsteady) as error:
                 return error
-            except (ScriptRejected, shapes.Misshapen) as error:
-                return EngineFailed(f"it is not to be trusted: {error}")
             self._current = None
             self.solved += len(solution.n) + len(solution.sig)
             question.settle(solution)
+
+    async def _solve(self, engine: Engine, challenges: Challenges) -> Solution:
+        """The answers to `challenges`, as long as those to CONTROL are what they were.
+
+        Raises:
+            Unsteady: they are not.
+            EngineFailed: there are none that can be.
+        """
+        asked = replace(challenges, n=challenges.n + CONTROL.n, sig=challenges.sig + CONTROL.sig)
+        try:
+            answers = shapes.decode(await engine.ask(shapes.encode(asked), within=ANSWER), asked)
+        except (ScriptRejected, shapes.Misshapen) as error:
+            raise EngineFailed(f"it is not to be trusted: {error}") from error
+        control = shapes.solution(answers, CONTROL)
+        self._control = self._control or control
+        if control != self._control:
+            raise Unsteady("it does not answer alike twice")
+        return shapes.solution(answers, challenges)

@@ -20,6 +20,9 @@ _PLAYER = re.compile(r"https://www\.youtube\.com/s/player/[0-9a-f]{8,40}/[\w./-]
 _N = re.compile(r"[\w-]{1,256}", re.ASCII)
 
 
+Answers = tuple[dict[str, str], dict[str, str]]  # to each n, and to each signature
+
+
 class Misshapen(Exception):
     """An answer is not one."""
 
@@ -39,7 +42,7 @@ def encode(challenges: Challenges) -> bytes:
     return json.dumps({"n": challenges.n, "sig": challenges.sig}).encode()
 
 
-def decode(answer: bytes, challenges: Challenges) -> Solution:
+def decode(answer: bytes, challenges: Challenges) -> Answers:
     """What it answered.
 
     Raises:
@@ -54,14 +57,20 @@ def decode(answer: bytes, challenges: Challenges) -> Solution:
     if not all(_N.fullmatch(result) for result in n.values()):
         raise Misshapen("the answer to an n is not made of its letters")
     # A signature's letters are dropped and put into another order, and that is all.
-    if not all(
-        result and len(result) <= len(asked) and {*result} <= {*asked} for asked, result in sig.items()
-    ):
+    if not all(0 < len(each) <= len(asked) and {*each} <= {*asked} for asked, each in sig.items()):
         raise Misshapen("the answer to a signature is not made of its letters")
-    missing = len({*challenges.n, *challenges.sig}) - len(n) - len(sig)
-    return Solution(
-        n, sig, problem="the script answers no such challenge" if missing else "", final=bool(missing)
+    return n, sig
+
+
+def solution(answers: Answers, challenges: Challenges) -> Solution:
+    """The part of `answers` that `challenges` are about."""
+    n, sig = (
+        {each: found[each] for each in asked if each in found}
+        for found, asked in zip(answers, (challenges.n, challenges.sig), strict=True)
     )
+    if len(n) == len({*challenges.n}) and len(sig) == len({*challenges.sig}):
+        return Solution(n, sig)
+    return Solution(n, sig, problem="the player script answers no such challenge", final=True)
 
 
 def _pair(challenges: tuple[str, ...], answers: Any) -> dict[str, str]:

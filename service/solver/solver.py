@@ -23,7 +23,7 @@ from ..wire import Challenges, Solution
 from . import ejs, shapes
 from .engine import Engine, EngineFailed, ScriptRejected, Starter, started
 from .faults import Faults
-from .script import LOAD, Question, Script, prepare
+from .script import LOAD, Question, Script, Unsteady, prepare
 from .statistics import ScriptStatistics, SolverStatistics
 
 KEPT = 3  # scripts; YouTube has one or two at a time
@@ -225,11 +225,11 @@ class Solver:
             async with self._process("evaluate") as engine:
                 await engine.ask(functions, within=LOAD)
                 answer = await engine.ask(shapes.encode(known), within=LOAD)
-            solution = shapes.decode(answer, known)
+            found = shapes.decode(answer, known)
         except (ejs.EjsMissing, EngineFailed, ScriptRejected, shapes.Misshapen) as error:
             return str(error)
-        right = (solution.n, solution.sig) == ({"abcdef": "fedcba"}, {"ghijkl": "ijkl"})
-        return None if right else "a known challenge is solved wrongly"
+        right = ({"abcdef": "fedcba"}, {"ghijkl": "ijkl"})
+        return None if found == right else "a known challenge is solved wrongly"
 
     async def _keep(self, script: Script) -> None:
         """A script's life and its end."""
@@ -242,6 +242,11 @@ class Solver:
         except ScriptRejected as error:
             reason = "rejected"
             word = self._faults.rejected(script.digest, trio.current_time())
+            self._rejected += 1
+            self._events.emit(events.ScriptRejected(script.digest[:12], str(error)))
+        except Unsteady as error:
+            reason = "unsteady"
+            word = self._faults.unsteady(script.digest, trio.current_time())
             self._rejected += 1
             self._events.emit(events.ScriptRejected(script.digest[:12], str(error)))
         except EngineFailed as error:

@@ -4,7 +4,7 @@
         outcome = worker.run(Job(Kind.EXTRACT, "https://site.example/page"))
 
 With `raw=True` a result is yt-dlp's info as it was before any field was left out, as `yt-dlp -J` prints it.
-With `cpu` a job has that many seconds of CPU.
+With `cpu` a job has that many seconds of CPU. Where the settings name a solver, `solve` is it.
 """
 
 from __future__ import annotations
@@ -14,18 +14,36 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from service.wire import HEADER, Job, Outcome, WorkerSettings, decode_outcome, decode_ready, encode_job
+from service.wire import (
+    HEADER,
+    Challenges,
+    Job,
+    Outcome,
+    Solution,
+    WorkerSettings,
+    decode_challenges,
+    decode_outcome,
+    decode_ready,
+    encode_job,
+    encode_solution,
+    is_challenges,
+)
 from service.worker.job_record import MAX_CPU
 
 MEASURED = "COVERAGE_PROCESS_CONFIG"
 _ROOT = Path(__file__).resolve().parents[2]
+
+
+def unsolved(challenges: Challenges, script: bytes) -> Solution:
+    """The word of no solver."""
+    return Solution(problem="there is no solver")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +52,17 @@ class LoneWorker:
 
     sock: socket.socket
     process: subprocess.Popen[bytes]
+    solve: Callable[[Challenges, bytes], Solution]
 
     @classmethod
     @contextmanager
     def spawn(
-        cls, settings: WorkerSettings, *, raw: bool = False, cpu: float = MAX_CPU
+        cls,
+        settings: WorkerSettings,
+        *,
+        raw: bool = False,
+        cpu: float = MAX_CPU,
+        solve: Callable[[Challenges, bytes], Solution] = unsolved,
     ) -> Iterator[LoneWorker]:
         """A warm worker that is ready; it ends when its socket closes. It may print nothing."""
         ours, theirs = socket.socketpair()
@@ -65,7 +89,7 @@ class LoneWorker:
             theirs.close()
             assert process.stdout is not None
             try:
-                worker = cls(ours, process)
+                worker = cls(ours, process, solve)
                 head, _ = worker._frame()
                 assert decode_ready(head).pid == process.pid
                 yield worker
@@ -80,7 +104,9 @@ class LoneWorker:
         """The outcome of `job`; raises TimeoutError where none comes."""
         self.sock.settimeout(90)
         self.sock.sendall(encode_job(job, timeout))
-        return decode_outcome(*self._frame())
+        while is_challenges((frame := self._frame())[0]):
+            self.sock.sendall(encode_solution(self.solve(decode_challenges(frame[0]), frame[1])))
+        return decode_outcome(*frame)
 
     def _frame(self) -> tuple[bytes, bytes]:
         head, body = HEADER.unpack(self._exactly(HEADER.size))

@@ -15,6 +15,13 @@ def test_what_is_not_understood_is_refused_for_a_while() -> None:
     assert faults.word("a", SENTENCE) is None
 
 
+def test_what_cannot_be_kept_is_left_to_workers() -> None:
+    faults = Faults()
+    word = faults.unsteady("a", 0)
+    assert not word.final
+    assert faults.word("a", 1) == word
+
+
 def test_one_loss_is_a_mishap_two_are_not() -> None:
     faults = Faults()
     assert faults.lost("a", 0, ready=True) is None

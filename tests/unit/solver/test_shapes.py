@@ -44,13 +44,15 @@ def test_challenges_are_bounded(n: tuple[str, ...]) -> None:
 def test_an_answer_for_each_challenge() -> None:
     asked = Challenges(PLAYER, "", n=("abc", "def"), sig=(LETTERS,))
     answer = json.dumps({"n": ["c-_9", "fed"], "sig": [LETTERS[50:10:-1]]}).encode()
-    assert shapes.decode(answer, asked) == Solution(
-        {"abc": "c-_9", "def": "fed"}, {LETTERS: LETTERS[50:10:-1]}
-    )
+    answers = shapes.decode(answer, asked)
+    assert answers == ({"abc": "c-_9", "def": "fed"}, {LETTERS: LETTERS[50:10:-1]})
+    assert shapes.solution(answers, asked) == Solution(*answers)
+    assert shapes.solution(answers, Challenges(PLAYER, "", n=("abc",))) == Solution({"abc": "c-_9"})
 
 
 def test_a_challenge_without_an_answer_says_so() -> None:
-    solution = shapes.decode(b'{"n": [null, "fed"], "sig": []}', Challenges(PLAYER, "", n=("abc", "def")))
+    asked = Challenges(PLAYER, "", n=("abc", "def"))
+    solution = shapes.solution(shapes.decode(b'{"n": [null, "fed"], "sig": []}', asked), asked)
     assert solution.n == {"def": "fed"}
     assert solution.final
     assert solution.problem

@@ -37,6 +37,7 @@ class FakeEngine:
     def __init__(self, fake: Fake, mode: str, pid: int) -> None:
         self.pid = pid
         self.script = b""
+        self.asked = 0
         self.dead = trio.Event()
         self._fake = fake
         self._mode = mode
@@ -60,6 +61,11 @@ class FakeEngine:
             self.script = message
             return b""
         asked: dict[str, Any] = json.loads(message)
+        if b"unknown" in self.script:
+            return json.dumps({kind: [None for _ in each] for kind, each in asked.items()}).encode()
+        self.asked += len(asked["n"])
+        if (b"forgetful" in self.script and self.asked > 1) or "spoil" in asked["n"]:
+            return json.dumps({**asked, "n": ["x" for _ in asked["n"]]}).encode()
         for challenge in asked["n"]:
             if challenge == "hang" and b"hangs" in self.script:
                 await trio.sleep_forever()
@@ -269,6 +275,36 @@ async def test_a_script_that_is_not_understood_is_tried_once(autojump_clock: Moc
         "SyntaxError"
     ]
     assert (await stand.job(b"script", "abc", address=player(1))).n  # others are not concerned
+
+
+async def test_a_script_without_functions_is_not_understood(autojump_clock: MockClock, stand: Stand) -> None:
+    solution = await stand.job(b"unknown", "abc")
+    assert solution.final
+    assert solution.problem == "the player script is not understood"
+
+
+async def test_a_script_that_remembers_is_left_to_workers(autojump_clock: MockClock, stand: Stand) -> None:
+    solution = await stand.job(b"forgetful", "abc")
+    assert not solution.n
+    assert not solution.final
+    assert solution.problem == "the player script does not answer alike twice"
+
+
+async def test_a_challenge_that_spoils_its_script_is_the_last_one(
+    autojump_clock: MockClock, stand: Stand
+) -> None:
+    assert (await stand.job(b"script", "abc")).n
+    solutions: list[Solution] = []
+
+    async def job(challenge: str) -> None:
+        solutions.append(await stand.job(b"script", challenge))
+
+    async with trio.open_nursery() as jobs:
+        for challenge in ("spoil", "abc", "def"):
+            jobs.start_soon(job, challenge)
+    assert all(solution.n in ({}, {"abc": "cba"}, {"def": "fed"}) for solution in solutions)
+    assert {} in [solution.n for solution in solutions]
+    await eventually(lambda: stand.fake.living == [])
 
 
 async def test_a_page_in_the_place_of_a_script_does_not_spoil_its_address(
