@@ -48,6 +48,12 @@ def process(service: Service) -> int:
     return int(script["pid"])
 
 
+def test_workers_need_no_memory_for_it(internet: Internet) -> None:
+    settings = {"WORKER_MEMORY_MB": 256}  # a runtime of their own could not even start
+    with Service.run(internet, settings=settings) as small:
+        assert "partial" not in ask(small)
+
+
 def test_one_fetch_and_one_preparation_for_all_workers(service: Service, internet: Internet) -> None:
     before = internet.counters().of("www.youtube.com", "script")
     with ThreadPoolExecutor(JOBS) as threads:

@@ -17,6 +17,7 @@ from service.config import Config
 from service.pool.admission import Ticket
 from service.pool.pool import Lease, Pool
 from service.pool.template import Template
+from service.solver.solver import Solver
 from service.wire import Job, Kind, Outcome, Success
 
 PATIENCE = 20.0  # seconds; generous, for machines that are busy with something else
@@ -90,13 +91,19 @@ def command(directory: Path) -> tuple[str, ...]:
 
 @asynccontextmanager
 async def standing(
-    directory: Path, *, boot: float = 10.0, grace: float = 2.0, ready: bool = True, **settings: Any
+    directory: Path,
+    *,
+    boot: float = 10.0,
+    grace: float = 2.0,
+    ready: bool = True,
+    solver: Solver | None = None,
+    **settings: Any,
 ) -> AsyncIterator[Stand]:
     """A pool of scripted workers, warm if `ready`; ended, with every process, at exit."""
     config = Config.load(**{"min_workers": 1, "max_workers": 2, **settings})
     bus, log = events.Events(), list[events.Event]()
     bus.subscribe(log.append)
-    template = Template(config, bus, command=command(directory))
+    template = Template(config, bus, command=command(directory), solver=solver)
     pool = Pool(config, template, bus, boot=boot, grace=grace)
     async with trio.open_nursery() as nursery:
         await nursery.start(template.run)

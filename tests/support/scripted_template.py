@@ -22,7 +22,9 @@ from pathlib import Path
 from service.codes import Code
 from service.wire import (
     HEADER,
+    MAX_HEAD,
     MAX_JOB,
+    Challenges,
     Failure,
     Outcome,
     Ready,
@@ -30,6 +32,8 @@ from service.wire import (
     Warm,
     WorkerSettings,
     decode_job,
+    decode_solution,
+    encode_challenges,
     encode_outcome,
     encode_ready,
     lengths,
@@ -194,6 +198,22 @@ def litter(server: socket.socket, argument: str) -> Outcome:
     return sleep(server, "60")
 
 
+def challenge(server: socket.socket, argument: str) -> Outcome:
+    """Ask the solver so many times; tell its last word."""
+    word = b""
+    for _ in range(int(argument)):
+        server.sendall(encode_challenges(Challenges("https://www.youtube.com/", "", n=("abc",))))
+        head, _ = lengths(exactly(server, HEADER.size), max_head=MAX_HEAD, max_body=0)
+        word = exactly(server, head)
+    return success(problem=decode_solution(word).problem)
+
+
+def huge_script(server: socket.socket, argument: str) -> None:
+    """Hand over a script that is none."""
+    server.sendall(encode_challenges(Challenges("https://www.youtube.com/", ""), 1 << 30))
+    time.sleep(60)
+
+
 def inspect(server: socket.socket, argument: str) -> Outcome:
     """What a worker sees of its surroundings."""
     descriptors = {}
@@ -232,7 +252,7 @@ SCRIPTS: dict[str, Callable[[socket.socket, str], Outcome | None]] = {
             babble,
             too_much,
         ),
-        *(too_much, grandchild, delegate, big, hoard, litter, inspect),
+        *(too_much, grandchild, delegate, big, hoard, litter, challenge, huge_script, inspect),
     )
 }
 

@@ -7,8 +7,9 @@ goes through three of these functions.
 from __future__ import annotations
 
 import functools
+import re
 from typing import Any
-from urllib.parse import parse_qs, unquote_plus, urlencode, urlparse, urlsplit
+from urllib.parse import unquote_plus, urlencode, urlparse, urlsplit
 
 from yt_dlp import utils
 
@@ -19,6 +20,12 @@ slow_urljoin = utils.urljoin
 slow_update_url_query = utils.update_url_query
 slow_parse_qs = utils.parse_qs
 
+# A pair that comes out of decoding and encoding as it was: plain, or escaped as urlencode does it.
+_ENCODED = re.compile(
+    r"(?:[\w.~-]|%(?:[01][\dA-F]|2[1-9A-CF]|3[A-F]|40|5[B-E]|60|7[B-DF]))*"
+    r"=(?:[\w.~-]|%(?:[01][\dA-F]|2[1-9A-CF]|3[A-F]|40|5[B-E]|60|7[B-DF]))+",
+    re.ASCII,
+)
 _PLACE = "\0"  # the place of the query; no valid URL contains it
 _ABSOLUTE = ("https://", "http://")
 
@@ -79,7 +86,12 @@ def _parsed(url: str) -> dict[str, list[str]]:
 
 
 def _unquoted(text: str) -> str:
-    return unquote_plus(text) if "%" in text or "+" in text else text
+    return _unescaped(text) if "%" in text or "+" in text else text
+
+
+@functools.lru_cache(maxsize=1024)
+def _unescaped(text: str) -> str:
+    return unquote_plus(text)
 
 
 @functools.lru_cache(maxsize=64)
@@ -89,11 +101,14 @@ def _taken_apart(url: str) -> tuple[str, str, dict[str, str]]:
         raise ValueError("a URL with a NUL in it")
     parts = urlparse(url)
     before, _, after = parts._replace(query=_PLACE).geturl().partition(_PLACE)
-    return (
-        before,
-        after,
-        {key: urlencode({key: values}, doseq=True) for key, values in parse_qs(parts.query).items()},
-    )
+    pairs: dict[str, str] = {}
+    for pair in parts.query.split("&"):
+        name, _, value = pair.partition("=")
+        if value:
+            key = _unquoted(name)
+            same = pair if _ENCODED.fullmatch(pair) else _pair(key, _unquoted(value))
+            pairs[key] = f"{pairs[key]}&{same}" if key in pairs else same
+    return before, after, pairs
 
 
 @functools.lru_cache(maxsize=1024)

@@ -10,8 +10,8 @@ from typing import Any
 
 from service.errors import Code
 from service.solver import ejs
-from service.wire import Challenges, Failure, Job, Kind, Outcome, Solution, Success, WorkerSettings
-from service.worker import challenges
+from service.wire import Challenges, Failure, Job, Kind, Outcome, Solution, Success, Usage, WorkerSettings
+from service.worker import challenges, runner
 from tests.internet import Internet
 from tests.support.lone_worker import LoneWorker
 
@@ -101,6 +101,19 @@ def test_answers_that_are_none_are_told(internet: Internet) -> None:
     assert isinstance(outcome, Failure)
     assert outcome.code is Code.EXTRACTOR_BROKEN
     assert outcome.unsolved == "an answer of the wrong shape"
+
+
+def test_a_result_without_some_formats_says_so_and_is_not_kept() -> None:
+    job, info = (
+        Job(Kind.EXTRACT, VIDEO),
+        {"id": "a", "formats": [{"url": "https://a.example/?expire=9999999999"}]},
+    )
+    whole, partial = (runner._published(job, info, 1 << 20, Usage, unsolved) for unsolved in ("", "why"))
+    assert "partial" not in body(whole)
+    assert body(partial) == {**body(whole), "partial": True}
+    assert isinstance(partial, Success)
+    assert partial.unsolved == "why"
+    assert partial.lifetime == 0
 
 
 def test_the_installed_ejs_is_the_one_that_yt_dlp_takes() -> None:

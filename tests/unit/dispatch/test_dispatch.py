@@ -366,6 +366,7 @@ async def test_a_dead_proxy_opens_the_services_own_breaker(autojump_clock: MockC
             events.ExtractorBroken("site.test", "Youtube"),
         ),
         (failure(Code.BLOCKED_TARGET), events.EgressDenied("site.test")),
+        (failure(Code.NOT_FOUND, unsolved="why"), events.ChallengeUnsolved("site.test", "why")),
     ],
 )
 async def test_what_an_operator_should_know_is_an_event(

@@ -22,7 +22,7 @@ from service.worker.patches import cookies, iterables, sorting, urls, youtube
 from service.worker.patches._patch import Patch
 from service.worker.patches.urls import slow_parse_qs, slow_sanitize_url, slow_update_url_query, slow_urljoin
 
-_words = st.text(alphabet="ab%+&=#;? /:@\\\0\t\u00e9\u20ac2F", max_size=8)
+_words = st.text(alphabet="ab%+&=#;? /:@~-_.\\\0\t\u00e9\u20ac02357ACDEFf", max_size=8)
 _urls = st.one_of(
     st.builds("https://www.youtube.com/api/timedtext?{}".format, _words),
     st.builds(
