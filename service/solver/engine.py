@@ -17,7 +17,8 @@ import deno
 import trio
 
 LENGTH = struct.Struct("!I")
-LONGEST = 32 << 20  # bytes of an answer; a script of 2.6 MB becomes 3.6
+SHORT = 256 << 10  # bytes of an answer to a hundred challenges; it is parsed in the event loop
+LONG = 32 << 20  # bytes of a script that is taken apart; one of 2.6 MB becomes 3.6
 CHUNK = 1 << 18
 KILL_PATIENCE = 5.0  # seconds that a killed process may take to end; only a hung disk makes it take any
 
@@ -40,28 +41,24 @@ class Engine:
     """
 
     def __init__(self, mode: str) -> None:
-        command = (sys.executable, "-S", "-P", "-m", "service.solver.confinement")
-        ours, theirs = socket.socketpair()
-        try:
-            with theirs:
-                self._process = subprocess.Popen(
-                    [*command, str(os.getpid()), deno.find_deno_bin(), mode],
-                    stdin=theirs.fileno(),
-                    stdout=theirs.fileno(),
-                    stderr=subprocess.DEVNULL,
-                    env={"PYTHONPATH": str(Path(__file__).parents[2])},
-                    start_new_session=True,
-                )
-        except OSError as error:
-            ours.close()
-            raise EngineFailed(f"it cannot be started: {error.strerror}") from error
+        with contextlib.ExitStack() as undo:
+            try:
+                ours, theirs = socket.socketpair()
+                undo.callback(ours.close)
+                with theirs:
+                    self._process = _start(mode, theirs.fileno())
+                undo.callback(self._process.wait)
+                undo.callback(self._process.kill)
+                self._pidfd = os.pidfd_open(self._process.pid)
+            except OSError as error:  # too many processes or descriptors, too little memory, no deno
+                raise EngineFailed(f"it cannot be started: {error}") from error
+            undo.pop_all()
         self.pid = self._process.pid
-        self._pidfd = os.pidfd_open(self.pid)
         ours.setblocking(False)
         self._stream = trio.SocketStream(trio.socket.from_stdlib_socket(ours))
 
-    async def ask(self, *messages: bytes, within: float) -> bytes:
-        """Its answer to `messages`, which has to come within so many seconds.
+    async def ask(self, *messages: bytes, within: float, longest: int = SHORT) -> bytes:
+        """Its answer to `messages`, which has to come within so many seconds and have at most so many bytes.
 
         Raises:
             EngineFailed: none comes.
@@ -73,8 +70,8 @@ class Engine:
                     await self._stream.send_all(LENGTH.pack(len(message)))
                     await self._stream.send_all(message)
                 (length,) = LENGTH.unpack(await self._take(LENGTH.size))
-                if not 0 < length <= LONGEST:
-                    raise EngineFailed("its answer has an impossible length")
+                if not 0 < length <= longest:
+                    raise EngineFailed(f"its answer has {length} bytes")
                 answer = await self._take(length)
             except (trio.BrokenResourceError, trio.ClosedResourceError):
                 raise EngineFailed("it ended") from None
@@ -107,6 +104,20 @@ class Engine:
             chunks.append(chunk)
             size -= len(chunk)
         return b"".join(chunks)
+
+
+def _start(mode: str, talk: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [
+            *(sys.executable, "-S", "-P", "-m", "service.solver.confinement"),
+            *(str(os.getpid()), deno.find_deno_bin(), mode),
+        ],
+        stdin=talk,
+        stdout=talk,
+        stderr=subprocess.DEVNULL,
+        env={"PYTHONPATH": str(Path(__file__).parents[2])},
+        start_new_session=True,
+    )
 
 
 Starter = Callable[[str], AbstractAsyncContextManager[Engine]]

@@ -14,7 +14,7 @@ from ..pool.accounting import RSS_AGE, cost_of
 from ..wire import Challenges, Solution
 from . import shapes
 from .ejs import Ejs
-from .engine import Engine, EngineFailed, ScriptRejected, Starter
+from .engine import LONG, Engine, EngineFailed, ScriptRejected, Starter
 
 IDLE = 900.0  # seconds after which nobody needs a script any more
 PREPARE = 60.0  # seconds of patience; it takes 2 on an idle core
@@ -48,7 +48,7 @@ class Question:
 async def prepare(start: Starter, ejs: Ejs, code: bytes, *, within: float = PREPARE) -> bytes:
     """What yt-dlp-ejs makes of a script: one whose functions can be called. Raises as Script.live."""
     async with start("prepare") as engine:
-        return await engine.ask(ejs.lib, ejs.core, code, within=within)
+        return await engine.ask(ejs.lib, ejs.core, code, within=within, longest=LONG)
 
 
 class Script:

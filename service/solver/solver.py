@@ -166,7 +166,7 @@ class Solver:
             return Solution(problem="too many scripts or challenges come at once")
         self._scripts.move_to_end(digest)
         if code and len(self._addresses) < ADDRESSES:
-            self._addresses[challenges.player] = digest
+            self._addresses.setdefault(challenges.player, digest)
         await question.done.wait()
         if (solution := question.solution) is not None:
             self._solved += len(solution.n) + len(solution.sig)

@@ -42,7 +42,7 @@ class FakeEngine:
         self._fake = fake
         self._mode = mode
 
-    async def ask(self, *messages: bytes, within: float) -> bytes:
+    async def ask(self, *messages: bytes, within: float, longest: int = 0) -> bytes:
         with trio.move_on_after(within):
             return await self._answer(messages[-1])
         raise EngineFailed("it did not answer in time")
