@@ -94,6 +94,7 @@ def report(info: Mapping[str, Any], duration_hint: float | None = None) -> dict[
         "title": video.get("title"),
         "extractor": video.get("extractor_key"),
         "live": live,
+        "partial": info.get("partial") is True,
         "duration": None if duration is None else round(duration),
         "bytes": {key: size and size.bytes for key, size in sizes.items()},
         "human": {

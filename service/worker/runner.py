@@ -178,6 +178,8 @@ def _published(
     job: Job, info: dict[str, Any], max_result: int, usage: Callable[[], Usage], unsolved: str = ""
 ) -> Outcome:
     extractor = str(info.get("extractor_key") or "")
+    if unsolved:
+        info["partial"] = True
     if _unrecognised(info):
         return Failure(
             Code.NO_MEDIA, failures.sentence(Code.NO_MEDIA), generic=True, extractor=extractor, usage=usage()
@@ -188,16 +190,13 @@ def _published(
             if job.kind is Kind.SIZE
             else publish.publish(info, _fields(job))
         )
-        if fields is not None and unsolved:
-            fields = {**fields, "partial": True}
         encode = publish.encode_lines if job.lines else publish.encode
         body = encode(fields) if fields is not None else b""
     except Exception:
         code = Code.INTERNAL
     else:
         if body and len(body) <= max_result:
-            # What is missing now may be there the next time.
-            useful = 0.0 if unsolved else expiry.lifetime(info, time.time(), urls=job.kind is Kind.EXTRACT)
+            useful = expiry.lifetime(info, time.time(), urls=job.kind is Kind.EXTRACT)
             etag = hashlib.blake2b(body, digest_size=12).hexdigest()
             return Success(body, extractor, usage(), useful, etag, unsolved)
         code = Code.RESULT_TOO_LARGE if body else Code.NO_MEDIA

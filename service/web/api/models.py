@@ -11,6 +11,9 @@ from pydantic.alias_generators import to_camel
 from ...codes import Code
 
 
+PARTIAL = "Something failed and is missing: formats, or entries of a list, which are null there."
+
+
 class Model(BaseModel):
     """Base of responses: snake_case here, camelCase in JSON."""
 
@@ -37,6 +40,7 @@ class SizeResponse(Model):
     human: dict[str, str | None] = Field(description='The same as text ("18.50 MB"), and the duration.')
     duration: int | None = Field(description="Whole seconds.")
     live: bool = Field(False, description="It is live, so there are sizes only for a `duration_hint`.")
+    partial: bool = Field(False, description=PARTIAL)
 
 
 class ExtractResponse(Model):
@@ -44,7 +48,7 @@ class ExtractResponse(Model):
 
     model_config = ConfigDict(extra="allow")
 
-    partial: bool = Field(False, description="Something failed and is missing; of a list, where it is null.")
+    partial: bool = Field(False, description=PARTIAL)
 
 
 class Progress(Model):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import trio
 
-from service.errors import Code
+from service.codes import Code
 from service.events import Events
 from service.pool.process import MAX_ASKED
 from service.solver.solver import Solver

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from service.errors import Code
+from service.codes import Code
 from service.solver import ejs
 from service.wire import Challenges, Failure, Job, Kind, Outcome, Solution, Success, Usage, WorkerSettings
 from service.worker import challenges, runner
