@@ -14,7 +14,7 @@ test: .venv/ready-dev
 	$(BIN)/pytest -n 3 --dist loadfile --cov=service --cov-branch --cov-report=term:skip-covered --cov-fail-under=90
 
 test-quick: .venv/ready-dev
-	$(BIN)/pytest -n 2 --dist worksteal --hypothesis-profile quick -m "pure or collaboration"
+	$(BIN)/pytest -n 2 --dist worksteal --hypothesis-profile quick -m "pure or collaboration" tests/unit
 
 test-long: .venv/ready-dev
 	$(BIN)/pytest -n 3 --dist loadfile --hypothesis-profile long
