@@ -79,19 +79,21 @@ def url_parse_qs(*args: Any, **kwargs: Any) -> Any:
 def _parsed(url: str) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for pair in urlsplit(url).query.split("&"):
-        name, _, value = pair.partition("=")
+        name, value = _decoded(pair)
         if value:
-            found.setdefault(_unquoted(name), []).append(_unquoted(value))
+            found.setdefault(name, []).append(value)
     return found
 
 
+# The formats of a video have most of their pairs in common, and each URL is taken apart three times.
+@functools.lru_cache(maxsize=2048)
+def _decoded(pair: str) -> tuple[str, str]:
+    name, _, value = pair.partition("=")
+    return _unquoted(name), _unquoted(value)
+
+
 def _unquoted(text: str) -> str:
-    return _unescaped(text) if "%" in text or "+" in text else text
-
-
-@functools.lru_cache(maxsize=1024)
-def _unescaped(text: str) -> str:
-    return unquote_plus(text)
+    return unquote_plus(text) if "%" in text or "+" in text else text
 
 
 @functools.lru_cache(maxsize=64)
@@ -103,12 +105,17 @@ def _taken_apart(url: str) -> tuple[str, str, dict[str, str]]:
     before, _, after = parts._replace(query=_PLACE).geturl().partition(_PLACE)
     pairs: dict[str, str] = {}
     for pair in parts.query.split("&"):
-        name, _, value = pair.partition("=")
-        if value:
-            key = _unquoted(name)
-            same = pair if _ENCODED.fullmatch(pair) else _pair(key, _unquoted(value))
-            pairs[key] = f"{pairs[key]}&{same}" if key in pairs else same
+        key, again = _encoded_again(pair)
+        if again:
+            pairs[key] = f"{pairs[key]}&{again}" if key in pairs else again
     return before, after, pairs
+
+
+@functools.lru_cache(maxsize=2048)
+def _encoded_again(pair: str) -> tuple[str, str]:
+    """A pair's key, and the pair decoded and encoded; nothing where it has no value."""
+    key, value = _decoded(pair)
+    return key, pair if _ENCODED.fullmatch(pair) else _pair(key, value) if value else ""
 
 
 @functools.lru_cache(maxsize=1024)
