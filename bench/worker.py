@@ -9,12 +9,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 from statistics import median
 from urllib.parse import quote, urlsplit
@@ -25,6 +27,7 @@ from service.config import Config
 from service.events import Events
 from service.pool.process import Process
 from service.pool.template import Template
+from service.solver.solver import Solver
 from service.wire import Job, Kind, Success
 from tests.internet import Internet
 from tests.support.running_service import ADMIN_KEY, Service, eventually
@@ -35,6 +38,7 @@ from ._statistics import cpu_of, get, percentile, probe, pss_of
 
 WORKERS = 10
 PAGE = "https://www.youtube.com/watch?v="
+PLAIN, CHALLENGES = "plain______", "challenge__"
 _METRICS = get("/api/v1/metrics", X_API_Key=ADMIN_KEY)
 _HEALTH = get("/health")
 
@@ -60,6 +64,10 @@ class Figures:
     slot_free_max: float
     process_gone: float
     process_gone_max: float
+    plain_cpu: float
+    known_cpu: float
+    alone_cpu: float
+    new_script_cpu: float
 
     @property
     def ratio(self) -> float:
@@ -74,13 +82,19 @@ class Figures:
             ("ratio of the two", f"{self.ratio:.1f}"),
             ("wall time, cold / warm", f"{_ms(self.cold_wall)} / {_ms(self.warm_wall)}"),
             (
-                f"PSS of {WORKERS} workers and template, new / used",
+                f"PSS of {WORKERS} workers, template and solver, new / used",
                 f"{self.pss_idle / 1e6:.0f} / {self.pss_used / 1e6:.0f} MB",
             ),
             ("/health idle, p50 / p99", f"{_ms(self.health_idle_p50)} / {_ms(self.health_idle_p99)}"),
             ("/health, every worker busy", f"{_ms(self.health_busy_p50)} / {_ms(self.health_busy_p99)}"),
             ("client hangs up: slot free, median (max)", _ms(self.slot_free, self.slot_free_max)),
             ("client hangs up: process gone", _ms(self.process_gone, self.process_gone_max)),
+            ("CPU of a video without challenges", _ms(self.plain_cpu)),
+            (
+                "with challenges, known script (solved by the worker itself)",
+                _ms(self.known_cpu, self.alone_cpu),
+            ),
+            ("a new script, once for all workers, in addition", _ms(self.new_script_cpu)),
         ]
         return "\n".join(
             ["| what | figure |", "|---|---|", *(f"| {what} | {figure} |" for what, figure in rows)]
@@ -92,11 +106,15 @@ def _ms(value: float, other: float | None = None) -> str:
 
 
 @asynccontextmanager
-async def template_of(internet: Internet) -> AsyncIterator[Template]:
-    """A warm template whose workers reach the small internet."""
+async def template_of(internet: Internet, *, solving: bool = True) -> AsyncIterator[Template]:
+    """A warm template whose workers reach the small internet, and the solver unless they do without."""
     config = Config.load(egress_proxy=internet.proxy, egress_ca_file=internet.ca_file)
-    template = Template(config, Events())
+    solver = Solver(Events()) if solving else None
+    template = Template(config, Events(), solver=solver)
     async with trio.open_nursery() as nursery:
+        if solver is not None:
+            nursery.start_soon(solver.run)
+            await solver.checked()
         await nursery.start(template.run)
         yield template
         nursery.cancel_scope.cancel()
@@ -179,16 +197,41 @@ async def compare(internet: Internet, template: Template, rounds: int) -> dict[s
     }
 
 
+async def challenges(internet: Internet, rounds: int) -> dict[str, float]:
+    """CPU of videos with challenges and without, in turn; medians. And what a new script costs the solver."""
+    costs: dict[str, list[float]] = {"plain_cpu": [], "known_cpu": [], "alone_cpu": []}
+    async with (
+        template_of(internet) as template,
+        template_of(internet, solving=False) as lone,
+        worker_of(template) as worker,
+        worker_of(lone) as hermit,
+    ):
+        assert template.solver is not None
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        await extract(worker, CHALLENGES)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)  # of what took the script apart, and has ended
+        new = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        new += sum(cpu_of(pid) for pid in template.solver.pids())
+        turns = zip(costs, (worker, worker, hermit), (PLAIN, CHALLENGES, CHALLENGES), strict=True)
+        for number, (name, process, video) in product(range(rounds + 2), [*turns]):
+            outcome = await process.run(Job(Kind.EXTRACT, PAGE + video), 60)
+            assert isinstance(outcome, Success)
+            if number >= 2:  # two to warm up
+                costs[name].append(outcome.usage.cpu)
+    return {**{name: median(found) for name, found in costs.items()}, "new_script_cpu": new}
+
+
 async def memory(template: Template, jobs: int) -> tuple[int, int]:
-    """PSS of WORKERS workers and the template: when they are new, and after `jobs` extractions each."""
+    """PSS of WORKERS workers, template and solver: when they are new, and after `jobs` extractions each."""
     async with AsyncExitStack() as stack:
         workers = [await stack.enter_async_context(worker_of(template)) for _ in range(WORKERS)]
+        assert template.solver is not None
         pids = [*template.pids(), *(worker.pid for worker in workers)]
         new = pss_of(pids)
         for number in range(jobs):
             for index, worker in enumerate(workers):
                 await extract(worker, f"pss{index:02d}{number:06d}")
-        return new, pss_of(pids)
+        return new, pss_of([*pids, *template.solver.pids()])
 
 
 @contextmanager
@@ -268,6 +311,8 @@ def measure(*, quick: bool) -> Figures:
                 return times, await compare(internet, template, 6 * scale), await memory(template, 5 * scale)
 
         times, compared, (pss_idle, pss_used) = trio.run(processes)
+        log("videos with challenges …")
+        compared |= trio.run(challenges, internet, 10 * scale)
         log("/health, idle and busy …")
         with service(internet) as (_, host, port):
             health(host, port, 1)
