@@ -109,7 +109,7 @@ class Execution:
             async with self._cap(), collaborators.pool.acquire(ticket, self._waits) as lease:
                 self.running = True
                 self._queued += lease.waited
-                collaborators.progress.publish(self._job, Started(attempt))
+                collaborators.progress.emit(self._job, Started(attempt))
                 outcome, pause = await self._permitted(lease, attempt)
             self._set_pace(outcome)
             if outcome.unsolved:
@@ -120,7 +120,7 @@ class Execution:
             if pause is None:
                 self._report(outcome)
                 raise failure
-            collaborators.progress.publish(
+            collaborators.progress.emit(
                 self._job, Retrying(attempt + 1, pause, outcome.code, outcome.message)
             )
             await trio.sleep(pause)
@@ -205,7 +205,7 @@ class Execution:
             pace.speed_up(now)
 
     def _waits(self, lease: Lease) -> None:
-        self._with.progress.publish(self._job, Queued(lease.position, lease.expected_wait))
+        self._with.progress.emit(self._job, Queued(lease.position, lease.expected_wait))
 
     def _note_deaths(self, lease: Lease) -> None:
         quarantine, now = self._with.quarantine, trio.current_time()

@@ -65,7 +65,7 @@ class ProgressHub:
             if not self._followers[job]:
                 del self._followers[job]
 
-    def publish(self, job: Job, progress: Progress) -> None:
+    def emit(self, job: Job, progress: Progress) -> None:
         """Publish the progress of `job`."""
         self._latest[job] = progress
         for follower in self._followers.get(job, ()):

@@ -10,7 +10,6 @@ from pydantic.alias_generators import to_camel
 
 from ...codes import Code
 
-
 PARTIAL = "Something failed and is missing: formats, or entries of a list, which are null there."
 
 

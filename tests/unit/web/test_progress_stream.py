@@ -24,12 +24,12 @@ ACCEPT = {"accept": "text/event-stream"}
 
 def test_a_follower_hears_of_his_job_alone_and_as_long_as_he_follows() -> None:
     progress, heard = ProgressHub(), list[Progress]()
-    progress.publish(Job(Kind.SIZE, URL), Started(1))
+    progress.emit(Job(Kind.SIZE, URL), Started(1))
     with progress.subscribe(JOB, heard.append), progress.subscribe(JOB, None):
-        progress.publish(JOB, Queued(2, 1.5))
-        progress.publish(Job(Kind.SIZE, URL), Started(1))
-        progress.publish(JOB, Started(1))
-    progress.publish(JOB, Started(2))
+        progress.emit(JOB, Queued(2, 1.5))
+        progress.emit(Job(Kind.SIZE, URL), Started(1))
+        progress.emit(JOB, Started(1))
+    progress.emit(JOB, Started(2))
     assert heard == [Queued(2, 1.5), Started(1)]
 
 
@@ -37,10 +37,10 @@ def test_who_comes_late_is_told_where_the_job_stands() -> None:
     progress = ProgressHub()
     first, second, third = list[Progress](), list[Progress](), list[Progress]()
     with progress.subscribe(JOB, first.append):
-        progress.publish(JOB, Queued(0, 0.0))
-        progress.publish(JOB, Started(1))
+        progress.emit(JOB, Queued(0, 0.0))
+        progress.emit(JOB, Started(1))
         with progress.subscribe(JOB, second.append):
-            progress.publish(JOB, Started(2))
+            progress.emit(JOB, Started(2))
     progress.ended(JOB)
     with progress.subscribe(JOB, third.append):
         assert third == []
