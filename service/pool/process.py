@@ -196,6 +196,8 @@ class Process:
         """Head and body of the next frame, the only one that there may be."""
         data = await self._more(b"", HEADER.size)
         head, body = lengths(data[: HEADER.size], max_head=MAX_HEAD, max_body=0xFFFFFFFF)
+        if body > max(MAX_SCRIPT, self._max_result):  # whatever the head would say
+            raise ResultTooLarge(body)
         start, end = HEADER.size + head, HEADER.size + head + body
         data = await self._more(data, start)
         if body > (MAX_SCRIPT if is_challenges(data[HEADER.size : start]) else self._max_result):
