@@ -234,7 +234,7 @@ class Solver:
     async def _keep(self, script: Script) -> None:
         """A script's life and its end."""
         assert self._ejs is not None
-        reason, word = "shutdown", None
+        word: Solution | None = None
         try:
             reason = await script.live(
                 self._process, self._ejs, self._turn, prepared=partial(self._count_prepared, script)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import psutil
+
 from service.codes import Code
 from service.solver import ejs
 from service.wire import Challenges, Failure, Job, Kind, Outcome, Solution, Success, Usage, WorkerSettings
@@ -90,6 +92,17 @@ def test_formats_that_are_all_lost_are_no_fault_of_the_videos(internet: Internet
     assert outcome.code is Code.EXTRACTOR_BROKEN
     assert outcome.unsolved == UNSOLVABLE.problem
     assert scripts(internet) == before  # it does not try what was tried
+
+
+def test_a_runtime_that_gets_no_memory_is_told(internet: Internet) -> None:
+    settings = WorkerSettings(proxy=internet.proxy, ca_file=str(internet.ca_file))
+    with LoneWorker.spawn(settings) as worker:
+        process = psutil.Process(worker.process.pid)
+        bound = process.memory_info().data + (256 << 20)
+        process.rlimit(psutil.RLIMIT_DATA, (bound, bound))
+        outcome = worker.run(Job(Kind.EXTRACT, VIDEO), timeout=60)
+    assert isinstance(outcome, Failure)
+    assert (outcome.code, outcome.unsolved) == (Code.EXTRACTOR_BROKEN, "the runtime failed")
 
 
 def test_answers_that_are_none_are_told(internet: Internet) -> None:
