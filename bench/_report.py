@@ -19,6 +19,7 @@ def markdown(results: Results) -> str:
         f"Run on {results['date']} in {results['seconds']} s: Python {machine['python']},"
         f" {machine['cores']} cores ({machine['cpu']}), load {machine['load']:.1f} before it began. Origin,"
         " load generator and service shared the machine, so trust the ratios."
+        + " Unless a table says otherwise, each YouTube video has a challenge with a known script."
         + (" A quick run: too short to be quoted." if results["quick"] else ""),
         _claims(results),
     ]
@@ -167,6 +168,28 @@ def _throughput(found: Any) -> str:
     )
 
 
+def _challenges(found: Any) -> str:
+    rows: list[list[object]] = [
+        [
+            row["challenge"],
+            f"{row['ytdlpd']:.1f}",
+            f"{row['cpu'] * 1e3:.0f}",
+            f"{row['spawn']:.1f}",
+            f"{row['stock']:.1f}",
+        ]
+        for row in found["rows"]
+    ]
+    new = found["new"]
+    head = ["challenge", "ytdlpd per second", "CPU ms each", _WHO["spawn"], f"ten {_WHO['stock']}"]
+    return (
+        "## YouTube's challenges, 10 clients\n\n"
+        + _table(head, rows)
+        + f"\n\nA new script, asked for by {new['clients']} clients at once: {new['answered']} answered, the last"
+        f" after {new['last_answer']:.1f} s, for {new['cpu']:.1f} s of CPU in all. Template, workers and solver"
+        f" then took {found['memory'] / 1e6:.0f} MB."
+    )
+
+
 def _repeated(found: Any) -> str:
     rows: list[list[object]] = [
         [row["what"], row["bytes"], f"{row['rate']:.0f}", f"{row['bare']:.0f}", *_ms(row)]
@@ -250,6 +273,7 @@ def _big(found: Any) -> str:
 
 
 _SECTIONS: Mapping[str, Callable[[Any], str]] = {
+    "challenges": _challenges,
     "throughput": _throughput,
     "repeated": _repeated,
     "health": _health,

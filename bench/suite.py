@@ -18,11 +18,13 @@ from pathlib import Path
 
 from tests.internet import Internet
 
-from . import _report
+from . import _report, _scenarios
+from ._challenges import challenges
 from ._contenders import here
-from ._scenarios import FULL, QUICK, SCENARIOS, Bench, raise_file_limit
+from ._scenarios import FULL, QUICK, Bench, raise_file_limit
 
 OUT = Path(__file__).parent / "report"
+SCENARIOS = {"challenges": challenges, **_scenarios.SCENARIOS}
 
 
 def main(arguments: Sequence[str]) -> int:

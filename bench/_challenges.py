@@ -1,0 +1,68 @@
+"""What YouTube's JavaScript challenges cost: the same videos without one, with a known script, with a new one."""
+
+from __future__ import annotations
+
+from statistics import median
+
+import psutil
+
+from ._contenders import WORKERS, Server, ceiling, middle, other, ours, rate
+from ._scenarios import Bench, Figures
+
+NEW_SCRIPTS = 3
+
+
+def challenges(bench: Bench) -> Figures:
+    """Uncached extractions at 10 clients per kind of challenge, in turns with the alternatives."""
+    found: dict[str, dict[str, list[float]]] = {}
+    cpu: dict[str, list[float]] = {}
+    with ours(bench.internet) as service, other("spawn", bench.internet) as spawn:
+        for number in range(bench.scale.rounds + 1):  # the first does not count: scripts are new then
+            for kind, challenge in (("none", False), ("known script", True)):
+                bench.step(f"challenge: {kind}")
+                bench.internet.set(challenge=challenge)
+                seconds = bench.scale.seconds
+                before = _cpu(service)
+                samples = service.drive(bench.fresh(), seconds, WORKERS)
+                spent = (_cpu(service) - before) / max(1, samples.status.count(200))
+                rates = {
+                    "ytdlpd": rate(samples),
+                    "spawn": rate(spawn.drive(bench.fresh(), 3 * seconds, WORKERS)),
+                    "stock": ceiling("stock", bench.internet, 2 * seconds, bench.salts.take()),
+                }
+                if number:
+                    cpu.setdefault(kind, []).append(spent)
+                    for who, one in rates.items():
+                        found.setdefault(kind, {}).setdefault(who, []).append(one)
+        new = []
+        for release in range(NEW_SCRIPTS):
+            bench.step("challenge: new script")
+            bench.internet.set(release=100 + release, rotation=1)
+            before = _cpu(service)
+            samples = service.drive(bench.fresh(), 60, WORKERS, limit=WORKERS)
+            new.append(((_cpu(service) - before), max(samples.took), samples.status.count(200)))
+        memory = service.memory()[0]
+    return {
+        "rows": [
+            {"challenge": kind, "cpu": middle(cpu[kind]), **{who: middle(one) for who, one in rates.items()}}
+            for kind, rates in found.items()
+        ],
+        "new": {
+            "clients": WORKERS,
+            "answered": min(answered for _, _, answered in new),
+            "cpu": median(cost for cost, _, _ in new),
+            "last_answer": median(took for _, took, _ in new),
+        },
+        "memory": memory,
+    }
+
+
+def _cpu(server: Server) -> float:
+    """Seconds of CPU of the server and all below it, those that have ended included."""
+    times = [server.process.cpu_times()]
+    for child in server.process.children(recursive=True):
+        try:
+            times.append(child.cpu_times())
+        except psutil.NoSuchProcess:
+            continue
+    return sum(one.user + one.system + one.children_user + one.children_system for one in times)
