@@ -1,4 +1,4 @@
-"""What YouTube's JavaScript challenges cost: the same videos without one, with a known script, with a new one."""
+"""What YouTube's JavaScript challenges cost: videos without one, with a known script, and with a new one."""
 
 from __future__ import annotations
 

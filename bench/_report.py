@@ -184,9 +184,9 @@ def _challenges(found: Any) -> str:
     return (
         "## YouTube's challenges, 10 clients\n\n"
         + _table(head, rows)
-        + f"\n\nA new script, asked for by {new['clients']} clients at once: {new['answered']} answered, the last"
-        f" after {new['last_answer']:.1f} s, for {new['cpu']:.1f} s of CPU in all. Template, workers and solver"
-        f" then took {found['memory'] / 1e6:.0f} MB."
+        + f"\n\nA new script, asked for by {new['clients']} clients at once: {new['answered']} answered, the"
+        f" last after {new['last_answer']:.1f} s, for {new['cpu']:.1f} s of CPU in all. Template, workers and"
+        f" solver then took {found['memory'] / 1e6:.0f} MB."
     )
 
 
