@@ -1,9 +1,9 @@
 """The egress policy of a worker: the check of URLs and addresses (pure), and the hook that enforces it.
 
-There are two layers. Every URL that yt-dlp requests is checked first, redirects included, because behind a
-proxy names are resolved elsewhere. And an audit hook checks the address of every connect, so that without a
-proxy the address that is really used counts; it also denies every program but the JavaScript runtime. Not
-covered are libc's DNS queries, file reads, and native libraries with sockets of their own: see landlock.py.
+There are two layers. Every URL that yt-dlp requests is checked first, redirects included, because a
+proxy resolves names elsewhere. An audit hook then checks the address of every connect, so that without a
+proxy the address that is used counts; it also denies every program but the JavaScript runtime. libc's DNS
+queries, file reads, and native libraries with their own sockets are not covered: see landlock.py.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ _PRIVATE_SUFFIXES = frozenset(
     ("localhost", "localdomain", "local", "internal", "intranet", "private", "corp", "home", "lan", "arpa")
 )
 
-# Global by definition, but without sites: protocol assignments, 6to4 relays, benchmarking.
-_NOT_SITES = tuple(
+# Global by definition, but without web sites: protocol assignments, 6to4 relays, benchmarking.
+_NO_WEB_SITES = tuple(
     ipaddress.ip_network(text) for text in ("192.0.0.0/24", "192.88.99.0/24", "2001::/23", "2002::/16")
 )
 _UNICAST = ipaddress.IPv6Network("2000::/3")
@@ -90,7 +90,7 @@ def _rule(entry: str) -> Rule:
 
 
 def literal(host: str) -> Address | None:
-    """The address that `host` is, in any notation that a connect accepts; None for a name.
+    """`host` parsed as an address, in any notation that a connect accepts; None for a name.
 
     IPv4 may be decimal, hexadecimal or octal and have one to four parts, as `inet_aton(3)` reads it.
     """
@@ -118,7 +118,7 @@ def is_public(address: Address) -> bool:
             return is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
         if address not in _UNICAST or address in _DOCUMENTATION:
             return False
-    if any(address.version == network.version and address in network for network in _NOT_SITES):
+    if any(address.version == network.version and address in network for network in _NO_WEB_SITES):
         return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 
@@ -189,7 +189,7 @@ class Guard:
         self.job_record = JobRecord()
         self._rules = rules(settings.egress_allow)
         self._programs = frozenset(programs)
-        self._vouched: set[tuple[Address, int]] = set()  # addresses of host names that the operator allows
+        self._allowed: set[tuple[Address, int]] = set()  # addresses of host names that the operator allows
         self._proxy: tuple[str, int] | None = None
         if settings.proxy is not None:
             parts = urlsplit(settings.proxy)
@@ -204,7 +204,7 @@ class Guard:
             parts = urlsplit(url)
             host, port = _plain(parts.hostname or ""), _port(parts)
             if any(rule.host is not None and rule.allows(host, port) for rule in self._rules):
-                self._vouched |= _addresses(host, port)
+                self._allowed |= _addresses(host, port)
 
     def check_address(self, address: object) -> None:
         """Raises Blocked where a socket may not be connected to `address`, as the socket module takes it."""
@@ -215,14 +215,14 @@ class Guard:
         except ValueError:
             raise self.job_record.deny("an address that is not one") from None
         if self._proxy is not None:
-            # Resolved again for an unknown address: the proxy's name may have moved.
-            if (host, port) not in self._vouched and port == self._proxy[1]:
-                self._vouched = _addresses(*self._proxy)
-            if (host, port) not in self._vouched:
+            # An unknown address: resolve again, as the proxy's address may have changed.
+            if (host, port) not in self._allowed and port == self._proxy[1]:
+                self._allowed = _addresses(*self._proxy)
+            if (host, port) not in self._allowed:
                 raise self.job_record.deny("an address other than the proxy's")
         elif not (
             is_public(host)
-            or (host, port) in self._vouched
+            or (host, port) in self._allowed
             or any(rule.allows(host, port) for rule in self._rules)
         ):
             raise self.job_record.deny("an address inside a private network")
@@ -233,7 +233,7 @@ class Guard:
             raise self.job_record.deny("starting a program")
 
     def install(self) -> None:
-        """Enforce the policy on this process, for good: an audit hook cannot be removed (PEP 578)."""
+        """Enforce the policy on this process permanently: an audit hook cannot be removed (PEP 578)."""
 
         def connecting(args: tuple[Any, ...]) -> None:
             if args[0].type != socket.SOCK_STREAM:  # only libc uses UDP, for its name servers
@@ -250,7 +250,7 @@ class Guard:
         def forking(_: tuple[Any, ...]) -> None:
             raise self.job_record.deny("starting a process")
 
-        judges = {
+        checks = {
             "socket.connect": connecting,
             "socket.sendto": sending,
             "socket.sendmsg": sending,
@@ -263,9 +263,9 @@ class Guard:
         }
 
         def hook(event: str, args: tuple[Any, ...]) -> None:
-            judge = judges.get(event)
-            if judge is not None:
-                judge(args)
+            check = checks.get(event)
+            if check is not None:
+                check(args)
 
         sys.addaudithook(hook)
 

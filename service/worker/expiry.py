@@ -1,4 +1,4 @@
-"""How long a result stays of use: until the first of its media URLs expires, as they say themselves. Pure."""
+"""The lifetime of a result: it ends when the first of its media URLs expires. Pure."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-# A query's parameter, or in the path, as YouTube's manifests have it: seconds or milliseconds of the epoch.
+# A query parameter, or a part of the path as in YouTube's manifests: seconds or milliseconds since the epoch.
 _EXPIRES = re.compile(r"[?&/;]expires?[=/](\d{10}|\d{13})(?!\d)", re.IGNORECASE)
 _CHANGING = frozenset({"is_live", "is_upcoming", "post_live"})
 
 
 def lifetime(info: Mapping[str, Any], now: float, *, urls: bool) -> float | None:
-    """Seconds for which yt-dlp's `info` is of use; None where nothing says.
+    """Seconds for which yt-dlp's `info` is useful; None where no URL states it.
 
-    0 for what changes by the minute, and for what lacks something that the next request may get.
+    0 for a live stream, which changes by the minute, and for a partial result, which a new request may
+    complete.
 
     Args:
-        now: of the epoch, in seconds, as the URLs count.
+        now: seconds since the epoch, the clock of the URLs.
         urls: whether the media URLs are part of the result.
     """
     if info.get("partial") or info.get("is_live") or info.get("live_status") in _CHANGING:

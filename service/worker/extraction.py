@@ -1,8 +1,8 @@
-"""yt-dlp's parameters and its use: a fresh, trimmed YoutubeDL per job over tables that all jobs share.
+"""Runs yt-dlp: its parameters, and a fresh, trimmed YoutubeDL per job over tables that all jobs share.
 
-A fresh one keeps nothing from one job to the next (what extractors keep on their classes, state.py puts back)
-and costs almost nothing, because what makes YoutubeDL expensive is shared: the extractor classes (50 ms), the
-TLS context (19 ms), the runtime's version (a process). The result equals `yt-dlp -J`;
+A fresh YoutubeDL keeps nothing from one job to the next (state.py restores what extractors keep on their
+classes). It is cheap, because its expensive parts are shared: the extractor classes (50 ms), the TLS context
+(19 ms), the runtime's version (a process). The result equals `yt-dlp -J`, which
 tests/integration/worker/test_extraction.py proves it for every kind of page.
 """
 
@@ -33,7 +33,7 @@ from .job_record import JobRecord
 from .player_cache import PlayerCache
 from .scope import EVERYTHING, Scope
 
-DEFAULT_ENTRIES = 25  # of a page that is nothing but a playlist, when no number was asked for
+DEFAULT_ENTRIES = 25  # of a page that is only a playlist, when the job names no number
 _SOCKET_TIMEOUT = 8.0  # seconds
 # Domain, subdomains, path, secure, expiry, name, value.
 _COOKIE = re.compile(r"(?:[^\t]*\t){4}(?:\d+(?:\.\d+)?)?\t[^\t]*\t[^\t]*")
@@ -41,7 +41,7 @@ _COOKIE = re.compile(r"(?:[^\t]*\t){4}(?:\d+(?:\.\d+)?)?\t[^\t]*\t[^\t]*")
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What all jobs of one template use, made before it forks."""
+    """What all jobs of one template share; it is made before the fork."""
 
     extractors: Extractors
     runtime: DenoJsRuntime
@@ -78,12 +78,12 @@ class _Silence:
 
 
 class Downloader(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp is untyped
-    """YoutubeDL without what only a terminal needs, whose every request passes the guard.
+    """YoutubeDL without its terminal output; every request passes the guard.
 
     Attributes:
         extractor: the key of the extractor in use ("Youtube", "Generic"), or "".
-        scope: what of the page is asked for.
-        losses: the errors that yt-dlp went on without: a page or an entry of a list is lost, or all of it.
+        scope: the parts of the result that the job needs.
+        losses: errors after which yt-dlp continued: a page or an entry of a list is missing, or all of it.
         solve: asks the solver; None where there is none.
     """
 
@@ -147,13 +147,13 @@ class Downloader(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp is untyped
         return super()._calc_headers(*args, **options) if self.scope.headers else {}
 
     def _forceprint(self, key: str, info_dict: dict[str, Any] | None) -> dict[str, Any] | None:
-        # The stock method renders four tables for templates that nobody gave; this is its one lasting effect.
+        # The original renders four tables for templates that are not in use; this is its one lasting effect.
         if info_dict is not None:
             info_dict.setdefault("epoch", int(time.time()))
         return info_dict
 
     def _default_format_spec(self, info_dict: dict[str, Any]) -> str:
-        # As the stock method has it where there is an ffmpeg, for which it would look.
+        # The original's answer where ffmpeg is installed, without its search for ffmpeg.
         return "best/bestvideo+bestaudio" if info_dict.get("is_live") else "bestvideo*+bestaudio/best"
 
     def dl(self, *args: Any, **kwargs: Any) -> Any:
@@ -161,7 +161,7 @@ class Downloader(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp is untyped
 
 
 def parameters(settings: WorkerSettings, playlist: int, timeout: float) -> dict[str, Any]:
-    """yt-dlp's parameters for metadata only. A new dict for each YoutubeDL, which changes it.
+    """yt-dlp's parameters for metadata only. A new dict per call, because YoutubeDL changes it.
 
     Args:
         playlist: how many entries to list; 0 for a single video.
@@ -176,8 +176,8 @@ def parameters(settings: WorkerSettings, playlist: int, timeout: float) -> dict[
         "skip_download": True,
         "dump_single_json": True,
         "force_write_download_archive": False,  # None would leave a trace in the result
-        "ignoreerrors": "only_download",  # as the command line has it; `extract` raises where nothing is left
-        "check_formats": False,  # the default downloads some
+        "ignoreerrors": "only_download",  # the command line's default; `extract` raises where nothing is left
+        "check_formats": False,  # the default downloads samples
         "noplaylist": not playlist,
         "playlistend": playlist or DEFAULT_ENTRIES,
         "extract_flat": "in_playlist",
@@ -189,19 +189,19 @@ def parameters(settings: WorkerSettings, playlist: int, timeout: float) -> dict[
         "enable_file_urls": False,
         "remote_components": [],
         "js_runtimes": {"deno": {}},
-        "proxy": settings.proxy or "",  # empty: none, whatever the environment says
+        "proxy": settings.proxy or "",  # empty: no proxy, not even the environment's
     }
 
 
 def extract(downloader: Downloader, job: Job) -> dict[str, Any]:
-    """The info of `job.url`: what `yt-dlp -J` prints once `sanitize_info` has made it JSON.
+    """The info of `job.url`: what `yt-dlp -J` prints, before `sanitize_info` makes it JSON.
 
     A page or an entry of a list that fails is None among the entries, and `partial` is set.
 
     Raises:
         http.cookiejar.LoadError: the job's cookies are not in the Netscape format.
         Blocked, OverBudget: the guard ended the job.
-        Exception: whatever yt-dlp makes of a failure; failures.py reads it.
+        Exception: any other failure, as yt-dlp raises it; failures.py classifies it.
     """
     if job.cookies is not None:
         _load_cookies(downloader, job.cookies)
@@ -220,7 +220,7 @@ def extract(downloader: Downloader, job: Job) -> dict[str, Any]:
 
 
 def _load_cookies(downloader: Downloader, text: str) -> None:
-    """Into this YoutubeDL's jar only, and never by way of a file."""
+    """Load the job's cookies into the jar of this YoutubeDL, without a file."""
     lines = text.splitlines()
     for line in lines:
         entry = line.removeprefix("#HttpOnly_")
@@ -230,7 +230,7 @@ def _load_cookies(downloader: Downloader, text: str) -> None:
 
 
 def origins(info: Mapping[str, Any]) -> set[str]:
-    """Scheme and authority of all that a client would fetch next: formats, their fragments, and entries."""
+    """The origins (scheme and authority) of the URLs that a client fetches next, fragments included."""
     items = [info, *(info.get("formats") or ()), *(info.get("entries") or ())]
     items += [fragment for item in items if item for fragment in item.get("fragments") or ()]
     urls = (item.get(name) for item in items if item for name in ("url", "manifest_url", "fragment_base_url"))

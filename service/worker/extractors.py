@@ -1,8 +1,8 @@
-"""The table of extractors: which one takes a URL, and which of them look for embeds in other pages.
+"""The table of extractors: which one accepts a URL, and which of them look for embeds in other pages.
 
-yt-dlp asks all 1,800 whether they take a URL and, for a page that none takes, whether they are embedded in
-it, which is most of the cost of such a page. Here only those are asked whose pattern has a literal that is in
-the URL, and those that know embeds at all.
+yt-dlp asks all 1,800 whether they accept a URL. For a page that none accepts it asks all of them for embeds,
+which is most of the cost of such a page. This table asks only the extractors whose pattern has a literal that
+is in the URL, and those that implement embeds.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ with contextlib.suppress(ImportError):
     parser = importlib.import_module("re._parser")  # the parser that `re` itself uses
 
 EMBEDDING = ("extract_from_webpage", "_extract_from_webpage", "_extract_embed_urls")
-KNOWN = "87ed0bfa26bca0f4"  # their digest: another yt-dlp's could find something without a pattern
+KNOWN = "87ed0bfa26bca0f4"  # their digest: other code could find embeds without a pattern
 
 
 class Table(ChainMap[str, type[InfoExtractor]]):
     """The table of one YoutubeDL, over the shared classes: a copy would touch 3 MB of shared memory.
 
-    Its values serve yt-dlp's one walk over all of them: which is embedded in a page?
+    Its values are for the one place where yt-dlp walks over all of them: the search for embeds in a page.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Extractors:
     """All extractors in yt-dlp's order.
 
     Attributes:
-        classes: by their key; most are lazy stand-ins for the real ones.
+        classes: by their key; most are lazy proxies of the real ones.
     """
 
     def __init__(self, classes: dict[str, type[InfoExtractor]]) -> None:
@@ -60,12 +60,12 @@ class Extractors:
         )
 
     def table(self) -> Table:
-        """A table of its own for a YoutubeDL, which may add to it."""
+        """A new table for one YoutubeDL, which may add to it."""
         return Table(self.classes, self._embedding)
 
     def choose(self, url: str) -> str | None:
-        """The key of the first extractor that takes `url`; None where there is none."""
-        if not url.isascii():  # its case could fold in surprising ways
+        """The key of the first extractor that accepts `url`; None where there is none."""
+        if not url.isascii():  # its lower case may differ from what re.IGNORECASE matches
             return next((key for key, extractor in self.classes.items() if extractor.suitable(url)), None)
         folded = url.lower()
         for index, literals in enumerate(self._literals):
@@ -79,19 +79,19 @@ class Extractors:
 
 
 def _required(extractor: type[InfoExtractor]) -> tuple[str, ...]:
-    """Literals in lower case, one of which is in every URL that `extractor` takes; "" if none is known."""
+    """Lower-case literals: every URL that `extractor` accepts contains one; "" where none is known."""
     stock = (InfoExtractor, *(base for base in extractor.__mro__ if base.__name__ == "LazyLoadExtractor"))
     for name in ("suitable", "_match_valid_url"):
         if all(getattr(extractor, name).__func__ is not getattr(base, name).__func__ for base in stock):
-            return ("",)  # it decides by code of its own
+            return ("",)  # it overrides the check
     patterns = extractor._VALID_URL
-    if patterns is False:  # it only looks into pages
+    if patterns is False:  # it only searches pages for embeds
         return ()
     return tuple(map(longest_literal, [patterns] if isinstance(patterns, str) else patterns))
 
 
 def longest_literal(pattern: str) -> str:
-    """The longest text, in lower case, that is in everything that `pattern` matches; "" if none is known."""
+    """The longest lower-case text that every match of `pattern` contains; "" where none is known."""
     try:
         return max(_literals(parser.parse(pattern)), key=len, default="")
     except (AttributeError, re.error):

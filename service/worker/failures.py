@@ -1,8 +1,8 @@
-"""yt-dlp's exceptions → typed codes and sentences.
+"""Classifies yt-dlp's exceptions: a typed code and a sentence for each.
 
-By attributes first: the denial or budget noted in the job record, the types along the cause chain, the
-statuses seen. What the site itself states ("Private video") arrives as an expected ExtractorError without a
-cause; statements.py reads it.
+Attributes come first: the denial or budget in the job record, the types along the cause chain, the statuses
+seen. A statement of the site ("Private video") arrives as an expected ExtractorError without a cause;
+statements.py reads its text.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from .job_record import Blocked, JobRecord, OverBudget
 _MAX_LINKS = 40  # of a cause chain; real ones have under ten
 _MAX_REASON = 200  # characters of the site's own words
 
-# 4xx that are not listed are trouble of the site's: none of them says that it does not know the video.
+# A 4xx that is not listed is an error of the site: none of them says that the video is unknown.
 _STATUSES: Mapping[int, Code] = MappingProxyType(
     {
-        400: Code.EXTRACTOR_BROKEN,  # yt-dlp asks in a way that the site no longer takes
+        400: Code.EXTRACTOR_BROKEN,  # the site no longer accepts yt-dlp's requests
         401: Code.LOGIN_REQUIRED,
         402: Code.PAID,
         403: Code.FORBIDDEN,
@@ -47,7 +47,7 @@ _STATUSES: Mapping[int, Code] = MappingProxyType(
         412: Code.BOT_CHECK,  # Bilibili's block
         414: Code.INVALID_URL,
         415: Code.EXTRACTOR_BROKEN,
-        418: Code.BOT_CHECK,  # said to crawlers
+        418: Code.BOT_CHECK,  # the answer to crawlers
         420: Code.RATE_LIMITED,  # "enhance your calm"
         422: Code.EXTRACTOR_BROKEN,
         429: Code.RATE_LIMITED,
@@ -57,10 +57,10 @@ _STATUSES: Mapping[int, Code] = MappingProxyType(
     }
 )
 
-# Below 500, what tells of the site's mood rather than of one of the many addresses that an extractor tries.
+# Statuses below 500 that concern the whole site, not just one of the many addresses that an extractor tries.
 _TELLING_STATUSES = frozenset((403, 407, 412, 418, 420, 430))
 
-# What a proxy says of the site; any other refusal of a tunnel is the proxy's own.
+# A proxy's statuses for a failure of the site; any other refusal of a tunnel is the proxy's failure.
 _TUNNEL_STATUSES: Mapping[int, Code] = MappingProxyType(
     {502: Code.UPSTREAM_NETWORK, 503: Code.UPSTREAM_NETWORK, 504: Code.UPSTREAM_TIMEOUT}
 )
@@ -68,7 +68,7 @@ _TUNNEL_STATUSES: Mapping[int, Code] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class ClassifiedFailure:
-    """What became of a failed job, in terms a client may see; `retry_after` in seconds."""
+    """A failure in terms that a client may see; `retry_after` in seconds."""
 
     code: Code
     message: str
@@ -86,7 +86,7 @@ def classify(error: BaseException, job_record: JobRecord) -> ClassifiedFailure:
     chain = tuple(causes(error))
     statement = _statement(chain)
     code = _code(chain, statement, job_record)
-    if job_record.unsolved and code is Code.NO_MEDIA:  # the formats are there, behind a challenge
+    if job_record.unsolved and code is Code.NO_MEDIA:  # the formats exist, behind a challenge
         code = Code.EXTRACTOR_BROKEN
     reason = _clean(statement.orig_msg) if statement is not None and TRAITS[code].quotes else None
     waits = code in (Code.RATE_LIMITED, Code.BOT_CHECK, Code.UPSTREAM_ERROR)
@@ -165,7 +165,7 @@ def _network(chain: tuple[BaseException, ...], job_record: JobRecord) -> Code | 
 
 
 def _of_proxy(error: ProxyError, chain: tuple[BaseException, ...]) -> Code:
-    """The proxy's own failure, or the site's behind it.
+    """Whether the proxy failed, or the site behind it.
 
     urllib3 also says "Unable to connect to proxy" of a site that resets its connection through the proxy, and
     http.client puts the status of a refused tunnel into the text only.
@@ -193,7 +193,7 @@ def _of_status(status: int) -> Code:
 
 
 def _statement(chain: tuple[BaseException, ...]) -> ExtractorError | None:
-    """The extractor's own word about the video: expected, and not the wrapping of a failed request."""
+    """The extractor's statement about the video: an expected error that does not wrap a failed request."""
     for link in chain:
         if isinstance(link, ExtractorError) and not isinstance(link, UnsupportedError):
             wraps = isinstance(link.cause, (RequestError, OSError)) or link.__cause__ is not None
@@ -202,9 +202,9 @@ def _statement(chain: tuple[BaseException, ...]) -> ExtractorError | None:
 
 
 def _slip(chain: tuple[BaseException, ...]) -> Code | None:
-    """What the extractor says of the video in an error that it takes for a defect of its own."""
+    """The code of a statement about the video that the extractor raises as a defect of its own."""
     error = _first(chain, ExtractorError)
-    return statements.let_slip(error.orig_msg) if error is not None else None
+    return statements.stated_by_defect(error.orig_msg) if error is not None else None
 
 
 def _first(chain: tuple[BaseException, ...], kind: type | tuple[type, ...]) -> Any:

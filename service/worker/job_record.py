@@ -1,7 +1,7 @@
-"""What a job's requests met, whether or not yt-dlp let it show: counts, statuses, denials and budgets.
+"""The record of a job's requests: counts, statuses, denials and budgets.
 
-yt-dlp hides much of it (a 429 on every request surfaces as "Failed to extract any player response"), so the
-transport notes it here and `failures.py` decides by it.
+yt-dlp hides much of this (a 429 on every request surfaces as "Failed to extract any player response"), so the
+transport records it here and `failures.py` classifies by it.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from email.utils import parsedate_to_datetime
 
 from ..breaker.sites import site_of
 
-MAX_REQUESTS = 250  # a page that lists hundreds of manifests would have each of them fetched
+MAX_REQUESTS = 250  # of a page that lists hundreds of manifests, yt-dlp fetches each
 MAX_HOPS = 20  # from extractor to extractor: embeds, and pages that refresh to other pages
-MAX_BYTES = 32 << 20  # of bodies, decoded; the largest honest page is a 3 MB player script
-MAX_CPU = 10.0  # seconds of the worker's own; the dearest honest page takes under one
+MAX_BYTES = 32 << 20  # of bodies, decoded; the largest ordinary one is a 3 MB player script
+MAX_CPU = 10.0  # seconds, without children; the most expensive ordinary page takes under one
 MAX_RETRY_AFTER = 24 * 3600.0
 MAX_STATUSES = 256  # kept for the outcome; bounded by MAX_REQUESTS and the redirects among them
 
@@ -26,11 +26,11 @@ class Stop(BaseException):
 
 
 class Blocked(Stop):
-    """The job reached for something it may not reach; the text says what, for logs and tests only."""
+    """The egress policy denied something; the text says what, for logs and tests only."""
 
 
 class OverBudget(Stop):
-    """The job asked for more than one job may have; the text says of what."""
+    """A budget of the job ran out; the text says which."""
 
 
 @dataclass(slots=True)
@@ -38,15 +38,15 @@ class JobRecord:
     """One job's record.
 
     Attributes:
-        site: of the job's URL, as its breaker is keyed.
+        site: of the job's URL, the key of its breaker.
         requests: requests sent, redirects included.
-        site_requests: those that went to the site, or that the URL's own extractor sent, whose API may have
-            another domain; not those of pages that the URL led to.
-        hops: extractors that took their turn.
+        site_requests: those to the site, and those of the first extractor, whose API may have another domain;
+            not those of pages that the URL leads to.
+        hops: extractors that ran, one after the other.
         statuses: of every response, in order.
         retry_after: the longest wait in seconds that a 429 or 503 asked for, or None.
         challenged: an anti-bot service answered with a challenge.
-        denied: why something was refused, or None; it outlives whatever yt-dlp makes of the denial.
+        denied: why something was denied, or None; it stays when yt-dlp swallows the denial.
         spent: which budget ran out, or None.
         body_bytes: read so far, decoded.
         modules: of the extractors that were used.
@@ -67,7 +67,7 @@ class JobRecord:
     unsolved: str = ""
 
     def deny(self, reason: str) -> Blocked:
-        """The exception to raise for a denial, which is noted first."""
+        """Record a denial, and return the exception to raise."""
         self.denied = self.denied or reason
         return Blocked(reason)
 
@@ -80,13 +80,13 @@ class JobRecord:
             self.site_requests += 1
 
     def following(self) -> None:
-        """Count a turn of an extractor. Raises OverBudget."""
+        """Count a run of an extractor. Raises OverBudget."""
         if self.hops >= MAX_HOPS:
             raise self._over(f"{MAX_HOPS} pages that lead to each other")
         self.hops += 1
 
     def answered(self, status: int, headers: Mapping[str, str], now: datetime | None = None) -> None:
-        """Note a response."""
+        """Record a response."""
         if len(self.statuses) < MAX_STATUSES:
             self.statuses.append(status)
         if headers.get("cf-mitigated", "").lower() == "challenge":
@@ -104,7 +104,7 @@ class JobRecord:
         return chunk
 
     def computing_too_long(self) -> OverBudget:
-        """The exception to raise when MAX_CPU is used up, which is noted first."""
+        """Record that MAX_CPU is used up, and return the exception to raise."""
         return self._over(f"{MAX_CPU:g} s of CPU")
 
     def _over(self, what: str) -> OverBudget:

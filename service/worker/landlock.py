@@ -1,8 +1,8 @@
 """Landlock: the kernel restricts which files a worker may use and which TCP ports it may connect to.
 
-Landlock (landlock(7), Linux 5.13) binds the process, its native libraries and its children for good, so it
-holds where the audit hook does not reach. Each version of its ABI offers more; what the kernel lacks is left
-out, and `layers` tells so.
+Landlock (landlock(7), Linux 5.13) binds the process, its native libraries and its children permanently, so
+it also covers what the audit hook misses. Each version of its ABI offers more; `layers` lists what this
+kernel enforces.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR, _TRUNCATE, _IOCTL_DEV = (
 )
 _READ = _EXECUTE | _READ_FILE | _READ_DIR
 _OF_A_FILE = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL_DEV  # the other rights are of folders
-# Rights known from an ABI's version on; all rights of a version are the bits below the next power of two.
+# (ABI version, number of rights from that version on); the rights are the lowest bits.
 _RIGHTS = ((1, 13), (2, 14), (3, 15), (5, 16))
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -34,7 +34,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What stays allowed.
+    """The accesses that stay allowed.
 
     Attributes:
         read: files and folders to read and execute; those that do not exist are left out.
@@ -64,7 +64,7 @@ def layers(ports: Iterable[int] | None) -> tuple[str, ...]:
 
 
 def restrict(policy: Policy) -> None:
-    """Enforce `policy` on this process and its children, for good, as far as the kernel can.
+    """Enforce `policy` permanently on this process and its children, as far as the kernel can.
 
     Raises:
         OSError: the kernel offers it but refuses.

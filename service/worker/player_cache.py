@@ -1,8 +1,8 @@
-"""What a worker remembers of YouTube's player scripts from one job to the next.
+"""A worker's cache of YouTube's preprocessed player scripts, which outlives a job.
 
-Without it each video costs a download of the script (2.5 MB) and a second of CPU for taking it apart; with
-it, only the solving. It is kept in memory, by the script's address, and is nobody's: every visitor gets the
-same script. Nothing else that yt-dlp would cache is kept.
+Without it each video costs a download of the script (2.5 MB) and a second of CPU to preprocess it; with it,
+only the solving. It is in memory, keyed by the script's address. Sharing it between jobs is safe, because
+every visitor gets the same script. yt-dlp's other caches are off.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import Any
 
 from yt_dlp.extractor.youtube.jsc._builtin.ejs import EJSBaseJCP
 
-MAX_BYTES = 8 << 20  # two scripts taken apart; YouTube uses one or two at a time, for weeks
+MAX_BYTES = 8 << 20  # two preprocessed scripts; YouTube uses one or two at a time, for weeks
 _SECTIONS = frozenset((EJSBaseJCP._CACHE_SECTION, "youtube-sigfuncs"))
 
 
 class PlayerCache:
-    """In the place of yt_dlp.cache.Cache: bounded, least recently used first out."""
+    """Replaces yt_dlp.cache.Cache: bounded, evicts the least recently used entry first."""
 
     enabled = True
 
@@ -34,7 +34,7 @@ class PlayerCache:
         return self._kept[section, key][0]
 
     def store(self, section: str, key: str, data: Any, dtype: str = "json") -> None:
-        """Keep `data`, unless it is of a section that is not kept, or too large."""
+        """Keep `data`, unless its section is not cached or it is too large."""
         size = len(key) + len(data if isinstance(data, str) else repr(data))
         if section not in _SECTIONS or size > self._max_bytes:
             return
@@ -45,7 +45,7 @@ class PlayerCache:
             self._forget(next(iter(self._kept)))
 
     def remove(self) -> None:
-        """Keep nothing."""
+        """Remove all entries."""
         self._kept.clear()
         self._bytes = 0
 
@@ -55,5 +55,5 @@ class PlayerCache:
 
 
 def install() -> None:
-    """Have yt-dlp's challenge solver keep the scripts that it has taken apart; by itself it would not."""
+    """Switch on yt-dlp's cache of preprocessed scripts, which is off by default."""
     EJSBaseJCP._ENABLE_PREPROCESSED_PLAYER_CACHE = True

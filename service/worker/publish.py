@@ -1,7 +1,7 @@
-"""Which of yt-dlp's fields go out, and as what bytes.
+"""Selects the fields of yt-dlp's result that clients get, and encodes them.
 
-A whitelist, because what yt-dlp puts into its result besides what it documents differs per extractor and
-includes cookies, tokens in headers, local paths and its own version. Pure.
+It is an allow-list, because the undocumented fields differ per extractor and include cookies, tokens in
+headers, local paths and yt-dlp's version. Pure.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# As yt-dlp documents them (extractor/common.py), with those that processing adds, and our own `partial`.
+# yt-dlp's documented fields (extractor/common.py), those that its processing adds, and our `partial`.
 _VIDEO = _words(
     """
     _type id title fulltitle alt_title display_id ext url ie_key description direct thumbnail thumbnails
@@ -61,10 +61,10 @@ _TRACK = (
 _HEADERS = _words(
     "User-Agent Accept Accept-Language Accept-Encoding Referer Origin Sec-Fetch-Mode".casefold()
 )
-# Inside what is passed on as it is (chapters, thumbnails, comments …): never a credential.
+# Credentials and paths, left out of fields that are copied whole (chapters, thumbnails, comments …).
 _NEVER = frozenset(("cookies", "http_headers", "authorization", "filename", "filepath"))
 
-SMUGGLED = "#__youtubedl_smuggle"  # yt-dlp's own way to hand data to an extractor inside a URL
+SMUGGLED = "#__youtubedl_smuggle"  # the fragment in which yt-dlp hands data to an extractor
 _USERINFO = re.compile(r"(?<=://)[^\s/?#@]*@")
 
 
@@ -73,22 +73,22 @@ def encode(fields: Mapping[str, Any]) -> bytes:
     answer = {"ok": True, **fields}
     try:
         return orjson.dumps(answer)
-    except TypeError:  # it is stricter than we have to be: a lone surrogate, a number beyond 64 bits
+    except TypeError:  # orjson refuses a lone surrogate and a number beyond 64 bits
         text = json.dumps(answer, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         return text.encode("utf-8", "replace")
 
 
 def encode_lines(fields: Mapping[str, Any]) -> bytes:
-    """`fields` without their entries as one line of such JSON, then a line for each entry."""
+    """`fields` without their entries as one line of JSON, then a line for each entry."""
     head = {name: value for name, value in fields.items() if name != "entries"}
     entries = (encode(entry) if entry else b"null" for entry in fields.get("entries") or ())
     return b"".join(line + b"\n" for line in (encode(head), *entries))
 
 
 def publish(info: Mapping[str, Any], fields: Collection[str] = ()) -> dict[str, Any]:
-    """What of yt-dlp's sanitised `info` goes out; only the top-level `fields` where any are named.
+    """The public part of yt-dlp's sanitised `info`; only the top-level `fields` where any are named.
 
-    That something is missing is said in any case.
+    `partial` is included in any case.
     """
     wanted = _VIDEO.intersection((*fields, "partial")) if fields else _VIDEO
     return _take(info, wanted | (_FORMAT if not fields else _FORMAT.intersection(fields)))
@@ -109,7 +109,7 @@ def _entries(value: Any) -> Any:
 
 
 def _languages(value: Any) -> Any:
-    """Of subtitles: the tracks of each language. There are about a thousand in a page of YouTube's."""
+    """Subtitles: the tracks of each language. A YouTube page has about a thousand."""
     if not isinstance(value, Mapping):
         return None
     return {str(name): [*map(_track, tracks)] for name, tracks in value.items() if _is_list(tracks)}
@@ -137,11 +137,11 @@ def _headers(value: Any) -> Any:
 
 
 def _domain(value: Any) -> Any:
-    return str(value).rpartition("@")[2]  # yt-dlp leaves a URL's credentials in it
+    return str(value).rpartition("@")[2]  # yt-dlp leaves the URL's credentials in it
 
 
 def _url(value: Any) -> Any:
-    """Without what yt-dlp tells itself in a fragment: it is of no use to others, and not accepted back."""
+    """A URL without yt-dlp's private fragment, which clients cannot use and the service refuses."""
     scrubbed = _scrub(value)
     return scrubbed.partition(SMUGGLED)[0] if isinstance(scrubbed, str) else scrubbed
 
@@ -168,8 +168,8 @@ def _is_list(value: Any) -> bool:
 
 
 def _scrub(value: Any) -> Any:
-    """A copy that strict JSON can hold, free of private keys and of credentials in URLs."""
-    kind = type(value)  # most values are of these exact types, and there are thousands
+    """A copy that strict JSON can hold, without private keys and without credentials in URLs."""
+    kind = type(value)  # exact types first: there are thousands of values, and most are of these
     if kind is str:
         return _USERINFO.sub("", value) if "@" in value else value
     if kind is dict:

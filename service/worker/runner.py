@@ -1,7 +1,7 @@
 """One worker: read a job, run it, write the outcome.
 
-The template calls `warm` once and, in each process it forks, `work`. A worker has no clock of its own: the
-server's kill is the one mechanism that ends a job in time.
+The template calls `warm` once and, in each process it forks, `work`. A worker enforces no deadline: only the
+server ends a job that takes too long, by killing the worker.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ from .extraction import Downloader, Shared, extract, origins, parameters, shared
 from .job_record import MAX_CPU, JobRecord
 from .scope import scope_of
 
-_SELDOM = (50_000, 20, 100)  # within a job, collecting as often as usual was a sixth of its CPU
-_WHOLE = 20  # jobs after which all garbage is looked for; what one job leaves is young
+_SELDOM = (50_000, 20, 100)  # with the default thresholds, collections take a sixth of a job's CPU
+_WHOLE = 20  # jobs between full collections; the garbage of one job is young
 
 
 def warm(settings: WorkerSettings) -> Warm:
-    """Warm this process, the template's, and say what it has.
+    """Warm this process, the template, and report what it has.
 
     Raises:
         ColdTemplate, MissingRuntime: something is missing; the text says what.
@@ -67,7 +67,7 @@ def work(sock: socket.socket, settings: WorkerSettings) -> None:
     """Serve jobs on `sock` until the server closes it.
 
     Raises:
-        ProtocolError: the server broke the framing; this process is then to end.
+        ProtocolError: the server broke the framing; this process must end.
     """
     warmup.environment(settings)
     tables = shared(settings)
@@ -84,9 +84,9 @@ def work(sock: socket.socket, settings: WorkerSettings) -> None:
         head_length, body_length = lengths(header, max_head=MAX_JOB, max_body=0)
         job, timeout = decode_job(_receive(sock, head_length + body_length))
         _answer(sock, run(job, timeout, settings, tables, guard, solve))
-        # The rest once the answer is out. Where state cannot be put back this process ends, and is replaced.
+        # After the answer, so that no client waits. Where the state cannot be restored this process ends.
         snapshot.restore(guard.job_record.modules)
-        gc.collect(0 if number % _WHOLE else 2)  # without it ten workers take 40 MB more
+        gc.collect(0 if number % _WHOLE else 2)  # without this, ten workers take 40 MB more
         scratch.clean_scratch()
 
 
@@ -98,7 +98,7 @@ def run(
     guard: Guard,
     solve: Solve | None = None,
 ) -> Outcome:
-    """Run `job`; whatever happens, there is an outcome.
+    """Run `job`. Every error becomes an outcome.
 
     Args:
         timeout: seconds the job has, for the sockets' own timeouts.
@@ -115,7 +115,7 @@ def run(
             info = extract(downloader, job)
         for origin in origins(info):
             guard.check_url(origin)
-        if job_record.denied is not None:  # yt-dlp made do without what was refused
+        if job_record.denied is not None:  # yt-dlp swallowed the denial
             raise job_record.deny(job_record.denied)
     except _Refused as refused:
         return Failure(refused.code, failures.sentence(refused.code), usage=usage())
@@ -136,9 +136,9 @@ def run(
 
 @contextlib.contextmanager
 def _cpu_budget(job_record: JobRecord) -> Iterator[None]:
-    """Raises OverBudget inside it once MAX_CPU is used up: a pattern that backtracks heeds signals, too.
+    """Raise OverBudget in its body once MAX_CPU is used up, even in a regular expression that backtracks.
 
-    What does not (a C library at work) is left to the server's kill.
+    A C library that does not check for signals runs until the server kills the worker.
     """
     armed = True
 
@@ -147,7 +147,7 @@ def _cpu_budget(job_record: JobRecord) -> Iterator[None]:
             raise job_record.computing_too_long()
 
     signal.signal(signal.SIGPROF, spent)
-    signal.setitimer(signal.ITIMER_PROF, MAX_CPU, 1.0)  # and again, should the first be swallowed somewhere
+    signal.setitimer(signal.ITIMER_PROF, MAX_CPU, 1.0)  # and again, in case the first is swallowed
     try:
         yield
     finally:
@@ -164,7 +164,7 @@ class _Refused(Exception):
 
 
 def _check(job: Job, guard: Guard) -> None:
-    """The web layer checked the URL already; a worker does not rely on it."""
+    """Check the URL again: a worker does not rely on the check of the web layer."""
     try:
         parts = urlsplit(job.url)
     except ValueError:
@@ -204,15 +204,15 @@ def _published(
 
 
 def _unrecognised(info: Mapping[str, Any]) -> bool:
-    """Whether this is yt-dlp's guess about what it does not know: neither a page nor any kind of media.
+    """Whether yt-dlp found neither a page nor a known kind of media.
 
-    It returns such a URL as a "direct link", whatever is behind it: an empty document, text, noise.
+    It returns such a URL as a "direct link", even for an empty document, text or noise.
     """
     return bool(info.get("direct")) and info.get("ext") == "unknown_video" and not info.get("formats")
 
 
 def _fields(job: Job) -> tuple[str, ...]:
-    """The fields to keep; who asks for lines wants the entries."""
+    """The fields to keep; a request for lines includes the entries."""
     return (*job.fields, "entries") if job.fields and job.lines else job.fields
 
 
@@ -228,7 +228,7 @@ def _answer(sock: socket.socket, outcome: Outcome) -> None:
 
 
 def _meter(job_record: JobRecord) -> Callable[[], Usage]:
-    """A function that tells what was spent since now, the runtime's children included."""
+    """A function that returns what was spent since this call, the runtime's processes included."""
     wall, cpu = time.monotonic(), _cpu()
     return lambda: Usage(
         _cpu() - cpu,

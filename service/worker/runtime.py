@@ -1,4 +1,4 @@
-"""The JavaScript runtime for YouTube's challenges: finding deno, and starting it so that it owns nothing.
+"""The JavaScript runtime for YouTube's challenges: finding deno, and starting it without privileges.
 
 yt-dlp starts deno per challenge with the script on standard input and no permissions (no --allow-*), so it
 has no network, no environment, and no files but those that a static import names.
@@ -27,10 +27,10 @@ class MissingRuntime(Exception):
 
 
 def find() -> DenoJsRuntime:
-    """The deno wheel's runtime, its version already found, to be shared by every YoutubeDL.
+    """The runtime of the deno wheel with its version, for every YoutubeDL to share.
 
     Raises:
-        MissingRuntime: deno is not there, does not run, or is too old for yt-dlp.
+        MissingRuntime: deno is not installed, does not run, or is too old for yt-dlp.
     """
     try:
         runtime = DenoJsRuntime(path=deno.find_deno_bin())
@@ -55,7 +55,7 @@ class Child(Popen):  # type: ignore[misc]  # yt-dlp is untyped
 
 
 def _before_exec() -> None:
-    """In the child, before deno starts; the worker has no threads, so Python code is safe here."""
+    """Runs in the child before deno starts. Python code is safe here, because the worker has no threads."""
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 

@@ -1,4 +1,4 @@
-"""What a worker may touch of the machine, and how its kernel is told."""
+"""The sandbox of a worker: the files and ports it may use, enforced by Landlock."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from ..wire import WorkerSettings
 from . import egress, landlock
 
-# What names are resolved with, programs are loaded with, and times are told with.
+# Files for name resolution, for loading programs, and for time zones.
 _SYSTEM = """
     /etc/resolv.conf /etc/hosts /etc/host.conf /etc/nsswitch.conf /etc/gai.conf /etc/services /etc/protocols
     /etc/ssl /etc/pki /etc/ca-certificates /etc/ld.so.cache /etc/ld.so.conf /etc/ld.so.conf.d
@@ -20,24 +20,24 @@ _PACKAGE = Path(__file__).parents[1]
 
 
 def enter_sandbox(settings: WorkerSettings, runtime: str) -> None:
-    """Leave this process and its children nothing but what extraction needs, for good.
+    """Restrict this process and its children permanently to what extraction needs.
 
     Args:
         runtime: the JavaScript runtime's path.
 
     Raises:
-        OSError: the kernel offers a fence but refuses to put it up.
+        OSError: the kernel offers Landlock but refuses the rules.
     """
     landlock.restrict(policy(settings, runtime))
 
 
 def layers(settings: WorkerSettings) -> tuple[str, ...]:
-    """What `enter_sandbox` and the audit hook put in force here, in words."""
+    """The layers that `enter_sandbox` and the audit hook enforce here, in words."""
     return ("urls", "audit hook", *landlock.layers(egress.ports(settings)))
 
 
 def policy(settings: WorkerSettings, runtime: str) -> landlock.Policy:
-    """Reading: the interpreter, its packages and the system's own; writing: the worker's scratch folder."""
+    """Read access to the interpreter, its packages and system files; write access to the scratch folder."""
     packages = {str(_PACKAGE) if Path(entry) == _PACKAGE.parent else entry for entry in sys.path if entry}
     ours = (sys.prefix, sys.base_prefix, str(_PACKAGE), runtime, os.path.realpath(runtime))
     named = (settings.ca_file, settings.plugin_dir)

@@ -1,8 +1,8 @@
-"""What of a page a job asks for; the rest is not built.
+"""The parts of a result that a job needs; the other parts are not built.
 
-Of a YouTube job's CPU a third goes into captions in 130 languages, headers for each format and a page's
-comments and chapters. What is built is the same as without this, and what a client gets equals what would be
-cut from the whole.
+A third of a YouTube job's CPU goes into captions in 130 languages, headers for each format and a page's
+comments and chapters. The parts that are built do not change: a client gets the same fields as from the whole
+result.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Scope:
     Attributes:
         captions: subtitles and automatic captions.
         headers: the HTTP headers to request each format with.
-        page: what only the page around the player says, and what yt-dlp prepares for a download.
+        page: the data of the page around the player, and the preparation of a download.
     """
 
     captions: bool = True
@@ -37,7 +37,7 @@ class Scope:
 
     @property
     def extractor_args(self) -> Mapping[str, Mapping[str, Sequence[str]]]:
-        """yt-dlp's parameter of that name; new each time, for yt-dlp changes what it is given."""
+        """yt-dlp's parameter of that name; a new one per call, because yt-dlp changes it."""
         if self.page:
             return {}
         return {"youtube": {"player_skip": ["initial_data"], "webpage_skip": ["initial_data"]}}
@@ -47,7 +47,7 @@ EVERYTHING = Scope()
 
 
 def scope_of(job: Job) -> Scope:
-    """The scope of `job`: a size needs the formats alone, named fields what they are made of."""
+    """The scope of `job`: a size needs only the formats, named fields only their sources."""
     if job.kind is Kind.SIZE:
         return Scope(captions=False, headers=False, page=False)
     if not job.fields or job.lines:
@@ -56,7 +56,7 @@ def scope_of(job: Job) -> Scope:
 
 
 def install() -> None:
-    """Have YouTube's extractor see hardly any captions where its downloader's `scope` leaves them out."""
+    """Patch YouTube's extractor to see only the captions of the spoken language where `scope` has none."""
     original = YoutubeIE._extract_player_responses
 
     @functools.wraps(original)
@@ -70,7 +70,7 @@ def install() -> None:
 
 
 def _trim_captions(responses: Any) -> None:
-    """Leave of the captions those in the language that is spoken: they tell the formats' language."""
+    """Keep only the captions of the spoken language, which yt-dlp takes as the language of the formats."""
     captions = traverse_obj(responses, (..., "captions", "playerCaptionsTracklistRenderer", {dict}))
     generated = [
         traverse_obj(one, ("captionTracks", lambda _, track: track["kind"] == "asr")) for one in captions

@@ -1,18 +1,18 @@
-"""No state outlives its job: what a job changed in the modules and classes of extractors is put back.
+"""Restores the state of extractors after each job, so that no state outlives its job.
 
-Extractors keep tokens and tables on their classes and in their modules, and seldom ask whether a site still
-takes them. A process of its own ends with the job; in a warm worker the first job's token would fail every
-later one. So the template takes a snapshot once it is warm, and a worker restores it after each job.
+Extractors keep tokens and tables on their classes and in their modules, and seldom check whether a site still
+accepts them. In a process per job this does no harm; in a warm worker a token of the first job would fail
+every later one. So the template takes a snapshot once it is warm, and a worker restores it after each job.
 
-What a site said comes in through a downloader, and only an extractor's instance has one. So what is looked at
-after a job are the modules of the extractors that it made instances of, and what these reach: the modules of
-their bases, of their functions and of their helpers. All plugins are looked at, whatever the job used. A look
-at all of yt-dlp would take 10 ms, and touch, and so copy, every page that the workers share.
+Data of a site arrives through a downloader, and only an instance of an extractor has one. So a restore looks
+only at the modules of the extractors that the job made instances of, and at those that these reach: the
+modules of their bases, functions and helpers. Plugins are always included. A walk over all of yt-dlp would
+take 10 ms and touch, and so copy, every page that the workers share.
 
-Left as it is:
-- what equals what it was, be it another object;
-- the examples in `_TESTS`, and the tables of all extractors: no extraction changes them;
-- the rest of yt-dlp, which knows no site;
+Not restored:
+- a value that equals the old one, even if it is another object;
+- the examples in `_TESTS`, and the tables of all extractors, which no extraction changes;
+- the rest of yt-dlp, which holds no data of a site;
 - instances, which end with their YoutubeDL.
 """
 
@@ -44,8 +44,8 @@ class _Kept:
     Attributes:
         owners: the module, its classes, and the containers and objects that they hold.
         live: the namespace or container of each.
-        copies: what was in each; the whole is unchanged as long as `live == copies`.
-        memos: functions with a memory.
+        copies: the contents of each at the snapshot; `live == copies` while nothing has changed.
+        memos: functions with a cache.
         references: the other modules that its code can reach.
     """
 
@@ -61,7 +61,7 @@ class _Kept:
         self.copies.append(copy)
 
     def restore(self) -> None:
-        """Put back what has changed."""
+        """Restore what has changed."""
         for memo in self.memos:
             memo.cache_clear()
         if self.live == self.copies:
@@ -78,7 +78,7 @@ class _Kept:
 
 
 class Snapshot:
-    """What the modules and classes of extractors hold now."""
+    """The contents of the modules and classes of extractors, as they were when it was taken."""
 
     def __init__(self) -> None:
         self._modules = {name: _keep(module) for name, module in _imported()}
@@ -87,10 +87,10 @@ class Snapshot:
         self._reached: dict[str, frozenset[str]] = {}
 
     def restore(self, used: Iterable[str]) -> None:
-        """Put back what a job changed that made instances of extractors of the modules `used`.
+        """Restore what a job changed; it made instances of extractors of the modules `used`.
 
         Raises:
-            Exception: something cannot be compared or put back; this process is then to end.
+            Exception: something cannot be compared or restored; this process must end.
         """
         names = {*used, *self._always}
         if len(sys.modules) != self._count:
@@ -112,7 +112,7 @@ class Snapshot:
         return self._reached[name]
 
     def _forget_new(self) -> set[str]:
-        """Drop the modules that the job was the first to import, for the next one to import anew.
+        """Drop the modules that the job was the first to import; the next job imports them anew.
 
         Returns the modules that they refer to.
         """
@@ -130,7 +130,7 @@ class Snapshot:
 
 @functools.cache
 def snapshot() -> Snapshot:
-    """The snapshot, taken at the first call."""
+    """The snapshot; the first call takes it."""
     return Snapshot()
 
 
@@ -141,7 +141,7 @@ def _imported() -> list[tuple[str, ModuleType]]:
 
 
 def _keep(module: ModuleType) -> _Kept:
-    """The snapshot of one module, of its classes, and of all that these hold."""
+    """The snapshot of one module with its classes and all their contents."""
     kept = _Kept()
     name = module.__name__
     seen: set[int] = set()
@@ -169,7 +169,7 @@ def _keep(module: ModuleType) -> _Kept:
 
 
 def _container(thing: Any) -> Any:
-    """Which kind of container that can change `thing` is, or None."""
+    """The type of mutable container that `thing` is, or None."""
     return next((kind for kind in _CONTAINERS if isinstance(thing, kind)), None)
 
 
@@ -182,7 +182,7 @@ def _is_own(thing: Any, name: str) -> bool:
 
 
 def _inside(thing: Any) -> Iterator[Any]:
-    """What an extractor's function keeps between its calls, whatever it is wrapped in."""
+    """What a function keeps between its calls, through all its wrappers."""
     if isinstance(thing, (classmethod, staticmethod)):
         yield thing.__func__
     elif isinstance(thing, property):
@@ -200,16 +200,16 @@ def _inside(thing: Any) -> Iterator[Any]:
 def _content(cell: Any) -> tuple[Any, ...]:
     try:
         return (cell.cell_contents,)
-    except ValueError:  # nothing yet
+    except ValueError:  # the cell is empty
         return ()
 
 
 def _homes(thing: Any, name: str) -> Iterator[str]:
-    """The modules whose code module `name` can run by way of `thing`."""
+    """The modules whose code module `name` can run through `thing`."""
     if isinstance(thing, ModuleType):
         yield thing.__name__
     elif isinstance(thing, type):
-        # Without an instance, another module's extractor is only named: `ie_key()`, `suitable()`.
+        # Without an instance, only `ie_key()` and `suitable()` of another module's extractor are called.
         if thing.__module__ == name or not issubclass(thing, InfoExtractor) or name.startswith(_PLUGINS):
             yield from (base.__module__ for base in thing.__mro__)
     elif isinstance(thing, FunctionType):
@@ -219,7 +219,7 @@ def _homes(thing: Any, name: str) -> Iterator[str]:
 
 
 def _restore_namespace(owner: Any, live: Mapping[str, Any], copy: Mapping[str, Any]) -> None:
-    change = type if isinstance(owner, type) else object  # past what the owner's own class makes of it
+    change = type if isinstance(owner, type) else object  # bypasses the owner's __setattr__
     for name in live.keys() - copy.keys():
         change.__delattr__(owner, name)
     for name, value in copy.items():

@@ -1,8 +1,8 @@
-"""What sites and extractors say, and the code that each saying means: the only place that looks at text.
+"""The phrases of sites and extractors, and the code of each: the only module that classifies by text.
 
-Tables of phrases, most telling first: YouTube puts "Sign in" before both the bot check and the age gate. Each
-phrase is a regular expression that matches whole words only, so that "parental" is no "rental", in any case,
-with typewriter apostrophes for both kinds.
+The tables list the most specific phrases first: YouTube puts "Sign in" before both the bot check and
+the age gate. Each phrase is a regular expression that matches whole words only, so that "parental" is no
+"rental". Case does not matter, and an ASCII apostrophe stands for both kinds.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _Table = tuple[tuple[Code, tuple[str, ...]], ...]
 _PLACE = r"(?:countr(?:y|ies)|regions?|locations?|territor(?:y|ies)|area)"
 _LIVE = r"(?:live|live ?streams?|streams?|events?|broadcasts?|shows?|spaces?)"
 
-# What an extractor raises as expected: the site's word on the video, or yt-dlp's on the URL.
+# Expected errors: the site's statement about the video, or yt-dlp's about the URL.
 _EXPECTED: _Table = (
     (
         Code.INVALID_URL,
@@ -93,7 +93,7 @@ _EXPECTED: _Table = (
         ),
     ),
     (
-        Code.LOGIN_REQUIRED,  # of credentials and tokens, before "password" and "expired" mean the video's
+        Code.LOGIN_REQUIRED,  # credentials and tokens; before "password" and "expired" of a video
         (
             r"not downloading private content",
             r"log ?in failed",
@@ -235,7 +235,7 @@ _EXPECTED: _Table = (
     ),
 )
 
-# What an extractor raises as a defect of its own although it is a site's plain word; all else is a defect.
+# Errors that extractors raise as defects although they quote the site; all others are real defects.
 _UNEXPECTED: _Table = (
     (Code.NO_MEDIA, (r"no video formats found", r"no (?:video|media) in this (?:post|article|tweet)")),
     (Code.PAID, (r"requires payment", r"only for VIP accounts")),
@@ -264,19 +264,19 @@ _ADVICE = re.compile(
 
 
 def said(text: object) -> Code | None:
-    """The code that an expected error's text states, or None where it states none."""
+    """The code that the text of an expected error states, or None."""
     return _match(_EXPECTED_PATTERNS, text)
 
 
-def let_slip(text: object) -> Code | None:
-    """The code that the text of an error which calls itself a defect states all the same, or None."""
+def stated_by_defect(text: object) -> Code | None:
+    """The code that the text of an error states although it is raised as a defect, or None."""
     return _match(_UNEXPECTED_PATTERNS, text)
 
 
 def without_advice(text: str) -> str:
-    """The first line of `text` less what tells of command-line options, which no client can give.
+    """The first line of `text` without advice on command-line options, which no client can use.
 
-    A sentence with an option is cut from the last comma, semicolon or bracket before it, a condition wholly.
+    A sentence with an option ends at the last comma, semicolon or bracket before it; a condition is left out.
     """
     line, *_ = re.split(r"[\n\r]", text.strip(), maxsplit=1)
     return " ".join(filter(None, map(_unadvised, re.split(r"(?<=[.!?])\s+", line))))

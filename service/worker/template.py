@@ -1,7 +1,7 @@
 """The template process: warms yt-dlp once, then forks a worker whenever the server asks for one.
 
-One thread, no event loop, no Trio: a fork here copies nothing but what the workers need. The server talks
-to it over a SOCK_SEQPACKET socket, one JSON message per datagram, file descriptors beside it:
+It has one thread, no event loop and no Trio, so a fork copies only what the workers need. The server talks to
+it over a SOCK_SEQPACKET socket: one JSON message per datagram, with file descriptors attached.
 
     server → template   {"settings": {…}, "scratch": path}    first
                         {"spawn": true} + the worker's socket
@@ -10,8 +10,8 @@ to it over a SOCK_SEQPACKET socket, one JSON message per datagram, file descript
                         {"spawned": pid} + a pidfd, or {"error": "why"}
                         {"reaped": pid, "status": n}
 
-A worker is not reaped before the server says so. Until then the dead leader keeps its pid and its process
-group's id from being given to anybody else, so the server may signal the group without a race.
+A worker is reaped only when the server says so. Until then the dead leader keeps its pid and the id of its
+process group from reuse, so the server may signal the group without a race.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ Warmer = Callable[[WorkerSettings], Warm]
 Work = Callable[[socket.socket, WorkerSettings], None]
 
 MESSAGE = 64 * 1024  # bytes of the longest message
-NICENESS = 5  # behind the server, which then stays fast when every core is busy
+NICENESS = 5  # below the server, which then stays fast when every core is busy
 GROUP_NICENESS = 10  # ten workers together weigh about as much as the server
-OOM_SCORE = 500  # and ahead of it when the kernel has to kill somebody
+OOM_SCORE = 500  # the kernel kills workers before the server when memory runs out
 OPEN_FILES = 1024
 FILE_SIZE = 256 << 20
 
@@ -50,7 +50,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def send(control: socket.socket, message: dict[str, Any], fds: Sequence[int] = ()) -> None:
-    """Send one message and, beside it, `fds`."""
+    """Send one message with `fds` attached."""
     data = json.dumps(message).encode()
     if fds:
         socket.send_fds(control, [data], fds)
@@ -59,7 +59,7 @@ def send(control: socket.socket, message: dict[str, Any], fds: Sequence[int] = (
 
 
 def receive(control: socket.socket) -> tuple[dict[str, Any] | None, list[int]]:
-    """One message and the descriptors beside it; None at the end of file."""
+    """One message and its descriptors; None at the end of file."""
     fds = array.array("i")
     space = socket.CMSG_SPACE(4 * fds.itemsize)
     # Not socket.recv_fds: it drops its flags, so a child of this process could inherit the descriptors.
@@ -71,17 +71,16 @@ def receive(control: socket.socket) -> tuple[dict[str, Any] | None, list[int]]:
 
 
 def serve(control: socket.socket, warm: Warmer, work: Work) -> None:
-    """Warm up, then fork workers until the server closes its end; ends every worker before it returns.
+    """Warm up, then fork workers until the server closes its end; end every worker before returning.
 
     Args:
-        warm: does, once, all that its forks then need not do; raises where it cannot.
+        warm: does once what every fork would have to do; raises where it cannot.
         work: a worker's whole life, on its socket; its process ends when it returns.
     """
-    die_with_parent()  # for as long as warming keeps it from seeing the end of file
+    die_with_parent()  # while warming up it cannot see the end of file
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(
-        signal.SIGTERM, signal.SIG_IGN
-    )  # a service manager may signal all: the drain is the server's
+    # A service manager may signal all processes; the server alone decides when to drain.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     first, _ = receive(control)
     if first is None:
         return
@@ -94,13 +93,13 @@ def serve(control: socket.socket, warm: Warmer, work: Work) -> None:
         send(control, {"failed": f"{type(error).__name__}: {error}"})
         sys.exit(1)
     send(control, {"warm": asdict(report)})
-    # The end of file ends it from here on, with time to end the workers' own children too.
+    # From here on the end of file ends it, which leaves time to end the workers' own children.
     _libc.prctl(_PR_SET_PDEATHSIG, 0)
-    _Nest(control, settings, Path(first["scratch"]), work).run_slot()
+    _Workers(control, settings, Path(first["scratch"]), work).run_slot()
 
 
-class _Nest:
-    """The workers that live, or are dead and not reaped."""
+class _Workers:
+    """The template's children that are not reaped yet, and the loop that serves the server's requests."""
 
     def __init__(self, control: socket.socket, settings: WorkerSettings, scratch: Path, work: Work) -> None:
         self._control = control
@@ -110,7 +109,7 @@ class _Nest:
         self._workers: set[int] = set()
 
     def run_slot(self) -> None:
-        """Do what the server says until it is gone; then leave nothing behind."""
+        """Serve the server's requests until it closes its end; then end the workers and remove their files."""
         try:
             while True:
                 message, fds = receive(self._control)
@@ -152,8 +151,8 @@ class _Nest:
             os.close(pidfd)
 
     def _reap(self, pid: int) -> int:
-        """End what is left of the worker's group, collect its status, remove its files."""
-        for kill in (os.kill, os.killpg):  # it may not have had the time to found its group
+        """Kill the rest of the worker's group, collect its exit status, remove its files."""
+        for kill in (os.kill, os.killpg):  # it may have died before it made its group
             with contextlib.suppress(ProcessLookupError):
                 kill(pid, signal.SIGKILL)
         _, status = os.waitpid(pid, 0)
@@ -163,7 +162,7 @@ class _Nest:
 
 
 def _live(worker_socket: int, settings: WorkerSettings, scratch: Path, template: int, work: Work) -> NoReturn:
-    """The forked child's whole life. Never returns into the template's code."""
+    """Run the forked child until it exits. Never returns into the template's code."""
     status = 1
     try:
         _isolate(worker_socket, template, scratch / str(os.getpid()), settings.memory)
@@ -171,14 +170,14 @@ def _live(worker_socket: int, settings: WorkerSettings, scratch: Path, template:
             work(server, settings)
         status = 0
     finally:
-        os._exit(status)  # also where an exception is on its way: nobody up there may handle it
+        os._exit(status)  # also on an exception: the template's handlers must not run here
 
 
 def _isolate(worker_socket: int, template: int, scratch: Path, memory: int) -> None:
-    """Own session, own files, bounded, and mortal."""
+    """Give this process its own session, its own files, and limits; have it die with the template."""
     os.setsid()
     die_with_parent()
-    if os.getppid() != template:  # it died before the line above
+    if os.getppid() != template:  # the template died before the line above
         os._exit(1)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
@@ -197,11 +196,11 @@ def _isolate(worker_socket: int, template: int, scratch: Path, memory: int) -> N
     os.environ["DENO_DIR"] = str(scratch / RUNTIME_CACHE)
 
     os.nice(NICENESS)
-    with contextlib.suppress(OSError):  # where sessions are scheduled as groups, the above holds inside one
+    with contextlib.suppress(OSError):  # with autogroups, niceness only counts inside a session
         Path("/proc/self/autogroup").write_text(str(GROUP_NICENESS))
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
-    # Not RLIMIT_AS: a JavaScript runtime reserves far more address space than it will ever touch.
+    # Not RLIMIT_AS: a JavaScript runtime reserves far more address space than it uses.
     limit(resource.RLIMIT_DATA, _data_size() + memory)
     limit(resource.RLIMIT_CORE, 0)
     limit(resource.RLIMIT_NOFILE, OPEN_FILES)
@@ -209,14 +208,14 @@ def _isolate(worker_socket: int, template: int, scratch: Path, memory: int) -> N
 
 
 def limit(what: int, value: int) -> None:
-    """Lower a limit; one that is tighter already stays."""
+    """Lower a limit; a tighter one stays."""
     _, hard = resource.getrlimit(what)
     value = value if hard == resource.RLIM_INFINITY else min(value, hard)
     resource.setrlimit(what, (value, value))
 
 
 def _data_size() -> int:
-    """Bytes that count against RLIMIT_DATA already, inherited from the template."""
+    """Bytes inherited from the template that already count against RLIMIT_DATA."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmData:"):
             return int(line.split()[1]) * 1024
@@ -232,7 +231,7 @@ def die_with_parent() -> None:
 def main() -> None:
     """Entry point: `python -m service.worker.template FD`."""
 
-    # Imported late: what yt-dlp reads at import is in place then, and a broken one is reported as such.
+    # Imported late: yt-dlp reads the environment at import, and `serve` reports a broken yt-dlp.
     def warm(settings: WorkerSettings) -> Warm:
         from . import runner
 

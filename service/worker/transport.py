@@ -1,8 +1,8 @@
-"""yt-dlp's one request handler in a worker: guarded at every hop, counted, over one shared TLS context.
+"""yt-dlp's only request handler in a worker: it checks and counts every hop, over one shared TLS context.
 
 requests follows redirects itself and sends each hop through its adapter, so the adapter is the one place that
-sees every URL really asked for. yt-dlp's other handlers (urllib, curl_cffi, websockets) are left out: they
-would go round the guard, and only http and https may be reached anyway.
+sees every requested URL. yt-dlp's other handlers (urllib, curl_cffi, websockets) are left out, because they
+would bypass the guard; only http and https are allowed anyway.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from yt_dlp.networking.exceptions import HTTPError
 from .egress import Guard
 from .job_record import JobRecord
 
-MAX_REDIRECTS = 20  # as browsers have it
+MAX_REDIRECTS = 20  # as in browsers
 _CHUNK = 1 << 20
 
 
 @functools.cache
 def tls_context(ca_file: str | None, legacy: bool) -> ssl.SSLContext:
-    """The shared context, since making one costs 19 ms. `ca_file` is trusted besides certifi's CAs."""
+    """The shared context, because making one takes 19 ms. `ca_file` is trusted besides certifi's CAs."""
     context: ssl.SSLContext = make_ssl_context(legacy_support=legacy)
     if ca_file is not None:
         context.load_verify_locations(cafile=ca_file)
@@ -36,15 +36,15 @@ def tls_context(ca_file: str | None, legacy: bool) -> ssl.SSLContext:
 
 
 class GuardedAdapter(RequestsHTTPAdapter):  # type: ignore[misc]  # yt-dlp is untyped
-    """Judges and counts each hop."""
+    """Checks and counts each hop."""
 
     def __init__(self, guard: Guard, **kwargs: Any) -> None:
         self._guard = guard
         super().__init__(**kwargs)
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        # urllib3 leaves TCP_NODELAY out for a proxy. Then a request, which follows TLS's last word, waits for
-        # the acknowledgement of that: 40 ms for each connection, and as much again for each POST.
+        # urllib3 does not set TCP_NODELAY for a proxy. Then a request waits for the acknowledgement of the
+        # last TLS handshake message: 40 ms for each connection, and again for each POST.
         options = HTTPConnection.default_socket_options
         return super().proxy_manager_for(proxy, socket_options=options, **kwargs)
 
@@ -71,13 +71,13 @@ class GuardedRH(RequestsRH):  # type: ignore[misc]
         session = super()._create_instance(cookiejar, legacy_ssl_support)
         session.max_redirects = MAX_REDIRECTS
         session.adapters.clear()
-        # Mounted for every scheme, so that a redirect to file: or ftp: is a denial and not just an error.
+        # Mounted for every scheme, so that a redirect to file: or ftp: is a denial and not an error.
         tls = self._make_sslcontext(legacy_ssl_support)
         session.mount("", GuardedAdapter(self._guard, ssl_context=tls, max_retries=Retry(False)))
         return session
 
     def _get_proxies(self, request: Any) -> Any:
-        return self.proxies.copy()  # never a request's own: an extractor or a header could name another
+        return self.proxies.copy()  # never the request's: an extractor or a header could name another proxy
 
     def _send(self, request: Request) -> Response:
         try:
@@ -90,7 +90,7 @@ class GuardedRH(RequestsRH):  # type: ignore[misc]
 
 
 def _meter(response: Any, job_record: JobRecord) -> None:
-    """Count what is read of a body, in pieces, so that a bomb stops at the budget, not at memory's end."""
+    """Count a body in pieces as it is read, so that a decompression bomb stops at the budget."""
     read: Callable[[int], bytes] = response._real_read
 
     def metered(amount: int | None = None) -> bytes:

@@ -1,4 +1,4 @@
-"""What a template does once so that no worker has to: imports, patterns, tables, and a rehearsal."""
+"""Warms the template, so that workers start warm: imports, patterns, tables, and rehearsed extractions."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class ColdTemplate(Exception):
 
 
 def environment(settings: WorkerSettings) -> None:
-    """What yt-dlp and libc read from the environment, for a template and again for each worker."""
+    """Set the variables that yt-dlp and libc read, in the template and again in each worker."""
     os.environ["RES_OPTIONS"] = "timeout:1 attempts:1"
     os.environ.pop("SSLKEYLOGFILE", None)
     if settings.plugin_dir is None:
@@ -74,10 +74,10 @@ def environment(settings: WorkerSettings) -> None:
 
 
 def prepare(settings: WorkerSettings) -> Shared:
-    """Warm this process, so that what it forks starts warm.
+    """Warm this process, so that its forks start warm.
 
     Raises:
-        ColdTemplate: something is missing, or would not survive a fork.
+        ColdTemplate: something is missing, or a fork would break it.
         MissingRuntime: there is no usable JavaScript runtime.
     """
     environment(settings)
@@ -85,7 +85,7 @@ def prepare(settings: WorkerSettings) -> Shared:
     if len(tables.extractors.classes) < _FEW_EXTRACTORS:
         raise ColdTemplate(f"yt-dlp has only {len(tables.extractors.classes)} extractors here; reinstall it")
     for extractor in tables.extractors.classes.values():
-        # The lazy class and the real one, which the first generic page would import, compile a pattern each.
+        # The lazy class and the real one compile a pattern each; a generic page would import the real one.
         extractor.suitable(_HOST)
         getattr(extractor, "real_class", extractor).suitable(_HOST)
     "rehearsal.example".encode("idna")  # imports the codec that getaddrinfo needs
@@ -96,7 +96,7 @@ def prepare(settings: WorkerSettings) -> Shared:
         raise ColdTemplate("a thread is running after warming; forking would break it")
     state.snapshot()
     gc.collect()
-    gc.freeze()  # a collection in a worker would otherwise touch, and so copy, every page
+    gc.freeze()  # otherwise a collection in a worker would touch, and so copy, every page
     return tables
 
 
@@ -111,7 +111,7 @@ class _Rehearsal(Downloader):
 
 
 def _rehearse(url: str, settings: WorkerSettings, tables: Shared) -> None:
-    """Run one extraction for what it imports and compiles; its result, or failure, is of no interest."""
+    """Run one extraction for its imports and compiled patterns; the result or failure is ignored."""
     guard = Guard(settings)
     downloader = _Rehearsal(parameters(settings, 1, 1.0), tables, guard, settings.ca_file)
     with contextlib.closing(downloader), contextlib.suppress(YoutubeDLError):

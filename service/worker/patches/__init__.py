@@ -28,10 +28,10 @@ PATCHES = tuple(_all())
 
 def install() -> None:
     """Replace the originals by their equivalents, in every module that has imported them."""
-    applicable = [shortcut for shortcut in PATCHES if shortcut.applies]
-    equivalents = {id(shortcut.original): shortcut.equivalent for shortcut in applicable}
+    applicable = [patch for patch in PATCHES if patch.applies]
+    equivalents = {id(patch.original): patch.equivalent for patch in applicable}
     modules = [module for name, module in [*sys.modules.items()] if name.partition(".")[0] == "yt_dlp"]
-    for holder in (*modules, *(shortcut.holder for shortcut in applicable if shortcut.holder)):
+    for holder in (*modules, *(patch.holder for patch in applicable if patch.holder)):
         for name, value in [*vars(holder).items()]:
             if id(value) in equivalents:
                 setattr(holder, name, equivalents[id(value)])

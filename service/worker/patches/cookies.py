@@ -1,4 +1,4 @@
-"""Patches of the cookie jar: the answer "none", which is needed for each format of a video."""
+"""Patches of the cookie jar: its usual answer, "none", is needed for each format of a video."""
 
 from __future__ import annotations
 
