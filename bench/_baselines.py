@@ -37,13 +37,13 @@ def spawned(proxy: str) -> Any:
     from quart import Quart, Response, request
 
     app = Quart("spawn")
-    room = asyncio.Semaphore(WORKERS)
+    slots = asyncio.Semaphore(WORKERS)
     command = [sys.executable, "-m", "yt_dlp", "-J", "--ignore-config", "--no-warnings"]
     command += ["--compat-options", "no-certifi", "--proxy", proxy]
 
     @app.get("/api/v1/extract")
     async def extract() -> Response:
-        async with room:
+        async with slots:
             process = await asyncio.create_subprocess_exec(
                 *command, request.args["url"], stdout=asyncio.subprocess.PIPE
             )

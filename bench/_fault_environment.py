@@ -53,7 +53,7 @@ def jumping_clock(folder: Path) -> Path:
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class FaultEnvironment:
     """The environment that a service runs in, and the ways to break it.
 
     Attributes:
@@ -71,7 +71,7 @@ class Surroundings:
     bound: bool
 
     @classmethod
-    def prepare(cls, folder: Path) -> Surroundings:
+    def prepare(cls, folder: Path) -> FaultEnvironment:
         """The environment, as far as this machine allows it."""
         scratch = folder / "scratch"
         scratch.mkdir()

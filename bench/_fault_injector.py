@@ -16,7 +16,7 @@ import psutil
 from tests.internet import Internet
 from tests.support.running_service import Service
 
-from ._fault_environment import Surroundings
+from ._fault_environment import FaultEnvironment
 
 FULL = 1.5  # seconds for which the disk is full, or forks fail
 
@@ -24,19 +24,21 @@ FULL = 1.5  # seconds for which the disk is full, or forks fail
 FAULTS = {"kill": 12, "stop": 3, "template": 1, "site": 6, "disk": 1, "fork": 1, "clock": 2}
 
 
-class Saboteur:
+class FaultInjector:
     """Injects one fault after the other, and repairs what does not recover; `done` counts them by kind."""
 
-    def __init__(self, service: Service, internet: Internet, place: Surroundings, seed: int) -> None:
+    def __init__(
+        self, service: Service, internet: Internet, environment: FaultEnvironment, seed: int
+    ) -> None:
         self.done: Counter[str] = Counter()
         self._service = service
         self._internet = internet
-        self._place = place
+        self._environment = environment
         self._chance = random.Random(seed)
         self._over = threading.Event()
 
     @contextlib.contextmanager
-    def at_work(self) -> Iterator[None]:
+    def running(self) -> Iterator[None]:
         thread = threading.Thread(target=self._work)
         thread.start()
         try:
@@ -53,9 +55,9 @@ class Saboteur:
             "site": self._break_site,
             "clock": self._turn_clock,
         }
-        if self._place.bound:
+        if self._environment.bound:
             faults["fork"] = self._refuse_forks
-        if self._place.mounted:
+        if self._environment.mounted:
             faults["disk"] = self._fill_disk
         due = list(faults)  # each of them once at least
         self._chance.shuffle(due)
@@ -85,15 +87,15 @@ class Saboteur:
         self._internet.fail(host, how, seconds=self._chance.uniform(0.5, 3))
 
     def _turn_clock(self) -> None:
-        self._place.turn_clock(self._chance.uniform(-86400, 86400))
+        self._environment.turn_clock(self._chance.uniform(-86400, 86400))
 
     def _refuse_forks(self) -> None:
-        with self._place.no_forks(self._template().pid):
+        with self._environment.no_forks(self._template().pid):
             self._kill_workers()
             self._over.wait(FULL)
 
     def _fill_disk(self) -> None:
-        filler = self._place.disk(self._service.process.pid) / "filler"
+        filler = self._environment.disk(self._service.process.pid) / "filler"
         with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
             while True:
                 file.write(bytes(65536))

@@ -88,7 +88,7 @@ async def _run(name: str, rule: Policy, seconds: float, internet: Internet) -> R
     async def ask(number: int) -> None:
         job = Job(Kind.EXTRACT, f"https://{SITE}/video.mp4?{number}")
         try:
-            async with pool.acquire(Ticket("somebody")) as lease:
+            async with pool.acquire(Ticket("a client")) as lease:
                 waits.append(lease.waited)
                 await lease.run(job, config.job_timeout)
         except ServiceError:
@@ -100,18 +100,18 @@ async def _run(name: str, rule: Policy, seconds: float, internet: Internet) -> R
             curve.append(Sample(trio.current_time() - began, now.active_workers, now.queue_length))
             await trio.sleep(0.1)
 
-    async with trio.open_nursery() as house:
-        await house.start(template.run)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(template.run)
         for index in pool.slots:
-            house.start_soon(pool.run_slot, index)
+            nursery.start_soon(pool.run_slot, index)
         await pool.warm_floor()
         began = trio.current_time()
-        house.start_soon(watch, began)
+        nursery.start_soon(watch, began)
         async with trio.open_nursery() as clients:
             for number, request in enumerate(requests(pattern(), seconds, SEED)):
                 await trio.sleep_until(began + request.at)
                 clients.start_soon(ask, number)
-        house.cancel_scope.cancel()
+        nursery.cancel_scope.cancel()
     return RealRun(
         name,
         len(waits),

@@ -162,7 +162,7 @@ def _throughput(found: Any) -> str:
     return (
         "## Uncached YouTube extractions\n\n"
         + _table(["who", "clients", "origin latency ms", "per second", *_HEAD], rows)
-        + "\n\nWithout HTTP, ten processes extract and hand their results to nobody: each with a warm"
+        + "\n\nWithout HTTP, ten processes extract and discard their results: each with a warm"
         " YoutubeDL as yt-dlp ships it, or each doing what this service's workers do. The latter is what an"
         " HTTP service around them could reach if it took no CPU at all."
     )

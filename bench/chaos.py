@@ -27,8 +27,8 @@ import psutil
 from tests.internet import Internet
 from tests.support.running_service import Service, eventually
 
-from ._fault_environment import Surroundings
-from ._fault_injector import Saboteur
+from ._fault_environment import FaultEnvironment
+from ._fault_injector import FaultInjector
 
 WORKERS = 4
 DEADLINE = 4.0  # seconds for one request
@@ -72,29 +72,29 @@ def run(seconds: float, seed: int, clients: int = 12) -> Report:
     """Inject faults for `seconds`, and compare what is left with the state before."""
     report = Report()
     with Internet.spawn() as internet, TemporaryDirectory(prefix="chaos-") as folder:
-        place = Surroundings.prepare(Path(folder))
+        environment = FaultEnvironment.prepare(Path(folder))
         settings = {
             "SCALING": f"fixed:{WORKERS}",
             "YTDLP_TIMEOUT": int(DEADLINE * 1000),
             "CB_COOLDOWN_MS": 2000,
-            "TMPDIR": place.scratch,
-            "PYTHONPATH": place.clock,
+            "TMPDIR": environment.scratch,
+            "PYTHONPATH": environment.clock,
             "CACHE_MAX_BYTES": CACHE,
             "LOG_LEVEL": "info",
         }
-        with Service.run(internet, settings=settings, prefix=place.prefix) as service:
+        with Service.run(internet, settings=settings, prefix=environment.prefix) as service:
             crowd = _Crowd(service, report, seed)
 
             def press(length: float, turn: int) -> None:
                 report.answers.clear()
-                saboteur = Saboteur(service, internet, place, seed + turn)
-                with saboteur.at_work():
+                injector = FaultInjector(service, internet, environment, seed + turn)
+                with injector.running():
                     crowd.press(length, clients)
-                report.faults = saboteur.done
+                report.faults = injector.done
                 _settle(service, report)
 
             def figures() -> dict[str, float]:
-                return _figures(service, place)
+                return _figures(service, environment)
 
             press(min(REHEARSAL, seconds), 0)
             before = _least(figures, lambda _: _at_rest(service))
@@ -108,7 +108,7 @@ def run(seconds: float, seed: int, clients: int = 12) -> Report:
         left = [process for process in family if process.is_running()]
         if left or service.process.returncode != 0:
             report.problems.append(f"the service ended with {service.process.returncode}, leaving {left}")
-        if not place.mounted and list(place.scratch.iterdir()):
+        if not environment.mounted and list(environment.scratch.iterdir()):
             report.problems.append("temporary files are left")
     return report
 
@@ -234,7 +234,7 @@ def _least(
         time.sleep(0.5)
 
 
-def _figures(service: Service, place: Surroundings) -> dict[str, float]:
+def _figures(service: Service, environment: FaultEnvironment) -> dict[str, float]:
     process = psutil.Process(service.process.pid)
     family = process.children(recursive=True)
     return {
@@ -242,7 +242,7 @@ def _figures(service: Service, place: Surroundings) -> dict[str, float]:
         "zombies": sum(child.status() == psutil.STATUS_ZOMBIE for child in family),
         "the server's descriptors": process.num_fds(),
         "the server's memory, MB": round(_anonymous(process.pid) / 1024, 1),
-        "temporary folders and files": sum(1 for _ in place.disk(process.pid).rglob("*")),
+        "temporary folders and files": sum(1 for _ in environment.disk(process.pid).rglob("*")),
     }
 
 

@@ -24,9 +24,9 @@ from tests.support.simulation import (
     Simulation,
     ThresholdRule,
     UnboundedFifo,
+    admission_queue,
     bursts,
     requests,
-    room,
     steady,
     step,
 )
@@ -77,15 +77,26 @@ WAITING = (
     Contender("threshold rule", threshold),
 )
 OVERLOADED = (
-    Contender("self-tuning", tuned, room, CROWDED, DEADLINE),
-    Contender("threshold rule", threshold, room, CROWDED, DEADLINE),
-    Contender("self-tuning, work ends at deadline", tuned, room, CROWDED, DEADLINE, interrupts=True),
-    Contender("threshold rule, work ends at deadline", threshold, room, CROWDED, DEADLINE, interrupts=True),
+    Contender("self-tuning", tuned, admission_queue, CROWDED, DEADLINE),
+    Contender("threshold rule", threshold, admission_queue, CROWDED, DEADLINE),
+    Contender(
+        "self-tuning, work ends at deadline", tuned, admission_queue, CROWDED, DEADLINE, interrupts=True
+    ),
+    Contender(
+        "threshold rule, work ends at deadline",
+        threshold,
+        admission_queue,
+        CROWDED,
+        DEADLINE,
+        interrupts=True,
+    ),
 )
 QUEUES = (
-    Contender("waiting room", four, room, deadline=DEADLINE),
+    Contender("admission queue", four, admission_queue, deadline=DEADLINE),
     Contender("unbounded FIFO", four, deadline=DEADLINE),
-    Contender("waiting room, work ends at deadline", four, room, deadline=DEADLINE, interrupts=True),
+    Contender(
+        "admission queue, work ends at deadline", four, admission_queue, deadline=DEADLINE, interrupts=True
+    ),
     Contender("unbounded FIFO, work ends at deadline", four, deadline=DEADLINE, interrupts=True),
 )
 

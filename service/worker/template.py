@@ -109,7 +109,7 @@ class _Workers:
         self._workers: set[int] = set()
 
     def run_slot(self) -> None:
-        """Serve the server's requests until it closes its end; then end the workers and remove their files."""
+        """Serve requests until the server closes its end; then end the workers and remove their files."""
         try:
             while True:
                 message, fds = receive(self._control)

@@ -92,7 +92,7 @@ async def test_a_trusted_proxy_has_as_many_as_it_needs(trusted: str) -> None:
         assert others == [200, 200, 503]
 
 
-async def test_the_room_is_bounded_for_a_trusted_proxy_too() -> None:
+async def test_the_total_of_connections_is_bounded_for_a_trusted_proxy_too() -> None:
     async with door(replace(TWO, connections=3), CLIENT) as crowd:
         assert await crowd.come(CLIENT, 4) == [200, 200, 200, 503]
 

@@ -286,7 +286,7 @@ async def test_a_delivery_is_repeated_with_growing_pauses(
     assert [body["event"] for body in receiver.bodies()][3:] == ["BreakerChanged", "DrainEnded"]
 
 
-async def test_what_finds_no_room_is_dropped_and_told(
+async def test_events_beyond_the_buffer_are_dropped_and_counted(
     monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
 ) -> None:
     receiver = Receiver(failures=ATTEMPTS)

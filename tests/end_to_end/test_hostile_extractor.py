@@ -162,7 +162,7 @@ def test_a_worker_writes_only_to_its_scratch_folder(service: Service, tmp_path: 
 
 
 @needs_landlock
-def test_a_worker_signals_nobody_outside(service: Service) -> None:
+def test_a_worker_cannot_signal_other_processes(service: Service) -> None:
     family = [service.process.pid, service.process.pid, *(process.pid for process in service.family()[:1])]
     for pid in (*family, os.getpid()):
         assert attack(service, "signal", pid) == "PermissionError"

@@ -217,7 +217,7 @@ async def test_idle_clients_do_not_hold_up_the_end() -> None:
             assert await silent.rest() == b""
 
 
-async def test_what_is_under_way_at_the_end_is_answered_and_nobody_else_let_in() -> None:
+async def test_a_drain_answers_running_requests_and_refuses_new_connections() -> None:
     it = web()
     begun, finish = trio.Event(), trio.Event()
 

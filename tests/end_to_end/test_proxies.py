@@ -161,7 +161,7 @@ def test_no_request_is_lost_on_a_connection_that_the_service_has_closed(
         assert {name: ask(name) for name in PROGRAMS} == dict.fromkeys(PROGRAMS, 400)
 
 
-def test_a_drain_answers_everybody(internet: Internet, tmp_path: Path) -> None:
+def test_a_drain_answers_every_request(internet: Internet, tmp_path: Path) -> None:
     """What runs is finished, what comes is refused, and nothing is a 502, until the last one is answered."""
     answers: dict[str, list[httpx.Response]] = {name: [] for name in PROGRAMS}
 

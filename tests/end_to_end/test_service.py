@@ -187,7 +187,7 @@ def test_equal_requests_cost_one_extraction(service: Service, internet: Internet
     assert service.pool()["totalTasks"] == tasks + 1
 
 
-def test_cookies_reach_the_site_and_nobody_else(service: Service) -> None:
+def test_cookies_reach_only_their_site(service: Service) -> None:
     line = "\t".join(["any.example", "FALSE", "/", "TRUE", "2147483647", "session", "TOPSECRET"])
     cookies = f"# Netscape HTTP Cookie File\n{line}\n"
     url = "https://any.example/cookies"

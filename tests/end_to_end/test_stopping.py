@@ -114,7 +114,7 @@ def test_scenario_26_sigkill_takes_every_process_along(internet: Internet) -> No
         assert answer.exception() is not None
 
 
-def test_a_template_killed_under_load_costs_nobody_an_answer(internet: Internet, slow: None) -> None:
+def test_a_template_killed_under_load_loses_no_answer(internet: Internet, slow: None) -> None:
     with Service.run(internet) as service, loaded(service, 2, 0) as answers:
         template = psutil.Process(service.process.pid).children()[0]
         template.kill()
@@ -206,7 +206,7 @@ def test_a_part_that_crashes_ends_the_service_with_one_clear_line() -> None:
     assert "the breaker task broke" in json.loads(line)["error"]
 
 
-def test_the_drain_is_over_as_soon_as_nobody_waits(internet: Internet) -> None:
+def test_the_drain_ends_with_the_last_request(internet: Internet) -> None:
     with Service.run(internet, settings={"SHUTDOWN_GRACE_MS": 600_000}) as service:
         started = time.monotonic()
         service.process.send_signal(signal.SIGTERM)

@@ -250,7 +250,7 @@ def test_huge_page(internet: Internet) -> None:
         assert len(connection.getresponse().read()) == 50_000_000
 
 
-def test_what_nobody_reads_is_not_sent(internet: Internet) -> None:
+def test_an_unread_body_is_not_sent(internet: Internet) -> None:
     with tunnel(internet, "fail.example") as connection:
         connection.request("GET", "/enormous")
         answer = connection.getresponse()
@@ -283,7 +283,7 @@ def test_connections_are_kept_alive(internet: Internet) -> None:
     assert (counters.of("any.example"), counters.tunnels["any.example"]) == (3, 1)
 
 
-def test_latency_is_per_host_and_noticed_by_nobody_else(internet: Internet) -> None:
+def test_latency_applies_to_one_host_only(internet: Internet) -> None:
     internet.set_latency("slow.example", 0.3)
     for host, waits in (("www.slow.example", True), ("quick.example", False)):
         with tunnel(internet, host) as connection:
@@ -355,7 +355,7 @@ async def test_served_in_the_tests_own_loop() -> None:
         nursery.cancel_scope.cancel()
 
 
-def test_it_ends_with_whoever_spawned_it() -> None:
+def test_it_ends_with_its_parent_process() -> None:
     script = (
         "import os, signal\nfrom tests.internet import Internet\n"
         "with Internet.spawn() as internet:\n"

@@ -25,7 +25,7 @@ HEARTBEAT = 1.0  # seconds between looks at idle workers
 
 
 class Policy(Protocol):
-    """Who decides on the number of workers: the scaler, or something to compare it with."""
+    """The interface of the scaler and of the rule it is compared with."""
 
     @property
     def limit(self) -> int: ...
@@ -34,7 +34,7 @@ class Policy(Protocol):
 
 
 class Queue(Protocol):
-    """Who decides on waiting: the room, or something to compare it with."""
+    """The interface of the admission queue and of the queue it is compared with."""
 
     def __len__(self) -> int: ...
     def enter(self, ticket: Ticket, now: float, *, workers: int, busy: int) -> None: ...
@@ -45,7 +45,7 @@ class Queue(Protocol):
 
 
 class UnboundedFifo:
-    """The queue to compare with: first come, first served, everybody let in."""
+    """The queue to compare with: first come, first served, without a bound."""
 
     def __init__(self) -> None:
         self._tickets: deque[Ticket] = deque()
@@ -365,6 +365,6 @@ class Simulation:
             worker.task = _Task(ticket, request.cpu, request.work, now)
 
 
-def room(places: int = 100, seed: int = 0) -> AdmissionQueue:
-    """A waiting room whose Retry-After is the same in each run."""
+def admission_queue(places: int = 100, seed: int = 0) -> AdmissionQueue:
+    """An admission queue whose Retry-After is the same in each run."""
     return AdmissionQueue(places, spread=random.Random(seed).random)

@@ -208,7 +208,7 @@ def test_extractions_reach_the_public_internet_alone() -> None:
     assert allowed("2606:4700::1111")
 
 
-def test_everybody_selects_the_same_pods() -> None:
+def test_all_manifests_select_the_same_pods() -> None:
     labels = manifest("Deployment")["spec"]["template"]["metadata"]["labels"]
     assert manifest("Deployment")["spec"]["selector"]["matchLabels"] == labels
     assert manifest("Service")["spec"]["selector"] == labels

@@ -51,7 +51,7 @@ async def test_scenario_17_without_a_limit_a_worker_is_never_recycled(tmp_path: 
         assert len({told(await stand.ask("ok"))["pid"] for _ in range(30)}) == 1
 
 
-async def test_scenario_18_shutdown_answers_everybody_and_leaves_nobody(tmp_path: Path) -> None:
+async def test_scenario_18_shutdown_answers_every_job_and_leaves_no_process(tmp_path: Path) -> None:
     results: list[Outcome | BaseException] = []
     async with standing(tmp_path, grace=0.3) as stand:
         stand.start("stubborn/60", results)

@@ -80,7 +80,7 @@ async def test_scenario_04_the_queue_is_served_after_the_last_worker_died(tmp_pa
         assert all(isinstance(result, Success) for result in results)
 
 
-async def test_scenario_05_a_partial_frame_is_a_death_and_touches_nobody_else(tmp_path: Path) -> None:
+async def test_scenario_05_a_partial_frame_is_a_death_and_affects_no_other_job(tmp_path: Path) -> None:
     async with standing(tmp_path, min_workers=2) as stand:
         results: list[Outcome | BaseException] = []
         stand.start("sleep/0.3", results)
@@ -150,7 +150,7 @@ async def test_scenario_09_who_ignores_term_is_killed_and_holds_its_capacity_unt
         assert isinstance(results[1], Success)
 
 
-async def test_scenario_10_nobody_waits_for_what_a_dead_worker_left_behind(tmp_path: Path) -> None:
+async def test_scenario_10_children_of_a_dead_worker_delay_no_answer(tmp_path: Path) -> None:
     async with standing(tmp_path) as stand:
         with trio.fail_after(10):  # the grandchild would hold the socket open for a minute
             outcome = await stand.ask("grandchild")
@@ -226,7 +226,7 @@ async def test_garbage_instead_of_a_frame_is_treated_as_a_crash(tmp_path: Path) 
         assert isinstance(await stand.ask("ok"), Success)
 
 
-async def test_cookies_get_a_worker_that_nobody_used_and_nobody_will(tmp_path: Path) -> None:
+async def test_cookies_get_a_worker_that_runs_no_other_job(tmp_path: Path) -> None:
     async with standing(tmp_path, max_workers=1) as stand:
         used = told(await stand.ask("ok"))["pid"]
         alone = told(await stand.ask("ok", cookies="secret"))["pid"]

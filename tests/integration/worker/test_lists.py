@@ -84,7 +84,7 @@ def test_a_list_that_is_whole_says_nothing_of_it(worker: LoneWorker) -> None:
     assert "partial" not in json.loads(first.body), "the page that fails was not needed"
 
 
-def test_whoever_asks_for_some_fields_is_told_too(worker: LoneWorker) -> None:
+def test_partial_is_included_in_selected_fields_and_in_lines(worker: LoneWorker) -> None:
     url = CHANNEL.format("fails-404")
     assert set(json.loads(success(worker, url, playlist=60, fields=("title",)).body)) == {
         "ok",

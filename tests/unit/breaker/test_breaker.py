@@ -207,7 +207,7 @@ def test_successes_of_one_half_open_time_do_not_count_in_the_next() -> None:
     assert breaker.label == "CLOSED"
 
 
-def test_a_half_open_breaker_that_nobody_asks_stays_so() -> None:
+def test_a_half_open_breaker_without_calls_stays_half_open() -> None:
     breaker, _ = half_open()
     breaker.tick(500.0)
     assert breaker.label == "HALF_OPEN"

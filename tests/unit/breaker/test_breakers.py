@@ -64,7 +64,7 @@ async def test_an_admission_is_settled_once() -> None:
 # The bounded registry
 
 
-async def test_only_what_carries_no_state_makes_room_and_the_rest_shares_one_that_refuses_nobody() -> None:
+async def test_only_breakers_without_state_are_evicted_and_the_rest_share_one_that_never_refuses() -> None:
     events, heard = Events(), list[Event]()
     events.subscribe(heard.append)
     breakers = Breakers(story(), events, capacity=2)

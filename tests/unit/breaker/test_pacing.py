@@ -194,7 +194,7 @@ def test_where_every_pace_carries_state_a_new_site_runs_unpaced() -> None:
     assert paces.pace("slow0.test", 0.0) is paces.pace("slow0.test", 0.0)
 
 
-def test_the_site_not_asked_for_longest_makes_room() -> None:
+def test_the_least_recently_used_site_is_evicted() -> None:
     paces = Paces(SETTINGS)
     for site in ("a", "b", "c", "a", "d"):
         paces.pace(site, 0.0)

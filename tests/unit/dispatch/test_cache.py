@@ -155,7 +155,7 @@ def kept(it: Cache, numbers: range) -> list[int]:
 
 
 @pytest.mark.parametrize("use", [Cache.find, Cache.fresh, Cache.stand_in])
-def test_the_longest_unused_makes_room(use: Callable[[Cache, Job, float], Answer | None]) -> None:
+def test_the_least_recently_used_entry_is_evicted(use: Callable[[Cache, Job, float], Answer | None]) -> None:
     it = cache(entries=3)
     for number in range(3):
         it.keep(job(number), ANSWER, 0.0, lifetime=None)
@@ -215,7 +215,7 @@ def test_unequal_jobs_are_kept_apart() -> None:
         assert it.find(other, 0.0) is None
 
 
-def test_with_no_room_nothing_is_kept() -> None:
+def test_with_a_capacity_of_zero_nothing_is_kept() -> None:
     it = Cache(0, TTL)
     it.keep(job(), ANSWER, 0.0, lifetime=None)
     it.keep_refusal(job(1), ExtractionError(Code.REMOVED, "it is gone"), 0.0)

@@ -26,7 +26,7 @@ from service.pool.admission import Ticket
 from service.pool.pool import Lease, Pool
 from service.wire import Failure, Job, Kind, Outcome, Success, Usage
 
-CALLER = Caller("somebody", tier=2, share=3.0)
+CALLER = Caller("a client", tier=2, share=3.0)
 JOB = Job(Kind.EXTRACT, "https://www.site.test/video")
 ASKED = Usage(wall=0.5, requests=1, site_requests=1)
 GOOD = Success(b"{}", "Generic", ASKED)
@@ -88,8 +88,8 @@ class FakePool:
 
 
 @dataclass
-class House:
-    """A dispatcher, its stand-in pool, real breakers, and what was told."""
+class Harness:
+    """A dispatcher with a fake pool and real breakers; `heard` collects its events."""
 
     pool: FakePool
     config: Config
@@ -117,17 +117,17 @@ class House:
         return self.breakers.statistics().sites[0]
 
 
-def house(*outcomes: Outcome | Exception, settings: BreakerSettings | None = None, **pool: Any) -> House:
+def harness(*outcomes: Outcome | Exception, settings: BreakerSettings | None = None, **pool: Any) -> Harness:
     config = Config.load(ytdlp_timeout=25_000)
-    return House(FakePool(list(outcomes), **pool), config, settings or BreakerSettings())
+    return Harness(FakePool(list(outcomes), **pool), config, settings or BreakerSettings())
 
 
 async def test_a_job_goes_straight_through(autojump_clock: MockClock) -> None:
-    it = house(GOOD)
+    it = harness(GOOD)
     answer = await it.submit()
     assert answer == Answer(b"{}", "Generic", queued=0.25, extracted=0.5, position=1, expected_wait=2.0)
     (ticket,) = it.pool.tickets
-    assert (ticket.client, ticket.tier, ticket.share) == ("somebody", 2, 3.0)
+    assert (ticket.client, ticket.tier, ticket.share) == ("a client", 2, 3.0)
     assert ticket.deadline == trio.current_time() + 25
     assert it.pool.timeouts == [25]
     assert (it.site.site, it.site.total_successes, it.site.in_flight) == ("site.test", 1, 0)
@@ -150,7 +150,7 @@ async def test_a_job_goes_straight_through(autojump_clock: MockClock) -> None:
 async def test_a_failure_is_tried_again_as_its_code_says(
     autojump_clock: MockClock, code: Code, attempts: int
 ) -> None:
-    it = house(failure(code))
+    it = harness(failure(code))
     assert await it.code() is code
     assert len(it.pool.leased) == attempts
     pauses = [later - earlier for earlier, later in zip(it.pool.leased, it.pool.leased[1:], strict=False)]
@@ -158,7 +158,7 @@ async def test_a_failure_is_tried_again_as_its_code_says(
 
 
 async def test_a_second_attempt_may_succeed(autojump_clock: MockClock) -> None:
-    it = house(failure(Code.UPSTREAM_ERROR), GOOD)
+    it = harness(failure(Code.UPSTREAM_ERROR), GOOD)
     answer = await it.submit()
     assert answer.body == b"{}"
     assert answer.queued == 0.5
@@ -166,11 +166,11 @@ async def test_a_second_attempt_may_succeed(autojump_clock: MockClock) -> None:
 
 
 async def test_the_sites_own_pause_is_kept_or_quoted(autojump_clock: MockClock) -> None:
-    it = house(failure(Code.UPSTREAM_ERROR, retry_after=7.0), GOOD)
+    it = harness(failure(Code.UPSTREAM_ERROR, retry_after=7.0), GOOD)
     await it.submit()
     assert it.pool.leased[1] - it.pool.leased[0] == pytest.approx(7)
 
-    it = house(failure(Code.UPSTREAM_ERROR, retry_after=60.0), GOOD)
+    it = harness(failure(Code.UPSTREAM_ERROR, retry_after=60.0), GOOD)
     with pytest.raises(ExtractionError) as info:
         await it.submit()
     assert info.value.retry_after == 60
@@ -178,7 +178,7 @@ async def test_the_sites_own_pause_is_kept_or_quoted(autojump_clock: MockClock) 
 
 
 async def test_a_request_counts_once_however_often_it_is_tried(autojump_clock: MockClock) -> None:
-    it = house(failure(Code.UPSTREAM_ERROR))
+    it = harness(failure(Code.UPSTREAM_ERROR))
     for _ in range(4):
         assert await it.code() is Code.UPSTREAM_ERROR
     assert len(it.pool.leased) == 12
@@ -187,7 +187,7 @@ async def test_a_request_counts_once_however_often_it_is_tried(autojump_clock: M
 
 async def test_an_open_breaker_refuses_before_anything_else(autojump_clock: MockClock) -> None:
     settings = BreakerSettings(window_calls=2, minimum_calls=2)
-    it = house(failure(Code.EXTRACTOR_BROKEN, usage=ASKED), failure(Code.UPSTREAM_ERROR), settings=settings)
+    it = harness(failure(Code.EXTRACTOR_BROKEN, usage=ASKED), failure(Code.UPSTREAM_ERROR), settings=settings)
     await it.code()
     assert await it.code() is Code.UPSTREAM_ERROR  # the failure that opens it is told as itself
     tickets = len(it.pool.tickets)
@@ -200,7 +200,7 @@ async def test_an_open_breaker_refuses_before_anything_else(autojump_clock: Mock
 
 
 async def test_nothing_is_tried_again_once_others_have_opened_the_breaker(autojump_clock: MockClock) -> None:
-    it = house(failure(Code.UPSTREAM_ERROR))
+    it = harness(failure(Code.UPSTREAM_ERROR))
     codes = []
 
     async def caller() -> None:
@@ -216,7 +216,7 @@ async def test_nothing_is_tried_again_once_others_have_opened_the_breaker(autoju
 
 async def test_a_probe_is_not_tried_again(autojump_clock: MockClock) -> None:
     settings = BreakerSettings(window_calls=1, minimum_calls=1, failure_rate=1.0, cooldown=5)
-    it = house(failure(Code.UPSTREAM_ERROR), settings=settings)
+    it = harness(failure(Code.UPSTREAM_ERROR), settings=settings)
     await it.code()
     await trio.sleep(5)
     granted = len(it.pool.leased)
@@ -226,7 +226,7 @@ async def test_a_probe_is_not_tried_again(autojump_clock: MockClock) -> None:
 
 
 async def test_a_private_video_is_an_answer(autojump_clock: MockClock) -> None:
-    it = house(failure(Code.PRIVATE, usage=ASKED))
+    it = harness(failure(Code.PRIVATE, usage=ASKED))
     for number in range(20):
         assert await it.code(replace(JOB, url=f"{JOB.url}/{number}")) is Code.PRIVATE
     assert (it.site.state, it.site.total_successes, it.site.total_failures) == ("CLOSED", 20, 0)
@@ -236,7 +236,7 @@ async def test_a_private_video_is_an_answer(autojump_clock: MockClock) -> None:
 async def test_a_deadline_blames_the_site_only_if_it_was_waited_for(
     autojump_clock: MockClock, busy: float, failures: int
 ) -> None:
-    it = house(GOOD, takes=1000, busy=busy)
+    it = harness(GOOD, takes=1000, busy=busy)
     began = trio.current_time()
     with pytest.raises(DeadlineExceeded) as info:
         await it.submit()
@@ -245,8 +245,8 @@ async def test_a_deadline_blames_the_site_only_if_it_was_waited_for(
     assert (it.site.total_failures, it.site.in_flight) == (failures, 0)
 
 
-async def test_a_deadline_in_the_queue_blames_nobody(autojump_clock: MockClock) -> None:
-    it = house(GOOD)
+async def test_a_deadline_in_the_queue_counts_for_no_breaker(autojump_clock: MockClock) -> None:
+    it = harness(GOOD)
 
     @asynccontextmanager
     async def acquire(ticket: Ticket, waits: object = None) -> AsyncIterator[Lease]:
@@ -261,16 +261,16 @@ async def test_a_deadline_in_the_queue_blames_nobody(autojump_clock: MockClock) 
 
 
 async def test_a_caller_may_give_less_time_but_not_more(autojump_clock: MockClock) -> None:
-    it = house(GOOD, takes=1000)
+    it = harness(GOOD, takes=1000)
     for given, kept in ((3.0, 3.0), (1000.0, 25.0)):
         began = trio.current_time()
         with pytest.raises(DeadlineExceeded):
-            await it.submit(caller=Caller("somebody", timeout=given))
+            await it.submit(caller=Caller("a client", timeout=given))
         assert trio.current_time() - began == kept
 
 
 async def test_a_client_that_leaves_says_nothing_about_the_site(autojump_clock: MockClock) -> None:
-    it = house(GOOD, takes=1000)
+    it = harness(GOOD, takes=1000)
     with trio.move_on_after(1):
         await it.submit()
     assert (it.site.total_failures, it.site.ignored_requests, it.site.in_flight) == (0, 1, 0)
@@ -278,7 +278,7 @@ async def test_a_client_that_leaves_says_nothing_about_the_site(autojump_clock: 
 
 async def test_scenario_23_a_probe_that_meets_a_full_pool_counts_nowhere(autojump_clock: MockClock) -> None:
     settings = BreakerSettings(window_calls=1, minimum_calls=1, failure_rate=1.0, cooldown=5)
-    it = house(failure(Code.FORBIDDEN), settings=settings)
+    it = harness(failure(Code.FORBIDDEN), settings=settings)
     await it.code()
     await trio.sleep(5)
     it.pool.full = QueueFull(3, retry_after=1)
@@ -289,15 +289,15 @@ async def test_scenario_23_a_probe_that_meets_a_full_pool_counts_nowhere(autojum
     assert (it.site.probes, it.site.total_failures) == (0, 1)
 
 
-async def test_an_error_nobody_expected_frees_the_permit(autojump_clock: MockClock) -> None:
-    it = house(RuntimeError("a defect"))
+async def test_an_unexpected_error_frees_the_permit(autojump_clock: MockClock) -> None:
+    it = harness(RuntimeError("a defect"))
     with pytest.raises(RuntimeError, match="a defect"):
         await it.submit()
     assert (it.site.in_flight, it.site.total_failures) == (0, 1)
 
 
 async def test_equal_jobs_share_but_not_with_cookies(autojump_clock: MockClock) -> None:
-    it = house(GOOD, takes=1)
+    it = harness(GOOD, takes=1)
     mine = Job(Kind.EXTRACT, JOB.url, cookies="# mine")
     async with trio.open_nursery() as nursery:
         for job in (JOB, JOB, mine, mine):
@@ -305,8 +305,8 @@ async def test_equal_jobs_share_but_not_with_cookies(autojump_clock: MockClock) 
     assert len(it.pool.leased) == 3
 
 
-async def test_an_interruption_answers_everybody(autojump_clock: MockClock) -> None:
-    it = house(GOOD, takes=1000)
+async def test_an_interruption_answers_every_caller(autojump_clock: MockClock) -> None:
+    it = harness(GOOD, takes=1000)
     refused = []
 
     async def caller(job: Job) -> None:
@@ -326,7 +326,7 @@ async def test_an_interruption_answers_everybody(autojump_clock: MockClock) -> N
 
 
 async def test_a_url_that_kills_two_workers_is_refused_without_one(autojump_clock: MockClock) -> None:
-    it = house(failure(Code.WORKER_CRASHED), deaths=2)
+    it = harness(failure(Code.WORKER_CRASHED), deaths=2)
     assert await it.code() is Code.WORKER_CRASHED
     assert events.UrlQuarantined("site.test", deaths=2) in it.heard
     assert await it.code() is Code.QUARANTINED
@@ -336,7 +336,7 @@ async def test_a_url_that_kills_two_workers_is_refused_without_one(autojump_cloc
 
 
 async def test_a_429_slows_down_the_calls_that_follow(autojump_clock: MockClock) -> None:
-    it = house(failure(Code.RATE_LIMITED, retry_after=30.0), GOOD)
+    it = harness(failure(Code.RATE_LIMITED, retry_after=30.0), GOOD)
     assert await it.code() is Code.RATE_LIMITED
     assert await it.code() is Code.RATE_LIMITED  # refused by us: its pause is longer than our deadline
     assert len(it.pool.leased) == 1
@@ -349,7 +349,7 @@ async def test_a_429_slows_down_the_calls_that_follow(autojump_clock: MockClock)
 
 
 async def test_a_dead_proxy_opens_the_services_own_breaker(autojump_clock: MockClock) -> None:
-    it = house(failure(Code.PROXY))
+    it = harness(failure(Code.PROXY))
     for number in range(10):
         assert await it.code(Job(Kind.EXTRACT, f"https://site-{number}.test/")) is Code.PROXY
     with pytest.raises(CircuitOpen) as info:
@@ -372,13 +372,13 @@ async def test_a_dead_proxy_opens_the_services_own_breaker(autojump_clock: MockC
 async def test_what_an_operator_should_know_is_an_event(
     autojump_clock: MockClock, outcome: Failure, event: events.Event
 ) -> None:
-    it = house(outcome)
+    it = harness(outcome)
     await it.code()
     assert it.heard == [event]
 
 
 async def test_a_kept_result_needs_no_worker(autojump_clock: MockClock) -> None:
-    it = house(replace(GOOD, etag="abc"))
+    it = harness(replace(GOOD, etag="abc"))
     first = await it.submit()
     await trio.sleep(10)
     again = await it.submit()
@@ -392,8 +392,8 @@ async def test_a_kept_result_needs_no_worker(autojump_clock: MockClock) -> None:
     assert it.dispatcher.cache().hits == 1
 
 
-async def test_a_result_of_cookies_is_nobody_elses(autojump_clock: MockClock) -> None:
-    it = house(replace(GOOD, etag="abc"))
+async def test_a_result_with_cookies_is_not_shared(autojump_clock: MockClock) -> None:
+    it = harness(replace(GOOD, etag="abc"))
     with_cookies = replace(JOB, cookies="# Netscape HTTP Cookie File")
     await it.submit()
     answer = await it.submit(with_cookies)
@@ -404,7 +404,7 @@ async def test_a_result_of_cookies_is_nobody_elses(autojump_clock: MockClock) ->
 
 
 async def test_what_the_site_refused_for_good_is_not_asked_for_again(autojump_clock: MockClock) -> None:
-    it = house(failure(Code.REMOVED))
+    it = harness(failure(Code.REMOVED))
     assert await it.code() is Code.REMOVED
     assert await it.code() is Code.REMOVED
     assert len(it.pool.tickets) == 1
@@ -412,7 +412,7 @@ async def test_what_the_site_refused_for_good_is_not_asked_for_again(autojump_cl
 
 
 async def test_a_stale_result_is_better_than_an_open_breaker(autojump_clock: MockClock) -> None:
-    it = house(GOOD)
+    it = harness(GOOD)
     await it.submit()
     await trio.sleep(it.config.cache_ttl)
     it.breakers.force_open("site.test")
@@ -424,14 +424,14 @@ async def test_a_stale_result_is_better_than_an_open_breaker(autojump_clock: Moc
 
 
 async def test_a_live_result_is_extracted_each_time(autojump_clock: MockClock) -> None:
-    it = house(replace(GOOD, lifetime=0.0))
+    it = harness(replace(GOOD, lifetime=0.0))
     await it.submit()
     assert (await it.submit()).age is None
     assert len(it.pool.tickets) == 2
 
 
 async def test_a_site_may_limit_how_many_ask_it_at_a_time(autojump_clock: MockClock) -> None:
-    it = house(GOOD, takes=2)
+    it = harness(GOOD, takes=2)
     it.config = Config.load(ytdlp_timeout=25_000, site={"site.test": {"concurrency": 2}})
     it.__post_init__()
     began = trio.current_time()

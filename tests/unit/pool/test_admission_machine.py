@@ -1,4 +1,4 @@
-"""Pure: whatever happens in the waiting room, each ticket goes in once and out once."""
+"""Pure: whatever happens in the admission queue, each ticket goes in once and out once."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from service.errors import QueueFull, ServiceError
 from service.pool.admission import AdmissionQueue, Ticket
 
 
-class Room(RuleBasedStateMachine):
+class AdmissionQueueMachine(RuleBasedStateMachine):
     """Positions are a true order at any time."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.room = AdmissionQueue(6, spread=lambda: 0.0)
+        self.queue = AdmissionQueue(6, spread=lambda: 0.0)
         self.now = 0.0
         self.inside: set[Ticket] = set()
         self.running: list[Ticket] = []
@@ -28,18 +28,18 @@ class Room(RuleBasedStateMachine):
     def arrive(self, client: str, tier: int, patience: float, share: float) -> None:
         ticket = Ticket(client, tier, self.now + patience, share)
         try:
-            self.room.enter(ticket, self.now, workers=3, busy=len(self.running))
+            self.queue.enter(ticket, self.now, workers=3, busy=len(self.running))
         except QueueFull:
             assert len(self.running) + len(self.inside) >= 3  # never while a worker is free
         else:
             self.inside.add(ticket)
-        self.settle(self.room.shed(self.now))
+        self.settle(self.queue.shed(self.now))
 
     @precondition(lambda self: len(self.running) < 3)
     @rule()
     def call(self) -> None:
-        ticket = self.room.call(self.now)
-        self.settle(self.room.shed(self.now))
+        ticket = self.queue.call(self.now)
+        self.settle(self.queue.shed(self.now))
         if ticket is not None:
             self.inside.remove(ticket)
             self.running.append(ticket)
@@ -47,13 +47,13 @@ class Room(RuleBasedStateMachine):
     @precondition(lambda self: self.running)
     @rule(seconds=st.sampled_from([0.01, 1.0, 20.0]))
     def finish(self, seconds: float) -> None:
-        self.room.finished(self.running.pop(), self.now, service_time=seconds, cost=seconds)
+        self.queue.finished(self.running.pop(), self.now, service_time=seconds, cost=seconds)
 
     @precondition(lambda self: self.inside)
     @rule(data=st.data())
     def leave(self, data: st.DataObject) -> None:
         ticket = data.draw(st.sampled_from(sorted(self.inside, key=lambda ticket: ticket.number)))
-        self.room.leave(ticket)
+        self.queue.leave(ticket)
         self.inside.remove(ticket)
 
     @rule(seconds=st.sampled_from([0.1, 3.0, 15.0]))
@@ -66,9 +66,9 @@ class Room(RuleBasedStateMachine):
 
     @invariant()
     def the_room_holds_whom_it_says(self) -> None:
-        assert len(self.room) == len(self.inside) <= 6 + 3
-        assert all(ticket in self.room for ticket in self.inside)
-        assert sorted(map(self.room.position, self.inside)) == list(range(len(self.inside)))
+        assert len(self.queue) == len(self.inside) <= 6 + 3
+        assert all(ticket in self.queue for ticket in self.inside)
+        assert sorted(map(self.queue.position, self.inside)) == list(range(len(self.inside)))
 
 
-TestRoom = Room.TestCase
+TestAdmissionQueue = AdmissionQueueMachine.TestCase

@@ -79,7 +79,7 @@ def test_the_next_one_is_seen_without_a_turn() -> None:
 
 
 @pytest.mark.parametrize("ask", [FairQueue.peek, FairQueue.pop, FairQueue.oldest, FairQueue.newest])
-def test_where_nobody_waits_there_is_no_next_one(ask: Callable[[FairQueue], Ticket]) -> None:
+def test_an_empty_queue_has_no_next_ticket(ask: Callable[[FairQueue], Ticket]) -> None:
     queue = FairQueue()
     pushed(queue, "a")
     queue.pop()

@@ -194,7 +194,7 @@ async def test_a_freed_worker_is_handed_over_in_the_same_tick(
         assert trio.current_time() - begun < 5.01
 
 
-async def test_a_seat_that_never_ran_gives_its_worker_back(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_lease_that_never_ran_returns_its_worker(autojump_clock: trio.testing.MockClock) -> None:
     fakes = Fakes(max_workers=1)
     async with running(fakes):
         with pytest.raises(ZeroDivisionError):
@@ -203,7 +203,7 @@ async def test_a_seat_that_never_ran_gives_its_worker_back(autojump_clock: trio.
         assert await fakes.ask() == 1000
 
 
-async def test_a_seat_cancelled_in_the_tick_of_its_turn_gives_its_worker_back(
+async def test_a_lease_cancelled_in_the_tick_of_its_turn_returns_its_worker(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     fakes = Fakes(max_workers=1)
@@ -238,7 +238,7 @@ async def test_the_queue_is_bounded(autojump_clock: trio.testing.MockClock) -> N
             await fakes.ask()
 
 
-async def test_who_is_sent_away_by_the_room_is_told(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_caller_whose_ticket_is_shed_gets_queue_full(autojump_clock: trio.testing.MockClock) -> None:
     """Once service times are known, who could not be served in time is refused, not left to wait."""
     fakes = Fakes(max_workers=1)
     refused: list[QueueFull] = []
@@ -275,7 +275,7 @@ async def test_scenario_21_boot_failures_slow_down_and_recover(
         assert not fakes.pool.statistics().degraded
 
 
-async def test_a_slot_gives_up_when_nobody_wants_its_worker_any_more(
+async def test_a_slot_gives_up_when_its_worker_is_no_longer_needed(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     fakes = Fakes()

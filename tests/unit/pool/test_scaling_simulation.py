@@ -19,9 +19,9 @@ from ...support.simulation import (
     Simulation,
     ThresholdRule,
     UnboundedFifo,
+    admission_queue,
     bursts,
     requests,
-    room,
     steady,
     step,
 )
@@ -76,8 +76,8 @@ def test_the_knee_keeps_goodput_up_when_the_cpu_is_overloaded(interrupts: bool, 
     """
     machine = Machine(cores=2, crosstalk=0.05)
     load = steady(1.0)
-    ours = served(Scaler, room, load, machine, deadline=30, interrupts=interrupts)
-    rule = served(ThresholdRule, room, load, machine, deadline=30, interrupts=interrupts)
+    ours = served(Scaler, admission_queue, load, machine, deadline=30, interrupts=interrupts)
+    rule = served(ThresholdRule, admission_queue, load, machine, deadline=30, interrupts=interrupts)
 
     assert fmean(r.goodput for r in ours) >= gain * fmean(r.goodput for r in rule)
     assert fmean(r.goodput for r in ours) >= 0.7

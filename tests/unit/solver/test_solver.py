@@ -215,9 +215,7 @@ async def test_two_new_scripts_are_taken_apart_one_after_the_other(
     assert len(stand.fake.living) == 3
 
 
-async def test_the_script_that_is_used_least_lately_makes_room(
-    autojump_clock: MockClock, stand: Stand
-) -> None:
+async def test_the_least_recently_used_script_is_evicted(autojump_clock: MockClock, stand: Stand) -> None:
     for number in range(KEPT):
         await stand.job(b"%d" % number, "abc", address=player(number))
     await stand.job(b"0", "abc", address=player(0))
@@ -255,7 +253,7 @@ async def test_one_script_at_two_addresses_is_one_script(autojump_clock: MockClo
     assert len(stand.solver.statistics().scripts) == 1
 
 
-async def test_a_script_that_nobody_needs_ends(autojump_clock: MockClock, stand: Stand) -> None:
+async def test_an_idle_script_ends(autojump_clock: MockClock, stand: Stand) -> None:
     await stand.job(b"script", "abc")
     await trio.sleep(IDLE + 1)
     assert stand.reasons() == ["idle"]
@@ -314,7 +312,7 @@ async def test_a_page_in_the_place_of_a_script_does_not_spoil_its_address(
     assert (await stand.job(b"script", "abc")).n == {"abc": "cba"}
 
 
-async def test_a_process_that_dies_is_replaced_and_everybody_is_answered(
+async def test_a_process_that_dies_is_replaced_and_every_question_is_answered(
     autojump_clock: MockClock, stand: Stand
 ) -> None:
     await stand.job(b"script", "abc")

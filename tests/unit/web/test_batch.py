@@ -238,7 +238,7 @@ async def test_a_drain_ends_the_wait_for_a_full_queue(autojump_clock: MockClock)
     assert [line["code"] for line in lines] == ["SHUTTING_DOWN"] * 8
 
 
-async def test_nobody_begins_one_while_the_service_drains() -> None:
+async def test_no_batch_starts_while_the_service_drains() -> None:
     it = web()
     it.lifecycle.drain()
     response = await it.post("/api/v1/batch", {"urls": urls(2)})

@@ -212,7 +212,7 @@ async def test_only_a_get_is_told_that_nothing_changed(method: str) -> None:
     assert response.status_code == (304 if method == "GET" else 200)
 
 
-async def test_a_result_of_cookies_is_nobody_elses() -> None:
+async def test_a_result_with_cookies_is_not_shared() -> None:
     it = web()
     it.dispatcher.answer = it.dispatcher.remembered = KEPT
     for _ in range(2):

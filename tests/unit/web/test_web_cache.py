@@ -60,7 +60,7 @@ async def test_a_post_is_never_not_modified() -> None:
     assert response.status_code == 200
 
 
-async def test_a_nameless_result_is_kept_by_nobody() -> None:
+async def test_a_result_without_an_etag_is_not_cached() -> None:
     """Such is the result of somebody's cookies."""
     it = web()
     it.dispatcher.answer = Answer(b'{"ok":true}')

@@ -251,7 +251,7 @@ def test_one_that_has_changed_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     assert vars(module)["sanitize_url"] is urls.slow_sanitize_url
 
 
-def test_a_yt_dlp_without_an_original_keeps_the_other_shortcuts() -> None:
+def test_a_yt_dlp_without_an_original_keeps_the_other_patches() -> None:
     """In a process of its own: what is imported is imported for good."""
     program = (
         "import yt_dlp.utils.traversal as moved; del moved._RequiredError\n"
