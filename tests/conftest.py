@@ -1,6 +1,6 @@
-"""What every test gets: its kind as a marker, and a check that it leaves no process, thread or fd behind.
+"""For every test: its kind as a marker, and a check that it leaves no process, thread or descriptor behind.
 
-Tasks cannot be left behind: each test runs in a nursery of its own, which ends with it.
+A test cannot leave tasks behind, because it runs in its own nursery.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ effort.register()
 SETTLING = 5.0  # seconds that the kernel may take to finish what a test has ended
 PR_SET_CHILD_SUBREAPER = 36
 
-# Whatever a test's processes leave behind becomes a child of this process, and so is seen.
+# Orphans of a test's processes become children of this process, where the check finds them.
 ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
@@ -47,7 +47,7 @@ def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> 
 
 
 def _processes(known: Collection[int] = ()) -> dict[int, str]:
-    """Every living descendant but those below a `known` one; the dead that nobody waits for are reaped."""
+    """Every living descendant that is not below a `known` one; orphaned zombies are reaped."""
     found = {}
     for child in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -66,11 +66,11 @@ def _descriptors() -> dict[int, str]:
         try:
             found[int(name)] = os.readlink(f"/proc/self/fd/{name}")
         except OSError:
-            continue  # the one that listed the directory
+            continue  # the descriptor that lists the directory
     return {fd: name for fd, name in found.items() if name != _UUID_CLOCK}
 
 
-# What makes a UUID of the time keeps this open from then on, for the whole process.
+# libuuid opens this once and keeps it open.
 _UUID_CLOCK = "/var/lib/libuuid/clock.txt"
 
 
@@ -80,7 +80,7 @@ def _threads() -> set[threading.Thread]:
 
 
 class _Forks:
-    """Counts the processes that this one starts: only where there are new ones they are looked for."""
+    """Counts the processes that this one starts; the check only searches where there are new ones."""
 
     def __init__(self) -> None:
         self.number = 0
@@ -92,7 +92,7 @@ class _Forks:
         self.number += event in ("subprocess.Popen", "os.fork", "os.posix_spawn")
 
     def processes(self) -> dict[int, str]:
-        """Those that live before a test."""
+        """The processes that run before a test."""
         if self._seen != self.number:
             self._processes, self._seen = _processes(), self.number
         return self._processes
@@ -124,9 +124,9 @@ def leaves_nothing_behind() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def internet() -> Iterator[Internet]:
-    """The small internet, for all tests that ask for it; what they switch, they heal.
+    """The small internet, shared by the tests that use it; they undo their changes.
 
-    At the end of the suite nothing of all that it served may have reached its private side.
+    At the end of the suite no request may have reached its private side.
     """
     with Internet.spawn(settings=EASY) as running:
         yield running

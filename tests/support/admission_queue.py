@@ -1,4 +1,4 @@
-"""A admission queue, and who comes to it, in as few words as its tests need."""
+"""Builders for tests of the admission queue: the queue, its history, and tickets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tests of circuit breakers share: the story of the scenarios, and steps that happen at one moment.
+"""Shared by tests of circuit breakers: the story of the scenarios, and steps at one moment.
 
 The story: window 10 s, at least 4 calls, trips at 50 %, cooldown 5 s, 2 probes, a probe takes at most 8 s.
 A is admitted at t0, the trip is at t1, half-open from t6.

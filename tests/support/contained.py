@@ -1,5 +1,5 @@
-"""Runs a command the way a container engine would, given what deploy/ asks of it: a read-only root, an empty
-/tmp, an unprivileged user without capabilities. As PID 1 it runs where the caller sees to it:
+"""Runs a command as a container engine would with the options in deploy/: a read-only root, an empty
+/tmp, an unprivileged user without capabilities. The caller makes it PID 1:
 
     unshare --mount --pid --fork --kill-child --mount-proc \
         python -I tests/support/contained.py PATH… -- COMMAND…
@@ -56,13 +56,13 @@ def place(source: Path, target: Path) -> None:
 
 
 def closed_above(path: Path) -> Path | None:
-    """The first directory on the way to `path` that others may not pass."""
+    """The first parent directory of `path` that other users may not enter."""
     above = reversed(path.parents)
     return next((directory for directory in above if not directory.stat().st_mode & 0o001), None)
 
 
 def writable() -> set[str]:
-    """Where something is mounted that could be written to, but what the kernel provides, and /tmp itself."""
+    """The writable mount points, without the kernel's own file systems and /tmp."""
     found = set()
     for line in Path("/proc/self/mounts").read_text().splitlines():
         _, target, _, options, *_ = line.split()

@@ -17,10 +17,10 @@ _ADDRESSES = ("127.83.83.1", "127.83.83.2", "127.83.83.3")  # libc asks no more 
 
 @dataclass(frozen=True)
 class BlackHole:
-    """Name servers that are silent.
+    """Silent name servers.
 
     Attributes:
-        prefix: a command that runs another one where these are the only name servers.
+        prefix: a command that runs another command with only these name servers.
     """
 
     prefix: tuple[str, ...]
@@ -38,7 +38,7 @@ class BlackHole:
 
 @contextlib.contextmanager
 def black_hole(servers: int = 1) -> Iterator[BlackHole | None]:
-    """`servers` silent name servers; None where this machine does not let us have them (it takes root)."""
+    """`servers` silent name servers; None where this machine does not allow them (they need root)."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="black-hole-")))
         file = folder / "resolv.conf"

@@ -1,8 +1,8 @@
-"""How hard the property tests and simulations look: each says its usual number, a profile multiplies it.
+"""The number of examples in property tests and simulations: a profile multiplies the usual number.
 
 `pytest --hypothesis-profile=quick` (the inner loop), `ci` (the default) or `long` (a night's search). Where
-the variable CI is set every run but the long one tries the same examples, so that a change is judged by what
-it changes; on a desk each run looks elsewhere.
+the variable CI is set, every run but the long one tries the same examples, so that only the change decides;
+elsewhere each run tries other examples.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ PERCENT = {"quick": 20, "ci": 100, "long": 3000}
 
 
 def register() -> None:
-    """Make the profiles known, before any test module is imported."""
+    """Register the profiles, before any test module is imported."""
     for name, percent in PERCENT.items():
         steady = name != "long" and "CI" in os.environ
-        # A slow example is no finding: machines that run tests are busy.
+        # A slow example is no failure: machines that run tests are busy.
         settings.register_profile(name, max_examples=percent, deadline=None, derandomize=steady)
     settings.load_profile("ci")
 
 
 def scaled(usual: int) -> int:
-    """What the profile makes of a `usual` number, at least 1."""
+    """The `usual` number, scaled by the profile; at least 1."""
     return max(1, usual * settings().max_examples // 100)
 
 

@@ -1,6 +1,6 @@
-"""The kinds of tests: a file's docstring names its own, and its marker is made of it.
+"""The kinds of tests: the docstring of a file names its kind, which becomes its marker.
 
-A file that names several is of the last one named here, which needs most.
+A file that names several is of the last one in this list, which needs the most.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import ast
 import re
 from pathlib import Path
 
-# By what they need: nothing; fakes and a mock clock; real processes; a real server with real sockets.
+# They need: nothing; fakes and a mock clock; real processes; a real server with real sockets.
 KINDS = ("pure", "collaboration", "contract", "end_to_end")
 
 _NAMED = re.compile(r"\b(pure|collaboration|contract|end-to-end)\b", re.IGNORECASE)

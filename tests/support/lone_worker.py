@@ -1,10 +1,10 @@
-"""A worker without the template that would fork it: a warmed process of its own, for tests.
+"""A worker without a template, for tests: a warmed process.
 
     with LoneWorker.spawn(WorkerSettings()) as worker:
         outcome = worker.run(Job(Kind.EXTRACT, "https://site.example/page"))
 
-With `raw=True` a result is yt-dlp's info as it was before any field was left out, as `yt-dlp -J` prints it.
-With `cpu` a job has that many seconds of CPU. Where the settings name a solver, `solve` is it.
+With `raw=True` a result is yt-dlp's whole info, as `yt-dlp -J` prints it. With `cpu` a job has that many
+seconds of CPU. Where the settings name a solver, `solve` answers in its place.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 
 def unsolved(challenges: Challenges, script: bytes) -> Solution:
-    """The word of no solver."""
+    """The answer where there is no solver."""
     return Solution(problem="there is no solver")
 
 
 @dataclass(frozen=True, slots=True)
 class LoneWorker:
-    """Its socket, as the server would hold it, and its process."""
+    """The server's end of the worker's socket, and its process."""
 
     sock: socket.socket
     process: subprocess.Popen[bytes]
@@ -134,7 +134,7 @@ def _main(descriptor: str, settings_json: str, cpu: str, *mode: str) -> None:
         runner._published = lambda job, info, max_result, usage, unsolved="": Success(
             json.dumps(YoutubeDL.sanitize_info(info)).encode(), "", usage()
         )
-    if MEASURED in os.environ:  # its figures could not be written from behind the fence
+    if MEASURED in os.environ:  # the sandbox would not let coverage write its data
         vars(sandbox)["enter_sandbox"] = lambda *_: None
     runner.warm(settings)
     runner.work(socket.socket(fileno=int(descriptor)), settings)

@@ -1,4 +1,4 @@
-"""What a Markdown document says: its fences, inline code, links, headings and shell commands."""
+"""Reads Markdown documents: fences, inline code, links, headings and shell commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sites on loopback that are asked by their address, without a name and without a proxy."""
+"""Sites on loopback, reached by address, without a name and without a proxy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Site(BaseHTTPRequestHandler):
-    """A site that prints nothing."""
+    """A site that logs nothing."""
 
     def log_message(self, *args: object) -> None: ...
 

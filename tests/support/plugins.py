@@ -1,4 +1,4 @@
-"""A plugin for yt-dlp, where its user would install it."""
+"""Installs a plugin for yt-dlp into a folder."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The texts with which the installed yt-dlp gives up, mined from the literals at its raise sites.
 
-`python -m tests.support.raise_sites` prints those that tests/unit/worker/corpus.tsv does not judge yet.
+`python -m tests.support.raise_sites` prints those that tests/unit/worker/corpus.tsv does not classify yet.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 import yt_dlp
 
 CORPUS = Path(__file__).parents[1] / "unit" / "worker" / "corpus.tsv"
-HOLE = "…"  # what a text is given only when it is raised
+HOLE = "…"  # stands for values that are known only when the text is raised
 
 _RAISERS = frozenset(
     (
@@ -36,7 +36,7 @@ class Saying:
     """A line of the corpus.
 
     Attributes:
-        code: what the site means, judged by a person.
+        code: the meaning, classified by a person.
         where: file and class that raise it, or the site or purpose for which it was written down.
         raised: how, in the words that tests/unit/worker/test_corpus.py knows.
         text: with HOLE for what is filled in.
@@ -49,7 +49,7 @@ class Saying:
 
 
 def corpus() -> list[Saying]:
-    """The judged texts."""
+    """The classified texts."""
     _, *lines = CORPUS.read_text(encoding="utf-8").splitlines()
     sayings = (Saying(*line.split("\t")) for line in lines)
     return [Saying(it.code, it.where, it.raised, it.text.replace("\\n", "\n")) for it in sayings]
@@ -64,12 +64,12 @@ def raised() -> Iterator[tuple[str, str]]:
 
 
 def raised_in(source: str) -> Iterator[str]:
-    """The texts of the raise sites in `source` that say something."""
+    """The non-empty texts of the raise sites in `source`."""
     return (text for text in _visit(ast.parse(source), {}) if re.search(r"[^\W\d_]{2}", text))
 
 
 def not_yet_judged() -> list[tuple[str, str]]:
-    """File and text of what yt-dlp raises and the corpus does not hold."""
+    """File and text of the raise sites that are missing from the corpus."""
     judged = {saying.text for saying in corpus()}
     return sorted({(file, text) for file, text in raised() if text not in judged})
 

@@ -43,7 +43,7 @@ class Client:
         await self.send(self._http.send(h11.EndOfMessage()) or b"")
 
     async def reply(self) -> Reply:
-        """The response to what was asked, with the connection ready for the next."""
+        """The response to the last request; the connection is then ready for the next."""
         response, body = None, b""
         while True:
             event = self._http.next_event()

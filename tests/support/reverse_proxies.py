@@ -1,7 +1,7 @@
 """The reverse proxies of deploy/ in front of a running service, each from its own file there.
 
-Only addresses and names are replaced, so what the documents show is what the tests run. Every proxy listens
-on an address of 127.0.0.0/8 that belongs to this process, so that no port can be taken by somebody else.
+Only addresses and names are replaced, so the tests run the files that the documents show. Every proxy listens
+on an address of 127.0.0.0/8 that belongs to this process, so that no other process can take the port.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ import pytest
 from tests.support.running_service import PATIENCE, ROOT, eventually
 
 DEPLOY = ROOT / "deploy"
-SERVICE = "127.0.0.1:3000"  # as the files have it
+SERVICE = "127.0.0.1:3000"  # the address in the files
 SUBPATH = "/ytdlpd"
 
 _ports = itertools.count(28001)
 
-# What a distribution's own nginx.conf has around a site.
+# The parts of a distribution's nginx.conf around a site.
 _NGINX = """
 {user}
 daemon off;
@@ -77,7 +77,7 @@ def _haproxy(folder: Path, listen: str, service: str) -> list[str]:
 
 
 def _caddy(folder: Path, listen: str, service: str) -> list[str]:
-    # An address with its scheme and a port is one that Caddy gets no certificate for.
+    # For an address with scheme and port Caddy gets no certificate.
     site = _replaced(DEPLOY / "Caddyfile", {SERVICE: service, "ytdlpd.example.org {": f"http://{listen} {{"})
     config = folder / "Caddyfile"
     config.write_text("{\n\tadmin off\n}\n" + site)

@@ -1,4 +1,4 @@
-"""A running `ytdlpd serve`, as its user has it: a process of its own, its log, and its answers."""
+"""A running `ytdlpd serve` in its own process, with its log and its answers."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Service:
 
     @property
     def log(self) -> str:
-        """What it has logged so far."""
+        """Its log so far."""
         return _read(self._log)
 
     def events(self, name: str) -> list[dict[str, Any]]:
@@ -113,7 +113,7 @@ class Service:
 
 
 def works(prefix: tuple[str, ...]) -> bool:
-    """Whether this machine lets us run under `prefix`, and our interpreter be read there."""
+    """Whether commands run under `prefix` on this machine, and can read the interpreter."""
     try:
         command = [*prefix, sys.executable, "-S", "-c", ""]
         return subprocess.run(command, capture_output=True, check=False).returncode == 0
@@ -122,7 +122,7 @@ def works(prefix: tuple[str, ...]) -> bool:
 
 
 def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
-    """Those that still run; a zombie is as good as gone."""
+    """Those that still run; a zombie does not count."""
     return [process for process in processes if _runs(process)]
 
 

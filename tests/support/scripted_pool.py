@@ -29,7 +29,7 @@ def scripted(url: str, *, cookies: str | None = None) -> Job:
 
 
 def told(outcome: Outcome) -> dict[str, Any]:
-    """What a scripted worker's success says."""
+    """The body of a scripted worker's success."""
     assert isinstance(outcome, Success), outcome
     answer: dict[str, Any] = json.loads(outcome.body)
     return answer
@@ -44,7 +44,7 @@ async def eventually(condition: Callable[[], object], within: float = PATIENCE) 
 
 @dataclass
 class Stand:
-    """A template and a pool in a nursery, and what they told."""
+    """A template and a pool in a nursery, and their events."""
 
     template: Template
     pool: Pool
@@ -55,7 +55,7 @@ class Stand:
     async def ask(
         self, url: str, *, client: str = "", timeout: float = PATIENCE, cookies: str | None = None
     ) -> Outcome:
-        """One job on a seat of its own."""
+        """Run one job with its own lease."""
         async with self.lease(client) as lease:
             return await lease.run(scripted(url, cookies=cookies), timeout)
 
@@ -69,7 +69,7 @@ class Stand:
         return [worker.pid for worker in self.pool.statistics().workers]
 
     def start(self, url: str, results: list[Outcome | BaseException]) -> trio.CancelScope:
-        """Ask in the background; what came of it is appended to `results`."""
+        """Ask in the background; the outcome or error is appended to `results`."""
         scope = trio.CancelScope()
 
         async def ask() -> None:

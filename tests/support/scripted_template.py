@@ -149,7 +149,7 @@ def garbage(server: socket.socket, argument: str) -> None:
 
 
 def babble(server: socket.socket, argument: str) -> Outcome:
-    """Answer, and go on talking."""
+    """Answer, and send more afterwards."""
     if fork() == 0:
         time.sleep(0.1)
         server.sendall(b"and another thing")
@@ -172,7 +172,7 @@ def grandchild(server: socket.socket, argument: str) -> None:
 
 
 def delegate(server: socket.socket, argument: str) -> None:
-    """Wait for a child that computes for ever."""
+    """Wait for a child that computes without end."""
     if (child := fork()) == 0:
         while True:
             pass
@@ -199,7 +199,7 @@ def litter(server: socket.socket, argument: str) -> Outcome:
 
 
 def challenge(server: socket.socket, argument: str) -> Outcome:
-    """Ask the solver so many times; tell its last word."""
+    """Ask the solver so many times; return its last answer."""
     word = b""
     for _ in range(int(argument)):
         server.sendall(encode_challenges(Challenges("https://www.youtube.com/", "", n=("abc",))))
@@ -209,19 +209,19 @@ def challenge(server: socket.socket, argument: str) -> Outcome:
 
 
 def huge_script(server: socket.socket, argument: str) -> None:
-    """Hand over a script that is none."""
+    """Send an invalid script to the solver."""
     server.sendall(encode_challenges(Challenges("https://www.youtube.com/", ""), 1 << 30))
     time.sleep(60)
 
 
 def inspect(server: socket.socket, argument: str) -> Outcome:
-    """What a worker sees of its surroundings."""
+    """Report the environment of the worker."""
     descriptors = {}
     for name in os.listdir("/proc/self/fd"):
         try:
             descriptors[name] = os.readlink(f"/proc/self/fd/{name}")
         except OSError:
-            continue  # the one that listed the directory
+            continue  # the descriptor that lists the directory
     return success(
         descriptors=descriptors,
         environment=dict(os.environ),

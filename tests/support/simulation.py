@@ -1,4 +1,4 @@
-"""A seeded discrete-event simulation of the pool around the very admission and scaling code of the service.
+"""A seeded discrete-event simulation of the pool, around the real admission and scaling code.
 
 Used by tests and by `python -m bench scaling`. Requests come as a Poisson stream and need a lognormal amount
 of work; a machine with few cores slows tasks down when more of them run than its cores carry, and each task
@@ -73,7 +73,7 @@ class ThresholdRule:
     """The rule to compare with: looks every 5 s, then adds or removes one worker, then rests for 10 s.
 
     It adds one when requests wait or four in five workers are busy, removes one when fewer than one in three
-    are: what pools do that watch a gauge instead of their work.
+    are: the usual rule of pools that watch a gauge.
     """
 
     POLL = 5.0
@@ -112,10 +112,10 @@ class ThresholdRule:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What tasks run on.
+    """The machine that tasks run on.
 
     Attributes:
-        cores: infinitely many are never short.
+        cores: infinity for a machine that is never busy.
         crosstalk: how much slower every task gets with each one beyond what the cores carry.
         boot: seconds until a new worker is ready.
     """
@@ -178,7 +178,7 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What came of a run.
+    """The result of a run.
 
     Attributes:
         waits: seconds that each request waited which was served.
@@ -230,7 +230,7 @@ class Simulation:
     """One run: `Simulation(...).run(requests, until)`.
 
     Attributes:
-        deadline: seconds each client waits for its answer; who still queues then is gone.
+        deadline: seconds each client waits for its answer, then it leaves the queue.
         interrupts: whether work is stopped at its deadline, as the service does it.
         idle: seconds after which a worker beyond the target is retired.
     """
@@ -250,7 +250,7 @@ class Simulation:
     _worker_seconds: float = field(default=0.0, init=False)
 
     def run(self, stream: Iterable[Request], until: float) -> Report:
-        """Serve `stream`, which ends at `until`, and then those who still wait."""
+        """Serve `stream`, which ends at `until`, and then the requests that still wait."""
         now, beat = 0.0, 0.0
         curve: list[Moment] = []
         to_come = iter(stream)

@@ -1,4 +1,4 @@
-"""A client of the ASGI application itself, which reads a streamed answer piece by piece, or does not."""
+"""A client of the ASGI application itself, which reads a streamed answer piece by piece, or stops reading."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import trio
 
 
 class Answer:
-    """An answer on its way; nothing more is sent than was read."""
+    """A streamed answer; the application may send only as much as the test reads."""
 
     def __init__(self, body: bytes) -> None:
         self.status = 0
@@ -44,7 +44,7 @@ class Answer:
         return await self._taken.receive()
 
     async def lines(self) -> list[Any]:
-        """All that is left, as JSON lines."""
+        """The rest, as JSON lines."""
         return [json.loads(line) for line in (await self.rest()).splitlines()]
 
     async def rest(self) -> bytes:

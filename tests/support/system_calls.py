@@ -1,8 +1,8 @@
-"""Runs a command with no other system calls and socket families than a systemd unit leaves it, by libseccomp:
+"""Runs a command with only the system calls and socket families that a systemd unit allows, by libseccomp:
 
     python -I tests/support/system_calls.py UNIT -- COMMAND…
 
-systemd itself can only do it where it is process 1.
+systemd itself can do this only as PID 1.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def values(lines: list[str], name: str) -> list[list[str]]:
 
 
 def expanded(name: str) -> list[str]:
-    """The system calls of a group of systemd's, or the one of that name."""
+    """The system calls of one of systemd's groups, or the one of that name."""
     if not name.startswith("@"):
         return [name]
     listing = subprocess.run(

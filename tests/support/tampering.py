@@ -1,8 +1,8 @@
-"""Changes all that extractors' modules and classes hold, and tells what a restored snapshot left changed.
+"""Changes everything in extractors' modules and classes, and reports what a restored snapshot missed.
 
     python -m tests.support.tampering
 
-A process of its own: what it breaks, no test may meet. It knows nothing of how state.py looks at things.
+It runs in its own process, because it breaks yt-dlp. It is independent of the code of state.py.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def shape(value: Any) -> Any:
 
 
 def mutate(value: Any) -> int:
-    """Change every container in `value`, in place; says how many there were."""
+    """Change every container in `value` in place; returns their number."""
     if isinstance(value, tuple):
         return sum(map(mutate, value))
     if not isinstance(value, CONTAINERS):

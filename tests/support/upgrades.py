@@ -1,6 +1,6 @@
-"""What clients send that want another protocol of a port that speaks HTTP/1.1: HTTP/2, h2c and WebSockets.
+"""Requests for other protocols on an HTTP/1.1 port: HTTP/2, h2c and WebSockets.
 
-Each table has the well-formed and the hostile by name; `attacks` draws mixtures and damages them.
+Each table names well-formed and hostile input; `attacks` draws mixtures and damages them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ END_STREAM, END_HEADERS, PADDED = 0x1, 0x4, 0x8
 
 
 def frame(kind: int, payload: bytes = b"", *, flags: int = 0, stream: int = 0, length: int = -1) -> bytes:
-    """An HTTP/2 frame; `length` is what it says of itself, where that is not true."""
+    """An HTTP/2 frame; `length` overrides the true length."""
     size = len(payload) if length < 0 else length
     return size.to_bytes(3, "big") + bytes((kind, flags)) + stream.to_bytes(4, "big") + payload
 
@@ -126,7 +126,7 @@ UPGRADES |= {f"websocket-{name}": headers for name, headers in WEBSOCKET_UPGRADE
 
 
 def message(kind: int, payload: bytes = b"", *, masked: bool = True, length: int = -1) -> bytes:
-    """A WebSocket frame; `kind` is its first byte, `length` what it says of itself where that is not true."""
+    """A WebSocket frame; `kind` is its first byte, `length` overrides the true length."""
     size = len(payload) if length < 0 else length
     mask = 0x80 if masked else 0
     head = bytes((kind, mask | size)) if size < 126 else bytes((kind, mask | 127)) + struct.pack("!Q", size)
@@ -157,7 +157,7 @@ TARGETS = ("/", "/health", "/health/live", "/api/v1/size", "/api/v1/extract", "/
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """Bytes in the pieces in which they are sent, and how the client leaves.
+    """Bytes in the pieces in which they are sent, and how the client disconnects.
 
     Attributes:
         leaves: `waits` for the server's end, says that it has nothing more to say (`eof`), `hangs up`
@@ -197,7 +197,7 @@ def _openings(draw: st.DrawFn) -> bytes:
 
 @st.composite
 def _damage(draw: st.DrawFn, data: bytes) -> bytes:
-    # Near the start more often than not: there are the openings, and the heads of the first frames.
+    # Mostly near the start, where the openings and the heads of the first frames are.
     start = draw(st.integers(0, len(data)) | st.integers(0, min(200, len(data))))
     end = draw(st.integers(start, min(start + 20, len(data))))
     noise = draw(st.binary(max_size=12))

@@ -1,4 +1,4 @@
-"""What the tests of the web layer stand on: the application with stand-ins for the rooms behind it."""
+"""The application with fakes of the layers behind it, for tests of the web layer."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class FakeDispatcher:
         self.behaviour = behaviour
 
     def hang(self) -> tuple[trio.Event, trio.Event]:
-        """Answer never; the events tell that a job has begun, and that one was cancelled."""
+        """Never answer; the events report that a job has begun, and that one was cancelled."""
         begun, cancelled = trio.Event(), trio.Event()
 
         async def behaviour(job: Job) -> Answer:
@@ -103,7 +103,7 @@ WORKER = WorkerStatistics(pid=4242, state="idle", tasks=3, age=12.5, rss=50_000_
 
 @dataclass
 class FakePool:
-    """Shows `statistics`, as they are set."""
+    """Returns the `statistics` that the test sets."""
 
     shown: dict[str, Any] = field(default_factory=dict)
 
@@ -135,7 +135,7 @@ class FakePool:
 
 @dataclass
 class Web:
-    """An application and the stand-ins behind it."""
+    """An application and the fakes behind it."""
 
     config: Config
     dispatcher: FakeDispatcher = field(default_factory=FakeDispatcher)

@@ -1,4 +1,4 @@
-"""Pure tests of the codes' table, row by row, and of what reads it."""
+"""Pure tests of the table of codes, row by row, and of its readers."""
 
 from __future__ import annotations
 

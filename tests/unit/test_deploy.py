@@ -52,7 +52,7 @@ def seconds(environment: dict[str, str], name: str) -> float:
 
 
 def unit(name: str) -> str:
-    """What the systemd unit says of `name`, which it names once."""
+    """The value of `name` in the systemd unit, which has it once."""
     (value,) = re.findall(rf"^{name}=(.*)$", UNIT, re.MULTILINE)
     return str(value)
 
@@ -116,7 +116,7 @@ def test_the_unit_is_given_longer_than_its_longest_drain() -> None:
     grace = seconds(unit_environment(), "SHUTDOWN_GRACE_MS")
     assert grace > Config.load().job_timeout
     assert int(unit("TimeoutStopSec")) > grace + WATCHDOG
-    assert unit("KillMode") == "mixed"  # or the workers would get SIGTERM amid what is to be finished
+    assert unit("KillMode") == "mixed"  # otherwise the workers would get SIGTERM during their jobs
 
 
 def test_a_proxy_closes_idle_connections_before_the_service_does() -> None:
@@ -132,7 +132,7 @@ def test_a_proxy_waits_longer_than_the_longest_silence() -> None:
     assert only(NGINX, r"proxy_read_timeout (\d+)s;") > silence
     assert only(HAPROXY, r"timeout server (\d+)s") > silence
     assert only(HAPROXY, r"timeout client (\d+)s") > silence
-    assert "_timeout" not in CADDY  # it waits as long as it takes
+    assert "_timeout" not in CADDY  # no time-out cuts an answer
 
 
 def test_every_variable_is_a_setting() -> None:
@@ -175,7 +175,7 @@ def test_it_runs_without_privileges_everywhere() -> None:
     service = load(DEPLOY / "compose.yaml")["services"]["ytdlpd"]
     assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
     assert service["security_opt"] == ["no-new-privileges:true"]
-    # What the tests of the container mount is what the files ask for.
+    # The container tests use the mounts of these files.
     assert service["tmpfs"] == [f"/tmp:{contained.TMPFS}"]
     assert [each["mountPath"] for each in container()["volumeMounts"]] == ["/tmp"]
 
@@ -215,7 +215,7 @@ def test_all_manifests_select_the_same_pods() -> None:
     assert manifest("NetworkPolicy")["spec"]["podSelector"]["matchLabels"] == labels
     assert manifest("PodDisruptionBudget")["spec"]["selector"]["matchLabels"] == labels
     assert manifest("HorizontalPodAutoscaler")["spec"]["scaleTargetRef"]["name"] == "ytdlpd"
-    assert "replicas" not in manifest("Deployment")["spec"]  # or each rollout would undo the autoscaler's
+    assert "replicas" not in manifest("Deployment")["spec"]  # a rollout would undo the autoscaler's number
 
 
 def test_the_autoscaler_s_metric_is_one_of_ours() -> None:

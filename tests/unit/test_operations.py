@@ -1,4 +1,4 @@
-"""Pure: what docs/operations.md tells an operator to write is what the code and deploy/ take."""
+"""Pure: the settings and figures in docs/operations.md match the code and deploy/."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_the_unit_has_what_is_said_of_it() -> None:
 
 
 def test_the_pages_link_relatively() -> None:
-    """Or they would leave the sub-path that they are served below."""
+    """An absolute link would leave the sub-path of the page."""
     files = (ROOT / "service" / "web" / "pages").rglob("*")
     pages = [path for path in files if path.suffix in (".html", ".js")]
     assert len(pages) >= 5

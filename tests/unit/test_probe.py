@@ -1,4 +1,4 @@
-"""Collaboration: what the health check makes of a service, and of what is none."""
+"""Collaboration: the health check against a service, and against ports without one."""
 
 from __future__ import annotations
 

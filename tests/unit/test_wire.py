@@ -1,4 +1,4 @@
-"""Pure: what one side of the pipe writes, the other reads back; anything else is a ProtocolError."""
+"""Pure: each message survives encoding and decoding; anything else is a ProtocolError."""
 
 from __future__ import annotations
 

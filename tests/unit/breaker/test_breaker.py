@@ -21,7 +21,7 @@ from ...support.breaker_story import (
     tripped,
 )
 
-# The defaults: what the predecessor's documentation promises
+# The defaults, as the predecessor documents them
 
 
 def test_five_failures_of_the_last_ten_calls_open_it_and_never_before_ten() -> None:
@@ -62,7 +62,7 @@ def test_after_a_minute_two_successes_close_it() -> None:
     assert breaker.label == "HALF_OPEN"
     call(breaker, SUCCESS, 60.0)
     assert breaker.label == "CLOSED"
-    for _ in range(100):  # and then it lets everybody through
+    for _ in range(100):  # afterwards it permits every call
         call(breaker, SUCCESS, 60.0)
 
 
@@ -129,7 +129,7 @@ def test_permits_of_one_moment_are_not_equal() -> None:
 
 def test_a_time_window_forgets_what_is_older() -> None:
     breaker = Breaker(story(streak=100))
-    for now in (0.0, 1.0, 2.0, 10.5):  # at 10.5 the first has left
+    for now in (0.0, 1.0, 2.0, 10.5):  # at 10.5 the first is outside the window
         call(breaker, FAILURE, now)
     assert breaker.label == "CLOSED"
     call(breaker, FAILURE, 10.6)
@@ -232,7 +232,7 @@ def test_an_undecided_probe_that_took_longer_than_a_cooldown_frees_its_permit_at
 
 def test_an_abandoned_half_open_breaker_is_forgettable_after_its_memory() -> None:
     breaker, a = half_open()
-    assert not breaker.forgettable(700.0)  # A has not come back
+    assert not breaker.forgettable(700.0)  # call A has not ended
     breaker.settle(a, IGNORED, 700.0)
     assert breaker.forgettable(700.0)
 

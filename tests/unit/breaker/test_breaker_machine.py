@@ -1,4 +1,4 @@
-"""Pure: a breaker under any sequence of calls, verdicts, pauses and orders keeps its invariants."""
+"""Pure: a breaker keeps its invariants under any sequence of calls, outcomes, pauses and admin commands."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SOON = st.sampled_from([0.0, 0.1, 1.0, 2.0, 5.0, 8.0, 60.0]) | st.floats(0, 20)
 
 
 class BreakerMachine(RuleBasedStateMachine):
-    """Drives one breaker, and keeps beside it what can be known of it from outside."""
+    """Drives one breaker, and a model of what is visible from outside."""
 
     permits = Bundle("permits")
 
@@ -86,7 +86,7 @@ class BreakerMachine(RuleBasedStateMachine):
         self.breaker.settle(permit, call_result, self.now, retry_after=retry_after)
         self.outstanding.remove(permit)
         self.settled += 1
-        if stale:  # it moves nothing and counts nowhere
+        if stale:  # it changes no state and no count
             after = self.breaker.statistics(self.now)
             assert self.breaker.label == before[0]
             assert (after.failures, after.successes) == (before[1].failures, before[1].successes)
@@ -118,7 +118,7 @@ class BreakerMachine(RuleBasedStateMachine):
 
     @rule(order=st.sampled_from(["reset", "close", *Mode]))
     def operate(self, order: str) -> None:
-        if order == self.breaker.mode:  # what is in force already changes nothing
+        if order == self.breaker.mode:  # the mode in force: no change
             self.breaker.set_mode(self.breaker.mode, self.now)
             assert self.breaker.take_changes() == []
             return
@@ -134,7 +134,7 @@ class BreakerMachine(RuleBasedStateMachine):
         self.probed.clear()
 
     def step(self) -> None:
-        """The transitions that a step told of are legal, a chain, and end where the breaker stands."""
+        """The reported transitions are legal, form a chain, and end in the breaker's state."""
         changes = self.breaker.take_changes()
         for change in changes:
             assert (change.previous, change.current) in LEGAL

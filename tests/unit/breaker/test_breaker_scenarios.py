@@ -1,6 +1,6 @@
-"""Pure and collaboration tests: the 32 scenarios of what a serious circuit breaker gets right, by number.
+"""Pure and collaboration tests: the 32 numbered scenarios that a serious circuit breaker handles.
 
-The story they begin with is in `breaking.py`.
+The story they begin with is in `tests/support/breaker_story.py`.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def test_scenario_04_a_late_success_does_not_close_an_open_breaker() -> None:
 def test_scenario_05_a_probe_of_an_earlier_half_open_counts_nowhere_and_refunds_nothing() -> None:
     breaker, _ = half_open()
     old = admitted(breaker, 6.0)
-    breaker.tick(14.0)  # it hangs: open again, for ten seconds now
+    breaker.tick(14.0)  # the probe hangs: open again, now for ten seconds
     new = [admitted(breaker, 24.0), admitted(breaker, 24.0)]
     breaker.settle(old, SUCCESS, 25.0)
     assert breaker.statistics(25.0).successes == 0
@@ -127,7 +127,7 @@ def test_scenario_10_ignored_probes_give_their_permits_back() -> None:
 def test_scenario_11_answers_that_decide_nothing_cost_2_probes_per_cooldown() -> None:
     breaker, _ = half_open()
     probed = []
-    for tick in range(150):  # somebody asks ten times a second, for three cooldowns
+    for tick in range(150):  # ten calls a second, for three cooldowns
         now = 6.0 + tick / 10
         if permit := breaker.admit(now):
             breaker.settle(permit, UNDECIDED, now)
@@ -262,7 +262,7 @@ def test_scenario_24_a_classifier_that_raises_is_a_failure_and_frees_the_permit(
         raise LookupError("no such code")
 
     def dispatched(breaker: Breaker) -> None:
-        """One call in the shape that the dispatcher gives it."""
+        """One call as the dispatcher makes it."""
         permit, call_result = admitted(breaker, 1.0), IGNORED
         try:
             classify(Failure(Code.PRIVATE, "private"))
@@ -357,7 +357,7 @@ async def test_scenario_30_junk_hosts_do_not_flush_a_site_that_carries_failures(
     statistics = breakers.statistics()
     assert len(statistics.sites) == 64
     assert {site.site: site.failures for site in statistics.sites}["site.test"] == 3
-    assert statistics.total_requests == 1003  # what was evicted stays counted
+    assert statistics.total_requests == 1003  # evicted breakers stay in the total
 
 
 async def test_scenario_31_a_group_with_an_upstream_error_is_one_failure() -> None:

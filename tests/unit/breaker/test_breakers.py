@@ -1,4 +1,4 @@
-"""Collaboration tests of the registry on a mock clock: keys, eviction, the service's own, the operator."""
+"""Collaboration tests of the registry on a mock clock: keys, eviction, its own breaker, admin commands."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ async def test_only_breakers_without_state_are_evicted_and_the_rest_share_one_th
     breakers = Breakers(story(), events, capacity=2)
     await failed(breakers, A_SITE, times=1)
     breakers.settle(await breakers.admit(BreakerKey("fine.test")), SUCCESS)
-    await failed(breakers, ANOTHER, times=1)  # takes the place of fine.test
+    await failed(breakers, ANOTHER, times=1)  # evicts fine.test
     assert [site.site for site in breakers.statistics().sites] == ["site.test", "another.test"]
     for number in range(20):
         await failed(breakers, BreakerKey(f"junk{number}.test"), times=1)
@@ -122,9 +122,9 @@ async def test_two_calls_that_succeed_end_the_services_trouble(
     breakers, _ = watched(story())
     for _ in range(4):
         breakers.service_failed()
-    breakers.service_failed()  # counts nowhere any more
+    breakers.service_failed()  # no longer counts
     await trio.sleep(5)
-    breakers.service_succeeded()  # closes nothing: only calls can tell
+    breakers.service_succeeded()  # does not close it: only calls can
     assert breakers.admits(A_SITE)
     for _ in range(2):
         breakers.settle(await breakers.admit(A_SITE), SUCCESS)

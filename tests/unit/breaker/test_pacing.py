@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from service.breaker.pacing import Pace, Paces, PaceSettings, PaceStatistics
 
 SETTINGS = PaceSettings(fastest=10.0, slowest=0.5, burst=5, increase=0.5, memory=5.0, settle=2.0, sites=3)
-# Without a floor in the way a cut shows how many calls were counted.
+# Without a floor, a cut shows how many calls were counted.
 DEEP = replace(SETTINGS, slowest=0.001)
 
 
@@ -145,7 +145,7 @@ def test_the_429s_of_one_burst_are_one_cut_and_the_rate_has_a_floor() -> None:
 def test_the_sites_own_retry_after_stops_all_calls_and_no_burst_follows() -> None:
     pace = Pace(SETTINGS)
     pace.slow_down(0.0, retry_after=60.0)
-    pace.slow_down(1.0, retry_after=5.0)  # the longest wish stands
+    pace.slow_down(1.0, retry_after=5.0)  # the longest Retry-After wins
     assert pace.wait(30.0) == pytest.approx(30 + 2.0)
     assert [pace.reserve(60.0), pace.reserve(60.0)] == pytest.approx([2.0, 4.0])
     pace.slow_down(100.0, retry_after=1e9)
@@ -219,7 +219,7 @@ def test_a_pace_carries_state_until_its_rate_is_back() -> None:
 
 
 def test_a_pace_carries_state_until_its_pause_is_over() -> None:
-    pace = Pace(replace(SETTINGS, slowest=10.0))  # nothing to raise again
+    pace = Pace(replace(SETTINGS, slowest=10.0))  # there is nothing to raise
     pace.slow_down(0.0)
     assert pace.forgettable(1.0)
     pace.slow_down(1.0, retry_after=60.0)

@@ -51,6 +51,6 @@ def test_cleared_windows_are_empty() -> None:
         window.record(0.0, failed=True, slow=True)
         window.clear()
         assert window.counts(0.0) == Counts()
-        for _ in range(3):  # so that what was there before would have left by now
+        for _ in range(3):  # so that earlier calls are outside the window
             window.record(2.9, failed=False, slow=False)
         assert window.counts(3.1) == Counts(3)

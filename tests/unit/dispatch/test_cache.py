@@ -1,4 +1,4 @@
-"""Pure: what the cache keeps, for how long, and what it lets go."""
+"""Pure: which results the cache keeps, for how long, and which it evicts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from service.errors import ExtractionError
 from service.wire import Job, Kind
 
 TTL = 300.0
-# What the cache promises, in seconds and bytes.
+# The cache's documented limits, in seconds and bytes.
 REFUSAL_TTL = 60.0
 MARGIN = 60.0
 STALE_FOR = 21_600.0
@@ -150,7 +150,7 @@ def test_any_other_failure_is_not_kept(code: Code) -> None:
 
 
 def kept(it: Cache, numbers: range) -> list[int]:
-    """Which of the jobs are kept, looked at in a way that uses none of them."""
+    """Which of the jobs are kept; looking does not count as use."""
     return [number for number in numbers if job(number) in it._entries]
 
 

@@ -1,4 +1,4 @@
-"""Collaboration: the line from job to answer, with a pool that is told what to answer, on a mock clock."""
+"""Collaboration: a job's way to its answer, with a scripted pool, on a mock clock."""
 
 from __future__ import annotations
 
@@ -189,7 +189,7 @@ async def test_an_open_breaker_refuses_before_anything_else(autojump_clock: Mock
     settings = BreakerSettings(window_calls=2, minimum_calls=2)
     it = harness(failure(Code.EXTRACTOR_BROKEN, usage=ASKED), failure(Code.UPSTREAM_ERROR), settings=settings)
     await it.code()
-    assert await it.code() is Code.UPSTREAM_ERROR  # the failure that opens it is told as itself
+    assert await it.code() is Code.UPSTREAM_ERROR  # the failure that opens it keeps its code
     tickets = len(it.pool.tickets)
     with pytest.raises(CircuitOpen) as info:
         await it.submit()
@@ -338,7 +338,7 @@ async def test_a_url_that_kills_two_workers_is_refused_without_one(autojump_cloc
 async def test_a_429_slows_down_the_calls_that_follow(autojump_clock: MockClock) -> None:
     it = harness(failure(Code.RATE_LIMITED, retry_after=30.0), GOOD)
     assert await it.code() is Code.RATE_LIMITED
-    assert await it.code() is Code.RATE_LIMITED  # refused by us: its pause is longer than our deadline
+    assert await it.code() is Code.RATE_LIMITED  # refused by the pace: the pause is longer than the deadline
     assert len(it.pool.leased) == 1
     await trio.sleep(20)
     began = trio.current_time()

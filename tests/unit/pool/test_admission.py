@@ -1,4 +1,4 @@
-"""Pure: the admission queue's bounds, order, fairness and refusals, with invented moments for a clock."""
+"""Pure: the admission queue's bounds, order, fairness and refusals; each test passes the times."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_idling_earns_no_credit() -> None:
 @pytest.mark.parametrize("places", [0, 1, 8])
 def test_the_length_is_bounded_before_service_times_are_known(places: int) -> None:
     queue = admission_queue(places)
-    enter(queue, *tickets(places + 4), workers=4, busy=0)  # four find a worker free or on its way
+    enter(queue, *tickets(places + 4), workers=4, busy=0)  # four workers are free or booting
     with pytest.raises(QueueFull) as refusal:
         enter(queue, Ticket("a"), workers=4, busy=0)
     assert refusal.value.waiting == places + 4
@@ -223,7 +223,7 @@ def test_a_request_that_cannot_finish_in_time_is_refused_with_the_wait_it_would_
 
 
 def test_with_a_free_worker_no_ticket_is_refused_or_shed() -> None:
-    """Else one slow hour could close the door for good: no work, no new estimate."""
+    """Otherwise one slow hour could block the service permanently: without jobs there is no new estimate."""
     queue, hasty, late = (
         used_to(admission_queue(0), 60.0),
         Ticket("a", deadline=10.0),
@@ -264,7 +264,7 @@ def test_shed_finds_the_hopeless_without_a_call() -> None:
     assert len(queue) == 0
 
 
-# Leaving, looking
+# Leaving, positions
 
 
 def test_who_leaves_is_never_called_and_may_leave_twice() -> None:

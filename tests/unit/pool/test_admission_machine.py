@@ -1,4 +1,4 @@
-"""Pure: whatever happens in the admission queue, each ticket goes in once and out once."""
+"""Pure: in any sequence of steps, each ticket enters the admission queue once and leaves it once."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class AdmissionQueueMachine(RuleBasedStateMachine):
 
     def settle(self, gone: list[tuple[Ticket, ServiceError]]) -> None:
         for ticket, _ in gone:
-            self.inside.remove(ticket)  # raises where one is answered twice
+            self.inside.remove(ticket)  # raises if it is answered twice
 
     @invariant()
     def the_room_holds_whom_it_says(self) -> None:

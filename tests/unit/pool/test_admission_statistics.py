@@ -1,4 +1,4 @@
-"""Pure: what the admission queue knows of service times, and what it has counted."""
+"""Pure: the admission queue's estimates of service times, and its counters."""
 
 from __future__ import annotations
 

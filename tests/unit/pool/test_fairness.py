@@ -1,4 +1,4 @@
-"""Pure: whose turn it is among the clients of one tier, what a turn costs, and who gives way."""
+"""Pure: the order of turns among the clients of one tier, their costs, and which ticket is shed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def order(queue: FairQueue) -> str:
 
 
 def cost_of(queue: FairQueue, client: str) -> float:
-    """What `client`, of whom nothing waits, is charged for a turn."""
+    """The cost charged to `client`, which has no other ticket, for a turn."""
     (ticket,) = pushed(queue, client)
     assert queue.pop() is ticket
     return ticket.charge
@@ -172,7 +172,7 @@ def test_of_a_new_client_the_like_of_all_others_is_expected() -> None:
     assert cost_of(queue, "b") == 2.0, "it is known already"
 
 
-# Clients that are away
+# Absent clients
 
 
 def charged(queue: FairQueue, client: str, cost: float) -> None:
@@ -232,7 +232,7 @@ def test_the_job_of_a_forgotten_client_still_tells_what_to_expect_of_a_new_one()
     assert cost_of(queue, "new") == 2.0
 
 
-# Looking
+# Positions
 
 
 def test_the_oldest_and_the_newest_by_their_numbers() -> None:
@@ -286,7 +286,7 @@ def test_the_ranks_of_those_who_wait_are_the_order_of_their_turns(
     assert [*turns(queue)] == ranked
 
 
-# Giving way
+# Shedding
 
 
 def test_the_newest_of_the_client_with_most_places_gives_way() -> None:

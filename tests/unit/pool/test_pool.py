@@ -93,7 +93,7 @@ class Fakes:
         self.pool = Pool(config, cast(Template, self.template), bus, draw=draw)
 
     async def ask(self, seconds: float = 0) -> int:
-        """The pid of the worker that did it."""
+        """The pid of the worker that ran the job."""
         async with self.pool.acquire(Ticket("")) as lease:
             return await self.on(lease, seconds)
 
@@ -125,7 +125,7 @@ async def test_a_worker_above_the_floor_goes_after_idling_and_the_coldest_first(
         await trio.sleep(2)
         assert fakes.pool.statistics().active_workers == 3
         warm = await fakes.ask()
-        for _ in range(5):  # one client every 4 seconds, always on the warmest
+        for _ in range(5):  # one client every 4 seconds, always on the most recently used worker
             await trio.sleep(4)
             assert await fakes.ask() == warm
         assert fakes.pool.statistics().active_workers == 1
@@ -144,7 +144,7 @@ async def test_scenario_28_a_task_wins_over_the_idle_timeout_of_the_same_tick(
         await trio.sleep(5)
         assert fakes.pool.statistics().idle_workers == 2
         worker = fakes.pool._idle[-1]
-        worker.watch.cancel()  # what its deadline does at the beginning of this tick …
+        worker.watch.cancel()  # as its deadline does at the beginning of this tick …
         async with fakes.pool.acquire(Ticket("")) as lease:
             assert lease.worker is worker  # … in which it is taken
             await trio.sleep(60)
@@ -239,7 +239,7 @@ async def test_the_queue_is_bounded(autojump_clock: trio.testing.MockClock) -> N
 
 
 async def test_a_caller_whose_ticket_is_shed_gets_queue_full(autojump_clock: trio.testing.MockClock) -> None:
-    """Once service times are known, who could not be served in time is refused, not left to wait."""
+    """Once service times are known, a ticket that cannot be served in time is refused."""
     fakes = Fakes(max_workers=1)
     refused: list[QueueFull] = []
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from service.pool.scaling import Arrived, Booted, Event, Finished, Limits, Load, Scaler, memory_cap
 
-SAMPLES = 10  # tasks before the knee is believed
+SAMPLES = 10  # tasks before the knee is used
 
 
 def a_task(cpu: float = 2.5, wall: float = 5.0, run_delay: float = 0.0) -> Finished:
@@ -150,7 +150,7 @@ def test_delays_of_many_threads_do_not_add_up_to_less_than_nothing() -> None:
         (Limits(math.inf, memory=6), 6),
         (Limits(math.inf, sites=5), 5),
         (Limits(math.inf, memory=6, sites=5), 5),
-        (Limits(math.inf, memory=1), 2),  # the floor is the operator's word
+        (Limits(math.inf, memory=1), 2),  # the operator sets the floor
     ],
 )
 def test_the_tightest_limit_holds(limits: Limits, target: int) -> None:
@@ -211,7 +211,7 @@ def test_the_reason_is_one_sentence() -> None:
     )
 
 
-# Whatever happens
+# Invariants
 
 SECONDS = st.floats(0, 1000)
 EVENTS = st.one_of(
@@ -269,4 +269,4 @@ def test_more_cores_never_mean_fewer_workers(
     without_limits = [(pause, event) for pause, event in history if not isinstance(event, Limits)]
     now = lived(few, without_limits)
     lived(many, without_limits)
-    assert few.step(now, Load(queued, 0)) <= many.step(now, Load(queued, 0)) + 1  # the knee sticks a little
+    assert few.step(now, Load(queued, 0)) <= many.step(now, Load(queued, 0)) + 1  # the knee has hysteresis

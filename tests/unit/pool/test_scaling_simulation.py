@@ -1,4 +1,4 @@
-"""Pure: the scaler against a threshold rule (poll 5 s, cooldown 10 s), simulated with the very code."""
+"""Pure: the scaler against a threshold rule (poll 5 s, cooldown 10 s), simulated with the service's code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pure: for how long a script is refused, and with which word."""
+"""Pure: for how long a script is refused, and with which answer."""
 
 from __future__ import annotations
 

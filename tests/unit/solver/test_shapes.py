@@ -1,4 +1,4 @@
-"""Pure: what may be asked of the solver, and which of a script's answers are taken."""
+"""Pure: which questions the solver accepts, and which answers of a script."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Collaboration: jobs that ask the solver, over fake processes and a mock clock.
 
-A fake process answers a challenge n with its reverse. What a script's bytes say decides how it behaves.
+A fake process answers a challenge n with its reverse. The script's bytes select its behaviour.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def player(number: int = 0) -> str:
 
 
 class FakeEngine:
-    """Asked to prepare, it hands the script back; asked a challenge, it does what the script says."""
+    """Prepares a script by returning it, and answers challenges as the script's bytes say."""
 
     def __init__(self, fake: Fake, mode: str, pid: int) -> None:
         self.pid = pid
@@ -107,7 +107,7 @@ class Fake:
 
 
 class Stand:
-    """A solver that runs over fake processes, and what it told."""
+    """A solver over fake processes, and its events."""
 
     def __init__(self) -> None:
         self.fake = Fake()
@@ -120,7 +120,7 @@ class Stand:
     async def job(
         self, script: bytes, *challenges: str, address: str = player(), takes: float = 0.1
     ) -> Solution:
-        """What a worker does: it asks, and fetches where it is told to."""
+        """A worker's job: it asks, and fetches the script where the solver says so."""
         asked = Challenges(address, EJS, n=challenges)
         with self.solver.visit() as ask:
             solution = await ask(asked, b"")
@@ -258,7 +258,7 @@ async def test_an_idle_script_ends(autojump_clock: MockClock, stand: Stand) -> N
     await trio.sleep(IDLE + 1)
     assert stand.reasons() == ["idle"]
     assert stand.fake.living == []
-    assert (await stand.job(b"script", "abc")).n  # it is brought again
+    assert (await stand.job(b"script", "abc")).n  # a worker fetches it again
 
 
 async def test_a_script_that_is_not_understood_is_tried_once(autojump_clock: MockClock, stand: Stand) -> None:
@@ -272,7 +272,7 @@ async def test_a_script_that_is_not_understood_is_tried_once(autojump_clock: Moc
     assert [event.problem for event in stand.log if isinstance(event, events.ScriptRejected)] == [
         "SyntaxError"
     ]
-    assert (await stand.job(b"script", "abc", address=player(1))).n  # others are not concerned
+    assert (await stand.job(b"script", "abc", address=player(1))).n  # other scripts are not affected
 
 
 async def test_a_script_without_functions_is_not_understood(autojump_clock: MockClock, stand: Stand) -> None:

@@ -1,4 +1,4 @@
-"""Pure and collaboration: what is counted under which labels, and what Prometheus and StatsD get to read."""
+"""Pure and collaboration: the labels of each metric, and the output for Prometheus and StatsD."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_site_gets_a_label_by_what_it_did_and_loses_it_when_others_need_it() -
     assert labels.label("junk.test", 0, worthy=False) == OTHER
     assert labels.label("a.test", 0) == "a.test"
     assert labels.label("b.test", 10) == "b.test"
-    assert labels.label("c.test", 20) == OTHER  # no room
+    assert labels.label("c.test", 20) == OTHER  # no label is free
     assert labels.label("a.test", 50, worthy=False) == "a.test"
     assert labels.label("c.test", 69) == OTHER
     assert labels.label("c.test", 70) == "c.test"
@@ -130,7 +130,7 @@ async def test_a_cancelled_job_is_told_as_such(autojump_clock: MockClock) -> Non
 
 
 def observed(**settings: object) -> Web:
-    """An application whose metrics read its stand-ins."""
+    """An application whose metrics read fakes."""
     it = web(**settings)
     it.telemetry.metrics.observe(it.pool, it.breakers, it.lifecycle, it.dispatcher.cache)
     return it
@@ -229,7 +229,7 @@ def test_statsd_gets_what_counters_grew_and_gauges_as_they_are() -> None:
         "ytdlpd.workers_target:4|g",
     }
     jobs.clear()
-    jobs.labels("you tube.com:80|x").inc()  # it begins anew
+    jobs.labels("you tube.com:80|x").inc()  # it starts again from zero
     assert "ytdlpd.jobs.you_tube_com_80_x:1|c" in set(lines.of(registry.collect()))
 
 

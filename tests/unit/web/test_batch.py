@@ -1,4 +1,4 @@
-"""Collaboration: a batch's lines, its share, its bounds, and its end, with a stand-in for the dispatcher."""
+"""Collaboration: a batch's lines, its share, its bounds, and its end, with a fake dispatcher."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ async def test_a_client_that_does_not_read_stops_it(autojump_clock: MockClock) -
         await answer.piece()
         await trio.sleep(60)
         begun = len(it.dispatcher.seen)
-        assert begun <= 2 * LANES + 2  # lines that wait to be taken, and the jobs behind them
+        assert begun <= 2 * LANES + 2  # lines that wait to be read, and the jobs behind them
         await trio.sleep(60)
         assert len(it.dispatcher.seen) == begun
         assert len(await answer.lines()) == 49

@@ -1,4 +1,4 @@
-"""Collaboration: what is answered at the edge says what the long way says."""
+"""Collaboration: the fast path answers exactly as the full path does."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LARGE = replace(KEPT, body=b'{"ok":true,"title":"' + b"x" * 5000 + b'"}')
 
 
 async def repeated(it: Web, kept: Answer = KEPT, path: str = PATH, **given: Any) -> tuple[Any, Any]:
-    """The first response, the long way, and the second; the dispatcher gives and has kept the same."""
+    """The first response, from the full path, and the second; the dispatcher answers both alike."""
     it.dispatcher.answer = kept
     it.dispatcher.remembered = None
     first = await it.get(path, **given)
@@ -71,7 +71,7 @@ SETTINGS = st.fixed_dictionaries(
 
 
 def posted(content: Any) -> dict[str, Any]:
-    """What the test client is given for a POST; it tells no length by itself."""
+    """The arguments of a POST for the test client, which sends no length by itself."""
     data = json.dumps(content)
     return {"data": data, "headers": {"Content-Type": "application/json", "Content-Length": str(len(data))}}
 
@@ -110,7 +110,7 @@ async def test_both_ways_say_the_same(kept: Answer, encoding: str | None, accept
         {"Accept": "application/x-ndjson"},
     ],
 )
-async def test_what_is_not_plain_goes_the_long_way(headers: dict[str, str]) -> None:
+async def test_an_unusual_request_takes_the_full_path(headers: dict[str, str]) -> None:
     it = web()
     await repeated(it)
     before = len(it.dispatcher.seen)
@@ -118,7 +118,7 @@ async def test_what_is_not_plain_goes_the_long_way(headers: dict[str, str]) -> N
     assert len(it.dispatcher.seen) == before + 1 or response.status_code == 400
 
 
-async def test_what_is_not_kept_goes_the_long_way() -> None:
+async def test_an_uncached_result_takes_the_full_path() -> None:
     it = web()
     await repeated(it)
     it.dispatcher.remembered = None
@@ -167,7 +167,7 @@ async def test_a_refused_query_is_not_learnt() -> None:
 @examples(100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(asked=ASKED, sent=SENT, configured=SETTINGS, kept=st.sampled_from([KEPT, LARGE]))
 async def test_a_repeat_is_answered_as_the_first_whatever_it_says(
-    mock_clock: MockClock,  # stands still: a rate limit gives nothing back between the two answers
+    mock_clock: MockClock,  # stands still: the rate limit regains no tokens between the two answers
     asked: tuple[str, str, Any],
     sent: dict[str, str],
     configured: dict[str, Any],

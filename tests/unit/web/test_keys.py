@@ -1,4 +1,4 @@
-"""Pure: API keys, their settings and who a presented key belongs to."""
+"""Pure: API keys, their settings, and the owner of a presented key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pure, and collaboration at the end: the rate limit, and whose it is."""
+"""Pure, and collaboration at the end: the rate limit, and the client that it counts for."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ async def test_the_limit_is_told_and_kept(autojump_clock: Any) -> None:
     assert first.headers["RateLimit-Remaining"] == "1"
     assert first.headers["RateLimit-Reset"] == "30"
     assert first.headers["RateLimit-Policy"] == "2;w=60"
-    # One budget for all that extracts, errors too.
+    # One budget for all extractions, failed ones included.
     second = await it.get("/api/v1/extract")
     assert (second.status_code, second.headers["RateLimit-Remaining"]) == (400, "0")
     third = await ask(it)

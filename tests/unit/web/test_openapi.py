@@ -1,4 +1,4 @@
-"""Collaboration: the OpenAPI document is valid, complete, and what the service really answers fits it."""
+"""Collaboration: the OpenAPI document is valid and complete, and the service's answers fit it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.web_app import URL, web
 
 @pytest.fixture(scope="module")
 def document() -> Any:
-    """The document; it takes longer to make than anything that is asked of it."""
+    """The document, made once because that takes long."""
 
     async def fetched() -> Any:
         response = await web().get("/api/v1/openapi")
@@ -30,7 +30,7 @@ def document() -> Any:
 
 
 def resolved(document: Any, found: Any) -> Any:
-    """`found`, or what it refers to."""
+    """`found`, or the target of its $ref."""
     for name in found["$ref"].split("/")[1:] if "$ref" in found else ():
         document = document[name]
         found = document

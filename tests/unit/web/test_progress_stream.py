@@ -1,4 +1,4 @@
-"""Pure, then collaboration: who follows a job, and an extraction's progress as server-sent events."""
+"""Pure, then collaboration: the followers of a job, and an extraction's progress as server-sent events."""
 
 from __future__ import annotations
 

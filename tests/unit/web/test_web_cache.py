@@ -1,4 +1,4 @@
-"""Collaboration: what HTTP says of results that were kept, with a stand-in for the dispatcher."""
+"""Collaboration: the HTTP caching headers of cached results, with a fake dispatcher."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ async def test_a_post_is_never_not_modified() -> None:
 
 
 async def test_a_result_without_an_etag_is_not_cached() -> None:
-    """Such is the result of somebody's cookies."""
+    """Results of jobs with cookies have no ETag."""
     it = web()
     it.dispatcher.answer = Answer(b'{"ok":true}')
     response = await it.get(PATH, headers={"If-None-Match": "*"})

@@ -1,4 +1,4 @@
-"""Collaboration: every endpoint of the API with its shape and statuses, against stand-ins for rooms."""
+"""Collaboration: every endpoint of the API with its shape and statuses, against fakes of the inner layers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Collaboration: how failures are told, who is let in, and what every response carries."""
+"""Collaboration: error responses, access control, and the headers of every response."""
 
 from __future__ import annotations
 

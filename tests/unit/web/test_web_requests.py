@@ -1,4 +1,4 @@
-"""Collaboration and pure: what a request may say, and how a wrong one is told what is wrong with it."""
+"""Collaboration and pure: the validation of requests, and the sentences about invalid ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What sites say → codes, over a table of judged texts that are raised as yt-dlp raises them. Pure."""
+"""Pure: the codes of sites' texts, over a table of classified texts, raised as yt-dlp raises them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from service.worker.job_record import JobRecord
 from ...support.raise_sites import Saying, corpus, raised_in
 from .test_failures import as_ytdlp_raises, http_error
 
-# What no client can use: it gives no options. "--" alone may be a dash.
+# Command-line options, which no client can use. "--" alone may be a dash.
 _OPTION = re.compile(
     r"--\w|(?<![\w-])-[a-z]\b|\buse --|extractor.args?|cookies.from.browser|netrc|\byt-dlp\b|https?:", re.I
 )

@@ -1,4 +1,4 @@
-"""Pure: how long a result is of use, by what its media URLs say."""
+"""Pure: the lifetime of a result, from the expiry times in its media URLs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""yt-dlp's exceptions → codes and sentences, over exceptions built as yt-dlp builds them. Pure."""
+"""Pure: the codes and sentences of yt-dlp's exceptions, built as yt-dlp builds them."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def wrapped(cause: Exception, **given: Any) -> BaseException:
 
 
 def stated(text: str) -> BaseException:
-    """What an extractor says of a video."""
+    """An extractor's statement about a video."""
     return as_ytdlp_raises(ExtractorError(text, expected=True, video_id="x", ie="youtube"))
 
 

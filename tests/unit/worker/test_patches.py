@@ -1,4 +1,4 @@
-"""The shortcuts give what yt-dlp's own functions give. Mostly pure; test_traversal.py has the largest."""
+"""The patches return what yt-dlp's own functions return. Mostly pure; test_traversal.py has the largest."""
 
 from __future__ import annotations
 
@@ -233,10 +233,10 @@ def test_a_clients_configuration_is_a_copy() -> None:
         assert INNERTUBE_CLIENTS[client] == before
 
 
-@pytest.mark.parametrize("shortcut", patches.PATCHES, ids=lambda shortcut: shortcut.original)
-def test_this_yt_dlp_still_has_what_is_replaced(shortcut: Patch) -> None:
-    """One that no longer applies is skipped in silence; here it is noticed: compare, renew the digest."""
-    assert patches.digest(shortcut.original, *shortcut.along) == shortcut.known
+@pytest.mark.parametrize("patch", patches.PATCHES, ids=lambda patch: patch.original)
+def test_this_yt_dlp_still_has_the_originals(patch: Patch) -> None:
+    """The service skips a patch that no longer applies; this test fails: compare, and renew the digest."""
+    assert patches.digest(patch.original, *patch.along) == patch.known
 
 
 def test_one_that_has_changed_stays(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -252,11 +252,11 @@ def test_one_that_has_changed_stays(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_yt_dlp_without_an_original_keeps_the_other_patches() -> None:
-    """In a process of its own: what is imported is imported for good."""
+    """In its own process, because an import cannot be undone."""
     program = (
         "import yt_dlp.utils.traversal as moved; del moved._RequiredError\n"
         "from service.worker.patches import PATCHES, install\n"
-        "install(); print(*(shortcut.equivalent.__name__ for shortcut in PATCHES[:2]))"
+        "install(); print(*(patch.equivalent.__name__ for patch in PATCHES[:2]))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["sanitize_url", "urljoin"]

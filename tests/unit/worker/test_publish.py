@@ -1,4 +1,4 @@
-"""What goes out of subtitles that come in fragments, as yt-dlp makes them of a manifest. Pure."""
+"""Pure: the published fields of subtitles in fragments, as yt-dlp makes them from a manifest."""
 
 from __future__ import annotations
 

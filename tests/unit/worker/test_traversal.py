@@ -1,4 +1,4 @@
-"""The faster traverse_obj gives what yt-dlp's own gives, whatever it is asked. Pure."""
+"""Pure: the faster traverse_obj returns what yt-dlp's own returns, for every kind of path."""
 
 from __future__ import annotations
 
