@@ -1,4 +1,4 @@
-"""End-to-end: a short run of `python -m bench protection`, with a service whose layers it takes out."""
+"""End-to-end: a short run of `python -m bench protection`, with services that lack one layer each."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""End-to-end: how many connections one client may have at the real door, whoever it says that it is.
+"""End-to-end: the limit on connections per client, at the real listener. Forwarding headers do not matter.
 
-Its own address counts, so the clients here have several: of loopback's for IPv4, and for IPv6 of a network
-that a thread has to itself.
+The peer's address counts, so the clients here use several: addresses of loopback for IPv4, and for IPv6 those
+of a network namespace that belongs to one thread.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ IFF_UP = 1
 
 
 class Crowd:
-    """Clients that stay connected to the door at `host` and `port`."""
+    """Clients that stay connected to the listener at `host` and `port`."""
 
     def __init__(self, host: str, port: int) -> None:
         self._door = host, port
         self._open = AsyncExitStack()
 
     async def come(self, address: str, count: int = 1, **headers: str) -> list[int]:
-        """Connect from `address` so many times, and ask; the statuses."""
+        """Connect from `address` so many times, and send a request each; returns the statuses."""
         statuses = []
         for _ in range(count):
             stream = await trio.open_tcp_stream(*self._door, local_address=address)
@@ -58,7 +58,7 @@ class Crowd:
 
 
 @asynccontextmanager
-async def door(limits: Limits, *trusted: str, host: str = "127.0.0.1") -> AsyncIterator[Crowd]:
+async def listening(limits: Limits, *trusted: str, host: str = "127.0.0.1") -> AsyncIterator[Crowd]:
     it = web(trusted_proxies=",".join(trusted), host=host)
     with trio.fail_after(PATIENCE):
         async with serving(it.app, it.lifecycle, limits, it.config) as port:
@@ -70,7 +70,7 @@ async def door(limits: Limits, *trusted: str, host: str = "127.0.0.1") -> AsyncI
 
 
 async def test_one_client_has_so_many_connections_and_others_theirs() -> None:
-    async with door(TWO) as crowd:
+    async with listening(TWO) as crowd:
         assert await crowd.come(CLIENT, 3) == [200, 200, 503]
         assert await crowd.come(NEIGHBOUR, 3) == [200, 200, 503]
         await crowd.leave()
@@ -79,31 +79,31 @@ async def test_one_client_has_so_many_connections_and_others_theirs() -> None:
 
 
 async def test_another_address_in_a_header_changes_nothing() -> None:
-    async with door(TWO, "192.0.2.1") as crowd:
+    async with listening(TWO, "192.0.2.1") as crowd:
         for number, status in enumerate((200, 200, 503)):
             assert await crowd.come(CLIENT, X_Forwarded_For=f"198.51.100.{number}") == [status]
 
 
 @pytest.mark.parametrize("trusted", [CLIENT, "127.0.0.2/31"])
 async def test_a_trusted_proxy_has_as_many_as_it_needs(trusted: str) -> None:
-    async with door(TWO, "192.0.2.1", trusted) as crowd:
+    async with listening(TWO, "192.0.2.1", trusted) as crowd:
         assert await crowd.come(CLIENT, 10) == [200] * 10
         others = await crowd.come("127.0.0.9", 3)
         assert others == [200, 200, 503]
 
 
 async def test_the_total_of_connections_is_bounded_for_a_trusted_proxy_too() -> None:
-    async with door(replace(TWO, connections=3), CLIENT) as crowd:
+    async with listening(replace(TWO, connections=3), CLIENT) as crowd:
         assert await crowd.come(CLIENT, 4) == [200, 200, 200, 503]
 
 
 async def test_this_machine_is_spared() -> None:
-    async with door(replace(PATIENT, of_one_client=2)) as crowd:
+    async with listening(replace(PATIENT, of_one_client=2)) as crowd:
         assert await crowd.come(CLIENT, 5) == [200] * 5
 
 
 def in_a_network(test: Callable[[], Awaitable[None]], *addresses: str) -> None:
-    """Run `test` where loopback has these IPv6 addresses, each with the /64 around it, and nobody else is."""
+    """Run `test` where loopback has these IPv6 addresses, each with its /64, and no other network."""
 
     def run() -> None:
         libc = ctypes.CDLL(None, use_errno=True)
@@ -117,7 +117,7 @@ def in_a_network(test: Callable[[], Awaitable[None]], *addresses: str) -> None:
                 fcntl.ioctl(control, SIOCSIFADDR, packed + struct.pack("Ii", 64, index))
         trio.run(test)
 
-    with ThreadPoolExecutor(1) as thread:  # a network belongs to a thread, and ends with it
+    with ThreadPoolExecutor(1) as thread:  # a network namespace belongs to a thread, and ends with it
         thread.submit(run).result()
 
 
@@ -129,7 +129,7 @@ def test_an_ipv6_client_is_the_network_around_it(trusted: bool) -> None:
     clients = ["2001:db8:0:1::1", "2001:db8:0:1::2", "2001:db8:0:1:ffff:ffff:ffff:ffff"]
 
     async def crowded() -> None:
-        async with door(PATIENT, *(["2001:db8:0:1::/64"] if trusted else []), host=here) as crowd:
+        async with listening(PATIENT, *(["2001:db8:0:1::/64"] if trusted else []), host=here) as crowd:
             assert await crowd.come(clients[0], 60) == [200] * 60
             assert await crowd.come(clients[1], 40) == [200] * 40
             for client in clients:

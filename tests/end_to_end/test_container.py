@@ -1,4 +1,4 @@
-"""End-to-end: what deploy/ promises, without a container engine: the image's own command as PID 1, as an
+"""End-to-end: the container of deploy/ without a container engine: the image's own command as PID 1, as an
 unprivileged user, on a read-only root, within a control group's memory.
 """
 
@@ -129,11 +129,11 @@ def test_a_drain_as_pid_1_under_load_leaves_no_request_unanswered(internet: Inte
                 return
             url = f"https://html5.example/?{number}-{turn}"
             answers.append(it.service.extract(url).status_code)
-            if answers[-1] != 200:  # a balancer, too, asks elsewhere then
+            if answers[-1] != 200:  # a balancer would use another instance, too
                 return
 
     settings = {"SCALING": "fixed:4", "SHUTDOWN_GRACE_MS": 20_000}
-    internet.set_latency("dash.example", 4.0)  # one that keeps the drain going while others come and go
+    internet.set_latency("dash.example", 4.0)  # this request keeps the drain going while others come
     before = internet.counters().of("dash.example")
     with container(internet, settings=settings) as it, ThreadPoolExecutor(32) as threads:
         try:
@@ -179,7 +179,7 @@ def status_of(process: psutil.Process) -> str:
 
 
 def as_root(it: Contained, *command: str) -> subprocess.CompletedProcess[str]:
-    """In the container as root, whom no permission stops."""
+    """As root in the container, so that no permission stops it."""
     words = ("nsenter", f"--target={it.init.pid}", "--mount", *command)
     return subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE, cwd="/")
 
@@ -209,7 +209,7 @@ def memory_group(limit: int) -> Iterator[Path]:
 
 
 def killed(group: Path) -> int:
-    """How many processes the kernel has killed there for want of memory."""
+    """The number of processes that the OOM killer has ended there."""
     for name in ("memory.events", "memory.oom_control"):
         if (group / name).exists():
             found = dict(line.split() for line in (group / name).read_text().splitlines())

@@ -1,7 +1,7 @@
-"""End-to-end: without a proxy, workers resolve and connect themselves, and each address they use is judged.
+"""End-to-end: without a proxy, workers resolve and connect themselves, and the guard checks each address.
 
-A plugin stands in for the name servers; what it names is on this machine, where one listener plays a site
-that the operator allows, and another one everything that is private.
+A plugin replaces the name servers; its names lead to this machine, where one listener is a site that the
+operator allows, and another stands for the private network.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ def getaddrinfo(host, port, *args, **kwargs):
 
 socket.getaddrinfo = getaddrinfo
 
-class NobodyIE(InfoExtractor):
-    _VALID_URL = r"https?://nobody[.]example/"
+class UnknownIE(InfoExtractor):
+    _VALID_URL = r"https?://unknown[.]example/"
 """
 
 PRIVATE = """
@@ -92,7 +92,7 @@ class SignpostSite(Site):
 
 @dataclass(frozen=True)
 class World:
-    """A service without a proxy, the site that it may reach, and what it may not."""
+    """A service without a proxy, the site that it may reach, and the private listener."""
 
     service: Service
     site: int
@@ -127,7 +127,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @contextlib.contextmanager
 def listening_where_sites_do() -> Iterator[socket.socket]:
-    """A listener on a port that is no reason to refuse by itself."""
+    """A listener on a port that the policy allows."""
     for port in sorted(WEB_PORTS, reverse=True):
         with contextlib.suppress(OSError), socket.create_server(("", port), backlog=64) as listener:
             listener.setblocking(False)

@@ -221,7 +221,7 @@ def test_breakers_moves_are_kept_by_site_within_bounds() -> None:
 
 @dataclass
 class Receiver:
-    """Takes deliveries, after as many failures as it is told."""
+    """Accepts deliveries, after the given number of failures."""
 
     failures: int = 0
     status: int = 503
@@ -258,7 +258,7 @@ async def test_an_event_is_delivered_signed(
     receiver = Receiver()
     async with delivering(receiver, monkeypatch) as webhook:
         webhook.on_event(OPENED)
-        webhook.on_event(events.WorkerStarted(1, 0.1))  # a worker's ordinary life
+        webhook.on_event(events.WorkerStarted(1, 0.1))  # an ordinary event
         await webhook.finish()
     (request,) = receiver.seen
     body = json.loads(request.content)
@@ -298,7 +298,7 @@ async def test_events_beyond_the_buffer_are_dropped_and_counted(
         assert webhook.failed == 1
     bodies = receiver.bodies()
     assert bodies[0]["dropped"] == 7
-    assert bodies[ATTEMPTS]["dropped"] == 7  # the first delivery that told of them had failed
+    assert bodies[ATTEMPTS]["dropped"] == 7  # the first delivery with this number had failed
     assert bodies[-1]["dropped"] == 0
 
 

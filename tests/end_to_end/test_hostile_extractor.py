@@ -120,7 +120,7 @@ def service(internet: Internet, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 def attack(service: Service, how: str, what: object = "x") -> str:
-    """What the extractor reports of its attempt, or the code with which its job ended."""
+    """The extractor's report of its attempt, or the code of its job."""
     answer = service.extract(f"https://attack.example/{how}?{quote(str(what))}").json()
     return str(answer["title"] if answer["ok"] else answer["code"])
 
@@ -158,7 +158,7 @@ def test_a_worker_reads_nothing_of_its_server(service: Service) -> None:
 def test_a_worker_writes_only_to_its_scratch_folder(service: Service, tmp_path: Path) -> None:
     for path in (tmp_path / "x", "/tmp/x", "/var/tmp/x", "/dev/shm/x", Path(landlock.__file__)):
         assert attack(service, "write", path) == "PermissionError"
-    assert attack(service, "write", "own") == "written"  # where it stands is its scratch
+    assert attack(service, "write", "own") == "written"  # its working directory is its scratch folder
 
 
 @needs_landlock
@@ -175,12 +175,12 @@ def test_a_worker_connects_starts_and_forks_nothing(service: Service, internet: 
 
 
 def test_a_worker_sends_no_datagram(service: Service, internet: Internet) -> None:
-    """Neither does its runtime; Landlock would not stop them."""
+    """Nor does its runtime; Landlock would not stop them."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
         listener.bind(("127.0.0.1", 0))
         listener.setblocking(False)
         port = listener.getsockname()[1]
-        for target in (port, internet.port):  # the proxy's port is for TCP alone
+        for target in (port, internet.port):  # the proxy's port is allowed for TCP only
             assert attack(service, "datagram", target) == "BLOCKED_TARGET"
         source = f"""try {{
             const socket = Deno.listenDatagram({{port: 0, transport: "udp"}});
@@ -194,7 +194,7 @@ def test_a_worker_sends_no_datagram(service: Service, internet: Internet) -> Non
 
 @needs_landlock
 def test_what_goes_past_the_hook_meets_the_kernel(service: Service, internet: Internet) -> None:
-    """With a proxy, no port but the proxy's can be reached, by whatever code; and nothing listens."""
+    """With a proxy, no code can reach any port but the proxy's, or listen."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setblocking(False)
         port = listener.getsockname()[1]

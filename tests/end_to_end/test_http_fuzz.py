@@ -1,4 +1,4 @@
-"""End-to-end: whatever bytes clients send to the real server stack, all others are answered."""
+"""End-to-end: clients that send any bytes to the real server stack do not affect the others."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ BODIES = st.one_of(
 
 @st.composite
 def requests(draw: st.DrawFn) -> bytes:
-    """A request that may be wrong in any part of it."""
+    """A request that may be invalid in any part."""
     line = b" ".join((draw(METHODS), draw(TARGETS), draw(VERSIONS)))
     end = draw(st.sampled_from([b"\r\n", b"\r\n", b"\r\n", b"\n", b"\r"]))
     return end.join((line, *draw(HEADERS), b"", draw(BODIES)))
@@ -158,7 +158,7 @@ async def test_no_bytes_touch_anyone_else(inputs: list[bytes]) -> None:
 
 
 async def send(port: int, data: bytes) -> None:
-    """Send `data` and read whatever comes; every response is HTTP/1.1 with a status that was planned."""
+    """Send `data` and read the rest; every response is HTTP/1.1 with an expected status."""
     async with client_of(port) as client, trio.open_nursery() as nursery:
 
         async def write() -> None:
@@ -177,7 +177,7 @@ async def send(port: int, data: bytes) -> None:
 
 
 def test_the_corpus_is_not_only_noise() -> None:
-    """Some of it is what a strict parser takes, or the fuzz would never get past it."""
+    """A part of the input is valid for a strict parser; otherwise the fuzz would never get past it."""
     taken = 0
     for method in (b"GET", b"POST"):
         connection = h11.Connection(h11.SERVER)

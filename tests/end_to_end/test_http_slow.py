@@ -27,7 +27,7 @@ EXTRACT = f"GET /api/v1/extract?url={URL} HTTP/1.1\r\nHost: a\r\n".encode()
 
 
 def after(seconds: float) -> Callable[[Any], Awaitable[Answer]]:
-    """A dispatcher's behaviour that takes so long."""
+    """A behaviour of the dispatcher that takes so many seconds."""
 
     async def behaviour(job: Any) -> Answer:
         await trio.sleep(seconds)
@@ -116,7 +116,7 @@ async def test_a_request_that_came_in_time_is_answered_though_the_server_was_hel
         assert (await client.get("/health/live")).status == 200
         await trio.testing.wait_all_tasks_blocked()  # the server waits for the next request
         os.write(client.stream.socket.fileno(), EXTRACT + b"Connection: close\r\n\r\n")
-        time.sleep(2 * QUICK.keep_alive)  # noqa: ASYNC251  (nobody is served meanwhile)
+        time.sleep(2 * QUICK.keep_alive)  # noqa: ASYNC251  (the server cannot run meanwhile)
         with trio.fail_after(PATIENCE):
             answer = await client.rest()
     assert answer.startswith(b"HTTP/1.1 200 ")
@@ -149,7 +149,7 @@ async def test_a_connection_that_is_to_be_closed_is_closed_at_once(request_: byt
 
 
 def _reluctant() -> socket.socket:
-    """A socket that takes little in before somebody reads."""
+    """A socket with a small receive buffer."""
     it = socket.socket()
     it.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     return it

@@ -1,7 +1,7 @@
-"""End-to-end: raw sockets against the real server stack. No client's bytes touch another's request.
+"""End-to-end: raw sockets against the real server stack. No client's bytes affect another's request.
 
-The inputs that took the stock stack down, each by itself, and then everything else that a connection may
-do: upgrades, oversized headers, pipelining, hanging up.
+The inputs that crashed the stock stack, one by one, and other behaviour of connections: upgrades, oversized
+headers, pipelining, disconnects.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def replies(data: bytes) -> list[int]:
 
 @asynccontextmanager
 async def bystander(it: Web, port: int) -> AsyncIterator[None]:
-    """A request of somebody else that is under way meanwhile, and answered afterwards."""
+    """A request of another client, which runs meanwhile and is answered afterwards."""
     begun, finish = trio.Event(), trio.Event()
 
     async def behaviour(job: Any) -> Any:
@@ -56,7 +56,7 @@ async def bystander(it: Web, port: int) -> AsyncIterator[None]:
 
 
 def _h2(frames: Callable[[h2.connection.H2Connection], None]) -> bytes:
-    """What a client sends that assumes HTTP/2."""
+    """The first bytes of a client that assumes HTTP/2."""
     config = h2.config.H2Configuration(
         client_side=True, validate_outbound_headers=False, normalize_outbound_headers=False
     )
@@ -279,7 +279,7 @@ async def test_connections_beyond_the_cap_are_told_so() -> None:
                 assert refused.status == 503
                 assert refused.headers["retry-after"] == "1"
                 assert refused.json["code"] == "QUEUE_FULL"
-            await trio.sleep(0.1)  # the server notices that they are gone
+            await trio.sleep(0.1)  # the server sees that they have disconnected
             async with client_of(port) as again:
                 assert (await again.get("/health/live")).status == 200
 

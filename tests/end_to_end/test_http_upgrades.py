@@ -1,7 +1,7 @@
 """End-to-end: raw sockets that ask the real server stack for HTTP/2 and WebSockets. It speaks neither.
 
 An upgrade is declined by answering the request as if it had not asked for one; HTTP/2 from the first byte is
-refused. Whoever asks, and whatever else he sends, everybody else is answered as ever.
+refused. Other clients are answered as usual.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from tests.support.upgrades import (
 from tests.support.web_app import BODY, URL, Web, serving, web
 
 QUICK = Limits(keep_alive=0.3, write=0.5, linger=0.2, grace=0.5)
-PATIENT = Limits(keep_alive=2.0, write=2.0, linger=0.2, grace=0.5)  # where an answer has to come in time
+PATIENT = Limits(keep_alive=2.0, write=2.0, linger=0.2, grace=0.5)  # where an answer has to arrive
 PATIENCE = 20  # seconds; generous, nothing waits for all of it unless it is broken
 # Where no connection is left to its idle time: LAST ends it, or the client does.
 LASTING = Limits(keep_alive=PATIENCE, write=PATIENCE, linger=0.2, grace=0.5)
@@ -62,14 +62,14 @@ async def eventually(condition: Callable[[], bool]) -> None:
 
 
 def connections(port: int) -> int:
-    """How many connections the server holds."""
+    """The number of connections that the server holds."""
     held = psutil.Process().net_connections("tcp")
     return sum(each.laddr.port == port and each.status != psutil.CONN_LISTEN for each in held)
 
 
 @asynccontextmanager
 async def others_untouched(it: Web, limits: Limits = QUICK) -> AsyncIterator[int]:
-    """Serve while an extraction runs and /health is asked for; in the end nothing may be left, or logged."""
+    """Serve while an extraction and requests for /health run; in the end nothing may be left, or logged."""
     begun, finish, over = trio.Event(), trio.Event(), trio.Event()
 
     async def behaviour(job: Job) -> Answer:
@@ -111,7 +111,7 @@ async def attack(port: int, it: Attack) -> bytes:
             try:
                 for piece in it.pieces:
                     await client.send(piece)
-                    await trio.sleep(0.001)  # a packet of its own, as a rule
+                    await trio.sleep(0.001)  # usually a separate packet
                 if it.leaves == "eof":
                     await client.stream.send_eof()
             except trio.BrokenResourceError:
@@ -130,7 +130,7 @@ async def attack(port: int, it: Attack) -> bytes:
 
 
 def assert_planned(data: bytes, given: object) -> None:
-    """Whatever comes back are whole responses with a planned status, and errors in the one shape."""
+    """The answer consists of whole responses with an expected status, and errors of the one shape."""
     for answer in answers(data):
         assert answer.status in PLANNED, (given, answer)
         if answer.status >= 400 and answer.body:
@@ -174,7 +174,7 @@ async def test_http_2_without_its_preface_is_no_http() -> None:
 
 @pytest.mark.parametrize("upgrade", UPGRADES)
 async def test_an_upgrade_is_declined_by_answering_the_request(upgrade: str) -> None:
-    """On every kind of endpoint, with and without a body, as if it had not been asked for."""
+    """On every kind of endpoint, with and without a body, the upgrade is ignored."""
     body = b'{"url": 1}'
     with_body = (JSON, f"Content-Length: {len(body)}")
 
@@ -255,7 +255,7 @@ FLOODS = {
 
 @pytest.mark.parametrize("flood", FLOODS)
 async def test_a_flood_is_cut(flood: str) -> None:
-    """Nobody keeps a connection by sending on and on, fast or slowly."""
+    """A client cannot keep its connection by sending without end, fast or slowly."""
     opening, more = FLOODS[flood]
     async with others_untouched(web(), PATIENT) as port, client_of(port) as client:
         await client.send(opening)

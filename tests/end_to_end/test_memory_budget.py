@@ -1,6 +1,6 @@
 """End-to-end: pages that make a worker want more memory than it may have, beside ordinary jobs.
 
-The pages' extractors are plugins, so each wants it in its own way: in Python, in a library, in the runtime.
+The pages' extractors are plugins, and each allocates in its own way: in Python, in a library, in the runtime.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def test_a_job_that_wants_too_much_ends_alone(
             assert other.result().status_code == 200
     finally:
         internet.set_latency("html5.example", 0)
-    # Every worker has its memory, whoever had it before.
+    # Every worker has its full memory again.
     with ThreadPoolExecutor(WORKERS) as threads:
         answers = list(threads.map(lambda number: ask(service, "modest", number), range(4 * WORKERS)))
     assert set(answers) == {(200, str(64 << 20))}
@@ -102,7 +102,7 @@ def test_a_job_that_wants_too_much_ends_alone(
 
 
 def test_the_runtime_has_no_more_than_its_worker(service: Service) -> None:
-    """Its heap is bounded by an option of its own, but what it keeps beside the heap is not."""
+    """An option bounds its heap, but not its memory beside the heap."""
     status, title = ask(service, "runtime")
     assert status == 200
     assert title.startswith("ended with -")  # by a signal

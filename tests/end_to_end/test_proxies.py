@@ -52,7 +52,7 @@ def is_idle(service: Service) -> bool:
 
 
 def test_the_client_s_address_is_believed(service: Service, proxy: ReverseProxy) -> None:
-    """Its own word is not: an X-Forwarded-For that it sends itself stays behind what the proxy saw."""
+    """A client's own X-Forwarded-For does not count: the proxy appends the address that it saw."""
     headers = {"X-Forwarded-For": "198.51.100.7", "X-Request-ID": f"through-{proxy.name}"}
     with httpx.Client(transport=httpx.HTTPTransport(local_address=CLIENT)) as client:
         assert client.get(proxy.url + "/health", headers=headers, timeout=PATIENCE).status_code == 200
@@ -97,7 +97,7 @@ def test_lines_of_a_batch_arrive_one_by_one(service: Service, proxy: ReverseProx
         lines = answer.iter_lines()
         first = json.loads(next(lines))
         assert (first["index"], first["ok"]) == (1, True)
-        assert not is_idle(service)  # the other one takes as long as it may
+        assert not is_idle(service)  # the other one runs until its deadline
     eventually(lambda: is_idle(service))
 
 
@@ -110,7 +110,7 @@ def test_a_big_answer_arrives_whole(service: Service, proxy: ReverseProxy) -> No
 
 
 def test_a_request_with_cookies_gets_through(proxy: ReverseProxy) -> None:
-    """As many as the service takes; its 413 for more comes through, too, and not the proxy's own."""
+    """As many as the service accepts; for more, its own 413 comes through, not the proxy's."""
     cookies = "# Netscape HTTP Cookie File\n" + "".join(
         f".elsewhere.example\tTRUE\t/\tTRUE\t0\tname{number}\t{'v' * 200}\n" for number in range(900)
     )
@@ -157,12 +157,12 @@ def test_no_request_is_lost_on_a_connection_that_the_service_has_closed(
         deadline = time.monotonic() + Limits().keep_alive + 2
         while any(relay.open for relay in relays.values()) and time.monotonic() < deadline:
             time.sleep(0.05)
-        time.sleep(0.5)  # in which a client learns that its own connection is closed
+        time.sleep(0.5)  # time for the client to see that its connection is closed
         assert {name: ask(name) for name in PROGRAMS} == dict.fromkeys(PROGRAMS, 400)
 
 
 def test_a_drain_answers_every_request(internet: Internet, tmp_path: Path) -> None:
-    """What runs is finished, what comes is refused, and nothing is a 502, until the last one is answered."""
+    """Running requests finish, new ones are refused, and none gets a 502, until the last one is answered."""
     answers: dict[str, list[httpx.Response]] = {name: [] for name in PROGRAMS}
 
     def client(proxy: ReverseProxy, number: int) -> None:
@@ -206,6 +206,6 @@ def test_a_drain_answers_every_request(internet: Internet, tmp_path: Path) -> No
         internet.set_latency("slow.example", 0)
     for name, found in answers.items():
         assert {answer.status_code for answer in found} == {200, 503}, name
-        # HAProxy, which asks for the service's health, may have noticed before and refuse in its own words.
+        # HAProxy checks the service's health, so it may refuse first with its own page.
         refused = [answer for answer in found if answer.status_code == 503 and name != "haproxy"]
         assert {answer.json()["code"] for answer in refused} <= {"SHUTTING_DOWN"}, name

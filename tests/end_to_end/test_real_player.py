@@ -12,7 +12,7 @@ from tests.internet import REALISTIC, Internet, youtube
 from tests.internet.youtube_data import STREAMS, scrambled_signature
 from tests.support.running_service import Service
 
-PATIENCE = 300  # seconds; a new script takes two of CPU, and workers give way to all else that runs
+PATIENCE = 300  # seconds; a new script takes two of CPU, and workers have a low priority
 VIDEOS = ("aaaaaaaaaaa", "bbbbbbbbbbb")
 
 

@@ -1,4 +1,4 @@
-"""End-to-end: what the running service answers to whatever its OpenAPI document allows or forbids."""
+"""End-to-end: the running service conforms to its OpenAPI document, for valid and invalid requests."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ DOCUMENTED = CHECKS.get_by_names(
 EVERYTHING = {"Last-Event-ID": "0"}
 EVENTS = 4
 
-# What the connection itself answers, whatever is asked for.
+# The answers of the connection itself, for every path.
 HEADS = {
     400: b"GET /health/live HTTP/1.1\r\n\r\n",
     431: request("/health/live", "X-Filler: " + "x" * 40_000),

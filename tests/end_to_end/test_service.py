@@ -193,7 +193,7 @@ def test_cookies_reach_only_their_site(service: Service) -> None:
     url = "https://any.example/cookies"
     with_cookies = service.extract(url, cookies=cookies)
     assert with_cookies.status_code == 200, with_cookies.text
-    assert "session=TOPSECRET" in with_cookies.json()["title"]  # the page prints what it was sent
+    assert "session=TOPSECRET" in with_cookies.json()["title"]  # the page prints the cookies that it gets
     assert "cookies" not in with_cookies.json()
     for _ in range(8):
         assert "TOPSECRET" not in service.extract(url).text
@@ -211,7 +211,7 @@ def test_health_answers_while_every_worker_is_busy(service: Service) -> None:
             assert service.get("/health").status_code == 200
         took = time.monotonic() - started
         running = sum(not answer.done() for answer in answers)
-    assert running == 8 or took > 4  # they were all still waiting for their sites, unless this took for ever
+    assert running == 8 or took > 4  # all were waiting for their sites, unless this machine is slow
     assert {answer.result().json()["code"] for answer in answers} <= {"DEADLINE", "QUEUE_FULL"}
 
 

@@ -1,4 +1,4 @@
-"""End-to-end: the solver in a running service, shared by all workers and lost in the middle of their jobs."""
+"""End-to-end: the solver in a running service, shared by all workers, and killed during their jobs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def service(internet: Internet) -> Iterator[Service]:
 
 
 def ask(service: Service) -> dict[str, Any]:
-    """A video with challenges, of which no two are the same job."""
+    """A video with challenges; each URL is a different job."""
     answer = service.extract(f"https://www.youtube.com/watch?v=challenge__&number={next(numbers)}")
     assert answer.status_code == 200, answer.text
     result: dict[str, Any] = answer.json()
@@ -49,7 +49,7 @@ def process(service: Service) -> int:
 
 
 def test_workers_need_no_memory_for_it(internet: Internet) -> None:
-    settings = {"WORKER_MEMORY_MB": 256}  # a runtime of their own could not even start
+    settings = {"WORKER_MEMORY_MB": 256}  # too little for a runtime in the worker
     with Service.run(internet, settings=settings) as small:
         assert "partial" not in ask(small)
 

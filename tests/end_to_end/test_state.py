@@ -1,4 +1,4 @@
-"""End-to-end: two jobs in one worker, whose extractors keep what the first one was told."""
+"""End-to-end: two jobs in one worker, whose extractors keep data of the first job."""
 
 from __future__ import annotations
 

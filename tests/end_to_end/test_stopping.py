@@ -27,7 +27,7 @@ from tests.support.running_service import PATIENCE, ROOT, Service, alive, eventu
 def loaded(
     service: Service, running: int, queued: int, url: str = "https://html5.example/?{}"
 ) -> Iterator[list[Future[httpx.Response]]]:
-    """The answers to come of `running` + `queued` requests, once they are in their places."""
+    """The futures of `running` + `queued` requests, once they run and wait."""
     with ThreadPoolExecutor(running + queued) as threads:
         answers = [threads.submit(service.extract, url.format(n)) for n in range(running + queued)]
         eventually(lambda: in_place(service, running, queued))
@@ -41,7 +41,7 @@ def in_place(service: Service, running: int, queued: int) -> bool:
 
 @pytest.fixture
 def slow(internet: Internet) -> Iterator[None]:
-    """Sites that take their time."""
+    """Sites that answer slowly."""
     internet.set_latency("html5.example", 2.0)
     yield
     internet.set_latency("html5.example", 0)

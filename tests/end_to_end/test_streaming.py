@@ -89,7 +89,7 @@ def test_another_client_is_served_in_the_middle_of_a_batch(service: Service, int
         with ThreadPoolExecutor() as threads:
             lines = threads.submit(batch, service, [f"https://html5.example/?all={n}" for n in range(40)])
             eventually(lambda: service.pool()["activeTasks"] == 4)
-            assert service.pool()["queueLength"] == 0  # it waits with its lanes, not in the queue
+            assert service.pool()["queueLength"] == 0  # the batch waits with its lanes, not in the queue
             assert service.extract("https://direct.example/video.mp4").status_code == 200
             assert not lines.done()
             assert all(line["ok"] for line in lines.result())
@@ -117,7 +117,7 @@ def test_a_playlist_line_by_line(service: Service) -> None:
     assert all(entry["ok"] and entry["url"] for entry in entries)
     whole = service.extract("https://feed.example/rss.xml", playlist=4).json()
     assert [entry["url"] for entry in entries] == [entry["url"] for entry in whole["entries"]]
-    lines = batch(service, [entry["url"] for entry in entries])  # what comes out may go in
+    lines = batch(service, [entry["url"] for entry in entries])  # a batch accepts them
     assert [line["result"]["formats"][0]["url"] for line in sorted(lines, key=place)] == [
         entry["url"] for entry in entries
     ]
@@ -193,5 +193,5 @@ def test_a_client_that_does_not_read_stops_the_batch(service: Service) -> None:
         silent.sendall(f"POST /api/v1/batch HTTP/1.1\r\n{head}\r\n\r\n".encode() + body)
         eventually(lambda: service.pool()["totalTasks"] > tasks)
         eventually(lambda: service.pool()["activeTasks"] == 0)
-        time.sleep(1)  # in which all others could run, at some 400 KB each
+        time.sleep(1)  # time for all the others to run, some 400 KB each
         assert service.pool()["totalTasks"] < tasks + 40

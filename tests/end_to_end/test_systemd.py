@@ -1,4 +1,4 @@
-"""End-to-end: deploy/ytdlpd.service: systemd finds it sound, and the service works with what it leaves it."""
+"""End-to-end: deploy/ytdlpd.service is valid for systemd, and the service works under its restrictions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.running_service import PATIENCE, ROOT, Service, alive
 
 UNIT = ROOT / "deploy" / "ytdlpd.service"
 PROGRAM = "/opt/ytdlpd/bin/ytdlpd"
-OFFLINE = 250  # the version of systemd that judges a file without running it
+OFFLINE = 250  # the version of systemd that can check a file without running it
 EXPOSURE = 1.5  # of 10, which is a service without any confinement
 
 pytestmark = pytest.mark.skipif(
@@ -38,7 +38,7 @@ def analyze(*words: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def installed(tmp_path: Path) -> Path:
-    """The unit with the program where it is here."""
+    """The unit with the path of this machine's program."""
     text = UNIT.read_text()
     assert text.count(PROGRAM) == 1
     path = tmp_path / UNIT.name
@@ -64,7 +64,7 @@ def test_it_is_confined(installed: Path) -> None:
     reason="needs root, unshare and setpriv, to make namespaces and to give up being root",
 )
 def test_the_service_works_with_what_it_leaves_it(internet: Internet, installed: Path) -> None:
-    """As a user of its own, with nothing to write to but /tmp, and with the unit's system calls alone."""
+    """As its own user, with only /tmp writable, and with only the unit's system calls."""
     try:
         ctypes.CDLL(system_calls.LIBRARY)
     except OSError:

@@ -1,4 +1,4 @@
-"""Collaboration and end-to-end: a request's spans, their parent, and what a collector receives."""
+"""Collaboration and end-to-end: a request's spans, their parent, and the export to a collector."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 class Traced:
-    """An application whose spans are kept, and whose extraction is measured as a dispatcher would."""
+    """An application that keeps its spans; its fake dispatcher measures as the real one does."""
 
     def __init__(self) -> None:
         self.spans = InMemorySpanExporter()

@@ -1,4 +1,4 @@
-"""Contract: the load generator keeps its schedule and counts what it gets; pure: the report's tables.
+"""Contract: the load generator keeps its schedule and counts the answers; pure: the report's tables.
 
 The generator runs in a process of its own, against a server of a few lines.
 """
@@ -25,7 +25,7 @@ BUSY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: cl
 
 @contextmanager
 def server(answer: bytes, *, stall: tuple[int, float] = (0, 0.0)) -> Iterator[tuple[int, list[bytes]]]:
-    """Gives `answer` to every request, the n-th of all after `stall[1]` seconds; tells what was asked."""
+    """Gives `answer` to every request, the n-th of all after `stall[1]` seconds; records the requests."""
     asked: list[bytes] = []
     threads: list[threading.Thread] = []
 

@@ -1,4 +1,4 @@
-"""The small internet keeps its word. Contract: a real process of it, asked by yt-dlp and other clients."""
+"""The small internet behaves as documented. Contract: a real process, used by yt-dlp and other clients."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from tests.internet.private import is_private
 from tests.internet.survey import ask, extract
 from tests.internet.youtube_data import DURATION, STREAMS
 
-# yt-dlp leaves the connections of failed requests to the garbage collector. Other tests would not forgive it:
-# their warnings are errors, and a descriptor that is left behind makes each collect its own garbage.
+# yt-dlp leaves the connections of failed requests to the garbage collector. Other tests fail on this warning,
+# and collect garbage when a descriptor is left open.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning")
 
 WATCH = "https://www.youtube.com/watch?v=dQw4w9WgXcQ"
@@ -198,7 +198,7 @@ def test_a_client_that_goes_round_the_proxy_is_seen(internet: Internet) -> None:
 
 
 def test_every_failure_answers_or_ends(internet: Internet) -> None:
-    """Each gives a client a status, silence, or the connection's end."""
+    """Each failure is a status, silence, or the end of the connection."""
     seen = {}
     for how in FAILURES.keys() - {"huge", "enormous", "slow"}:
         with tunnel(internet, "fail.example") as connection:

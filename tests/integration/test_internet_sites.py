@@ -1,4 +1,4 @@
-"""The small internet's larger sites as stock yt-dlp finds them. Contract: a real process, asked by yt-dlp."""
+"""The small internet's larger sites under stock yt-dlp. Contract: a real process, used by yt-dlp."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def internet(running: Internet) -> Internet:
 
 @pytest.fixture(autouse=True)
 def headers(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """Those of Dailymotion's extractors; yt-dlp keeps its token there for as long as a process lives."""
+    """Dailymotion's extractor classes; yt-dlp keeps its token there for the life of the process."""
     own = dict(DailymotionBaseInfoExtractor._HEADERS)
     monkeypatch.setattr(DailymotionBaseInfoExtractor, "_HEADERS", own)
     return own
@@ -77,7 +77,7 @@ def test_a_player_script_that_solves_nothing_costs_formats(internet: Internet, k
 
 
 def solve(kind: str, challenges: list[str], timeout: float = 60) -> dict[str, str]:
-    """What yt-dlp's solver makes of `n` challenges that one process is given."""
+    """The answers of yt-dlp's solver to `n` challenges in one process."""
     asked: dict[str, Any] = {"type": "player", "player": Player(1).script(kind).decode()}
     asked["requests"] = [{"type": "n", "challenges": challenges}]
     solver = yt_dlp_ejs.yt.solver

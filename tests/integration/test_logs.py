@@ -1,4 +1,4 @@
-"""Contract: what a log line looks like, written by a process of its own, whichever way it goes."""
+"""Contract: the format of log lines from every source, written by a real process."""
 
 from __future__ import annotations
 

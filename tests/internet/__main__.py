@@ -35,8 +35,8 @@ async def _main(port: int, ca_file: Path | None, until_eof: bool, settings: Sett
         ready = {"port": world.port, "proxy": world.proxy, "ca_file": ca_file and str(ca_file)}
         print(json.dumps(ready), flush=True)
         if until_eof:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is for whoever spawned this
-            await trio.lowlevel.wait_readable(0)  # nobody writes to it: readable means closed
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is for the parent process
+            await trio.lowlevel.wait_readable(0)  # never written to, so readable means closed
         else:
             with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
                 await anext(signals)

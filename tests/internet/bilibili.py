@@ -1,7 +1,7 @@
 """Bilibili as it answers one that it takes for a robot: 412, and errors in JSON with the status 200. Pure.
 
 A video's page answers 412. The API for a channel's videos answers 412 for the channel 412, and for any other
-200 with the code -352. What signs a request is given to everybody.
+200 with the code -352. Every client gets the keys that sign a request.
 """
 
 from __future__ import annotations

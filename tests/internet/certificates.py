@@ -14,7 +14,7 @@ class Authority:
 
     def __init__(self) -> None:
         self._ca = trustme.CA(organization_name="the small internet")
-        self._stranger = trustme.CA(organization_name="a CA that nobody trusts")
+        self._stranger = trustme.CA(organization_name="an untrusted CA")
         self.pem: bytes = self._ca.cert_pem.bytes()
         self.context = lru_cache(maxsize=1024)(self._context)
 

@@ -81,7 +81,7 @@ def _swapped(text: str, index: int) -> str:
 
 @cache
 def _around() -> bytes:
-    """JavaScript as the web has it, each file the body of a function that nobody calls."""
+    """JavaScript as the web has it, each file the body of a function that is never called."""
     files = [file for package in _PACKAGES for file in importlib.metadata.files(package) or ()]
     sources = [file.read_text() for file in files if file.suffix == ".js"]
     parts: list[bytes] = []

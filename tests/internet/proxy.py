@@ -75,7 +75,7 @@ async def _client(world: World, transport: trio.SocketStream) -> None:
     try:
         await _Connection(world, transport, transport).run()
     except (ConnectionError, trio.BrokenResourceError, trio.ClosedResourceError, h11.ProtocolError, _Gone):
-        pass  # hostile replies, and clients that hang up, are this server's daily bread
+        pass  # hostile replies and disconnecting clients are normal here
     finally:
         state.open_connections -= 1
         await trio.aclose_forcefully(transport)

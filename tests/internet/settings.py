@@ -53,5 +53,5 @@ class Settings:
 # As hard as the field: what a benchmark measures with.
 REALISTIC = Settings()
 
-# What the tests ask for where they say nothing else: most of them are about something other than challenges.
+# The default of the tests, most of which do not concern challenges.
 EASY = Settings(challenge=False, player="small")

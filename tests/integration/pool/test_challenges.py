@@ -1,4 +1,4 @@
-"""Jobs that ask the solver in their middle, as the server sees them. Contract: real template and workers."""
+"""Jobs that ask the solver while they run, seen from the server. Contract: real template and workers."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def test_a_script_of_any_size_is_not_read(tmp_path: Path) -> None:
 
 
 class Silent(Solver):
-    """Never answers, and tells when it is asked."""
+    """Never answers; an event reports that it was asked."""
 
     def __init__(self) -> None:
         super().__init__(Events())
@@ -57,7 +57,7 @@ async def test_while_the_solver_works_no_site_is_waited_for(tmp_path: Path) -> N
 
 
 async def interrupted(stand: Stand, url: str, after: Callable[[], Awaitable[None]]) -> float:
-    """Which part of its time a job had used by itself when it was cancelled."""
+    """The part of its time that a job had used itself when it was cancelled."""
     async with stand.lease() as lease:
         began = trio.current_time()
         async with trio.open_nursery() as nursery:

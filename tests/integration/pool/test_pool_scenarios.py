@@ -1,7 +1,7 @@
-"""The pool's numbered scenarios, first half: workers that die, talk nonsense or have to be killed. Contract.
+"""The pool's numbered scenarios, first half: workers that die, misbehave or have to be killed. Contract.
 
-Real template, real workers, real clock. Scenario 14 is the sharing's, 16 and 28 are in test_pool.py, 24 to
-26 in test_template.py, 27 in test_quarantine.py, 29 and 30 the admission's.
+Real template, real workers, real clock. Scenario 14 is in test_single_flight.py, 16 and 28 are in
+test_pool.py, 24 to 26 in test_template.py, 27 in test_quarantine.py, 29 and 30 in test_admission.py.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ def dead(pid: int) -> bool:
 async def test_scenario_01_a_worker_that_died_idle_is_never_given_a_job(tmp_path: Path) -> None:
     async with standing(tmp_path, min_workers=2) as stand:
         await eventually(lambda: stand.pool.statistics().idle_workers == 2)
-        victim = told(await stand.ask("ok"))["pid"]  # the warmest, so next in line
+        victim = told(await stand.ask("ok"))["pid"]  # the most recently used, so the next to be taken
         os.kill(victim, signal.SIGKILL)
-        while not dead(victim):  # without a checkpoint: nobody can have told the pool
+        while not dead(victim):  # without a checkpoint, so that the pool cannot know
             pass
         assert told(await stand.ask("ok"))["pid"] != victim
         await eventually(lambda: stand.pool.statistics().idle_workers == 2)
@@ -90,7 +90,7 @@ async def test_scenario_05_a_partial_frame_is_a_death_and_affects_no_other_job(t
         assert outcome.code is Code.WORKER_CRASHED
         await eventually(lambda: results)
         assert isinstance(results[0], Success)
-        assert stand.pool.statistics().retried_tasks == 1  # the partial one, not the other
+        assert stand.pool.statistics().retried_tasks == 1  # only the job with the partial frame
 
 
 @pytest.mark.parametrize("size", [10, 150_000])
@@ -249,7 +249,7 @@ async def test_cookies_take_an_unused_worker_where_there_is_one(tmp_path: Path) 
 
 
 async def test_cookies_whose_unused_worker_dies_are_tried_again(tmp_path: Path) -> None:
-    """The seat was given a used worker first, and changed it for the unused one."""
+    """The lease had a used worker first, and exchanged it for the unused one."""
     async with standing(tmp_path, min_workers=2) as stand:
         await eventually(lambda: stand.pool.statistics().idle_workers == 2)
         await stand.ask("ok")

@@ -1,4 +1,4 @@
-"""Contract: what the kernel says of cores and memory; other kernels are trees of files."""
+"""Contract: the cores and memory that the kernel reports; other kernels are trees of files."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_control_groups_version_1(tmp_path: Path) -> None:
         {
             "proc/meminfo": "MemTotal:       1000 kB\n",
             "proc/self/cgroup": "4:memory:/docker/abc\n3:cpu,cpuacct:/docker/abc\n1:name=systemd:/\n",
-            "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us": "25000\n",  # a container sees its own as the root
+            "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us": "25000\n",  # a container sees its group as root
             "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us": "100000\n",
             "sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n",
         },

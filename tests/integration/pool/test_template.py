@@ -1,4 +1,4 @@
-"""The template process, and what a forked worker may and may not. Contract: real processes, real clock."""
+"""The template process, and the limits of a forked worker. Contract: real processes, real clock."""
 
 from __future__ import annotations
 
@@ -199,8 +199,8 @@ async def test_a_template_that_hangs_is_killed_and_replaced(
     monkeypatch.setattr("service.pool.template.ANSWER", 0.3)
     async with standing(tmp_path) as stand:
         os.kill(stand.events(events.TemplateStarted)[0].pid, signal.SIGSTOP)
-        assert told(await stand.ask("ok", cookies="secret"))["pid"]  # on the worker that is there
-        assert told(await stand.ask("ok"))["pid"]  # its replacement is asked for, in vain
+        assert told(await stand.ask("ok", cookies="secret"))["pid"]  # on the existing worker
+        assert told(await stand.ask("ok"))["pid"]  # the fork of its replacement fails
         assert len(stand.events(events.TemplateStarted)) == 2
 
 
@@ -212,7 +212,7 @@ async def test_a_worker_that_is_being_forked_when_all_is_cancelled_is_not_left_b
         await trio.sleep(0.2)
         awakening = subprocess.Popen(["sh", "-c", f"sleep 0.3; kill -CONT {template}"])  # noqa: ASYNC220
     assert awakening.wait() == 0
-    # That nothing is left behind is what every test is checked for.
+    # Every test is checked for processes that it leaves behind.
 
 
 async def test_a_job_for_a_dead_worker_is_refused(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Contract: the solver's processes as they are, real deno, and scripts that try to misuse them."""
+"""Contract: the solver's real processes, and scripts that try to misuse them."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ async def solve(engine: Engine, *n: str, sig: tuple[str, ...] = (), within: floa
 
 
 def told(engine: Engine, name: str) -> str:
-    """A file of the kernel's about the process."""
+    """A file of the process in /proc."""
     return Path(f"/proc/{engine.pid}", name).read_text()
 
 
 def hostile(statements: str, n: str = "p.n") -> bytes:
-    """Functions like those that yt-dlp-ejs makes, of a script that does something else besides."""
+    """Functions as yt-dlp-ejs makes them, with hostile code beside them."""
     code = f"{statements}; _result.n = (p) => {n.replace('p.n', 'p')}; _result.sig = (s) => s;"
     return code.encode()
 
@@ -62,7 +62,7 @@ async def test_what_is_no_player_script_is_said_to_be_none(code: bytes) -> None:
 
 async def test_a_script_that_is_taken_apart_does_not_run() -> None:
     code = ejs.SAMPLE.replace(b"g.build=", b"g.never=(function(){for(;;);})();g.build=")
-    assert b"for" in await prepare(code)  # else it would not have come back
+    assert b"for" in await prepare(code)  # the script has been prepared
 
 
 async def test_a_process_owns_next_to_nothing() -> None:
@@ -78,7 +78,7 @@ async def test_a_process_owns_next_to_nothing() -> None:
         assert targets == {"socket", "/dev/null"}
 
 
-# Each leaves in `found` what it got; the answer to a challenge is what a script could tell the outside.
+# Each stores its result in `found`; a script can only report through the answer to a challenge.
 REACHES = {
     "a file": "Deno.readTextFileSync('/etc/hostname')",
     "a file, by import": "import('file:///etc/hostname')",
@@ -100,7 +100,7 @@ async def test_a_script_gets_at_nothing(reach: str) -> None:
     )
     async with started("evaluate") as engine:
         await engine.ask(hostile(tries, "found"), within=PATIENCE)
-        for _ in range(3):  # what it put off would have come by now
+        for _ in range(3):  # time for its delayed code to run
             assert (await solve(engine, "abc"))["n"] == ["nothing"]
 
 

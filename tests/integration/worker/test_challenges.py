@@ -1,4 +1,4 @@
-"""A worker's challenges: what it asks, what it makes of the word, and what it says of those unsolved.
+"""A worker's challenges: its questions, its use of the answers, and its report of unsolved ones.
 
 Contract: a real worker and yt-dlp against the small internet; the test is the solver.
 """
@@ -91,7 +91,7 @@ def test_formats_that_are_all_lost_are_no_fault_of_the_videos(internet: Internet
     assert isinstance(outcome, Failure)
     assert outcome.code is Code.EXTRACTOR_BROKEN
     assert outcome.unsolved == UNSOLVABLE.problem
-    assert scripts(internet) == before  # it does not try what was tried
+    assert scripts(internet) == before  # it does not try again
 
 
 def test_a_runtime_that_gets_no_memory_is_told(internet: Internet) -> None:

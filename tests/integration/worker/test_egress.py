@@ -1,4 +1,4 @@
-"""What a worker may reach: the judgement of URLs and addresses (pure), and the hook in a process of its own
+"""The egress policy of a worker: the check of URLs and addresses (pure), and the hook in a real process
 (contract)."""
 
 from __future__ import annotations

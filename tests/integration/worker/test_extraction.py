@@ -1,7 +1,7 @@
 """Real yt-dlp in a worker against the small internet (contract: real processes and sockets).
 
-Equality with `yt-dlp -J` is judged before publishing leaves fields out; the command line is given what the
-worker's parameters say, so that nothing but the trimming is compared.
+Results are compared with `yt-dlp -J` before publishing leaves fields out. The command line gets the worker's
+parameters, so that the trimming is the only difference.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ WATCH = "https://www.youtube.com/watch?v="
 VIDEO = f"{WATCH}dQw4w9WgXcQ"
 SITE = "https://video.example"
 
-# Every kind of page, and how many entries of a playlist are asked for.
+# Every kind of page, and the number of playlist entries.
 PAGES: dict[str, tuple[str, int]] = {
     "youtube": (VIDEO, 0),
     "youtube-challenge": (f"{WATCH}challenge__", 0),
@@ -69,7 +69,7 @@ def worker(settings: WorkerSettings) -> Iterator[LoneWorker]:
 
 @pytest.fixture(scope="module")
 def printed(internet: Internet) -> dict[str, Any]:
-    """What the command line prints for each page; one run for all that are asked for alike."""
+    """The output of the command line for each page; one run for all pages with equal options."""
 
     def run(alike: tuple[int, bool]) -> dict[str, Any]:
         playlist, live = alike
@@ -115,9 +115,9 @@ def failure(worker: LoneWorker, url: str, **given: Any) -> Failure:
 
 
 def _steady(value: Any) -> Any:
-    """`value` without what differs between any two runs of yt-dlp: times, and its random Chrome's version.
+    """`value` without what differs between any two runs of yt-dlp: times, and its random version of Chrome.
 
-    And without the trace of a postprocessor for playlists that only the command line has, and our own mark.
+    It also leaves out the trace of a playlist postprocessor, which only the command line has, and `partial`.
     """
     if isinstance(value, dict):
         fleeting = ("epoch", "available_at", "__files_to_move", "partial")
@@ -136,7 +136,7 @@ def test_the_info_equals_what_the_command_line_prints(
 ) -> None:
     url, playlist = PAGES[page]
     extract(raw, url, playlist=playlist)
-    found = extract(raw, url, playlist=playlist)  # the second time: state left by the first would show
+    found = extract(raw, url, playlist=playlist)  # a second run, which would show the state of the first
     assert _steady(found) == _steady(printed[page])
     assert list(_steady(found)) == list(_steady(printed[page])), "also in the same order"
 
@@ -376,7 +376,7 @@ def test_a_dead_proxy(settings: WorkerSettings) -> None:
 
 
 def test_without_a_proxy_the_address_really_connected_to_is_judged(internet: Internet) -> None:
-    """The small internet answers on loopback, where only the exception in the settings lets a worker go."""
+    """The small internet is on loopback, which only the exception in the settings allows."""
     origin = f"http://127.0.0.1:{internet.port}/_control/counters"
     with LoneWorker.spawn(WorkerSettings()) as direct:
         assert failure(direct, origin).code is Code.BLOCKED_TARGET

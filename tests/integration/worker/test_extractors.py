@@ -1,4 +1,4 @@
-"""The table of extractors chooses as yt-dlp does, for less (contract: the real extractors; no network)."""
+"""The table of extractors chooses as yt-dlp does, but faster (contract: the real extractors; no network)."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_a_table_is_a_downloaders_own(table: Extractors) -> None:
 
 
 def test_this_yt_dlp_still_looks_for_embeds_as_is_known() -> None:
-    """Another one's are all asked, in silence; here it is noticed: compare, renew the digest."""
+    """With another yt-dlp the service asks all extractors; this test fails: compare, and renew the digest."""
     assert patches.digest(*(getattr(InfoExtractor, name).__func__ for name in EMBEDDING)) == KNOWN
 
 

@@ -1,4 +1,4 @@
-"""Lists of which something fails (contract: a real worker and yt-dlp): it loses itself, not the list."""
+"""Lists with failing parts: only those parts are lost (contract: a real worker and yt-dlp)."""
 
 from __future__ import annotations
 

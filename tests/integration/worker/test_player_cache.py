@@ -1,4 +1,4 @@
-"""Player scripts that a worker remembers: bounded (pure), used (contract: a real worker and yt-dlp)."""
+"""The worker's cache of player scripts: bounds (pure), use (contract: a real worker and yt-dlp)."""
 
 from __future__ import annotations
 

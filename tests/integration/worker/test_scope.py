@@ -1,4 +1,4 @@
-"""What a job leaves out is all that its result lacks (contract: a real worker against the small internet)."""
+"""A result lacks only what its job leaves out (contract: a real worker against the small internet)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PAGES = [
         for page in ("html5", "video.mp4", "sound.mp3", "master.m3u8", "manifest.mpd", "feed.xml")
     ),
 ]
-# A scene that hangs or fails does so whatever is asked for, and takes its time.
+# Scenes that hang or fail are left out: they are slow, and do not depend on the scope.
 SCENES = sorted(name for name, scene in youtube.SCENES.items() if scene.how is None)
 
 
@@ -77,7 +77,7 @@ def test_named_fields_are_cut_from_the_whole_result(
 
 
 def without_times(value: Any) -> Any:
-    """`value` without what differs between any two runs of yt-dlp: times, and its random Chrome's version."""
+    """`value` without what differs between any two runs of yt-dlp: times, and a random Chrome version."""
     if isinstance(value, dict):
         return {
             key: without_times(item) for key, item in value.items() if key not in ("epoch", "available_at")

@@ -1,4 +1,4 @@
-"""State that no job leaves behind: modules made up here (pure), and every one of yt-dlp's (contract)."""
+"""A job leaves no state behind: invented modules (pure), and every module of yt-dlp (contract)."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class SiteIE(InfoExtractor):
 
 @pytest.fixture
 def site() -> Iterator[ModuleType]:
-    """A module of an extractor, with one that it imports from and one that it does not know."""
+    """The module of an extractor, a module that it imports from, and an unrelated one."""
     for name, source in SOURCES.items():
         sys.modules[name] = module = ModuleType(name)
         exec(source, vars(module))
@@ -143,7 +143,7 @@ def state_of(site: Any) -> list[Any]:
 def test_what_a_job_changed_is_put_back(site: Any, change: Callable[[Any], None]) -> None:
     before, objects = state_of(site), {**vars(site.SiteIE)}
     snapshot = Snapshot()
-    for _ in range(2):  # the snapshot itself is none the worse for the first job
+    for _ in range(2):  # the first job leaves the snapshot intact
         change(site)
         snapshot.restore([SITE])
         assert state_of(site) == before
@@ -217,7 +217,7 @@ def test_what_cannot_be_compared_is_an_error(site: Any) -> None:
 
 
 def test_extractors_come_from_the_downloader_only() -> None:
-    """One that another made an instance of by itself would have to be looked at, too."""
+    """An extractor that makes instances of another by itself would have to be restored, too."""
     instance = re.compile(r"\b[A-Z]\w*IE\((?:self|cls|ydl|downloader)\b")
     sources = [*Path(*extractor.__path__).rglob("*.py")]
     assert len(sources) > 900
@@ -225,7 +225,7 @@ def test_extractors_come_from_the_downloader_only() -> None:
 
 
 def test_every_module_of_yt_dlp() -> None:
-    """A process of its own changes all that the modules and their classes hold, and looks at what is left."""
+    """A separate process changes everything in the modules and classes, and reports what a restore misses."""
     run = subprocess.run(
         [sys.executable, "-m", "tests.support.tampering"], cwd=ROOT, capture_output=True, check=True
     )

@@ -1,4 +1,4 @@
-"""How a worker's requests reach their sites. Contract: real sockets, the small internet."""
+"""The transport of a worker's requests. Contract: real sockets, the small internet."""
 
 from __future__ import annotations
 
