@@ -57,7 +57,7 @@ class Process:
         server: the server's end of the worker's socket; closed by `end`.
         born: when it was requested, on Trio's clock.
         max_result: bytes that one result may have.
-        reap: has the template collect the dead process; gives its exit status, None where nobody knows it.
+        reap: has the template collect the dead process; gives its exit status, None where it is unknown.
         solver: solves the challenges that its jobs meet.
 
     Attributes:

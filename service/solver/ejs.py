@@ -1,7 +1,7 @@
-"""yt-dlp-ejs, the package that takes YouTube's player scripts apart: its code, and how a copy of it is named.
+"""yt-dlp-ejs, the package that prepares YouTube's player scripts: its code, and the name of a copy of it.
 
-The one file of this room that workers import, too: both sides name what they have, and where an upgrade has
-made them differ, a worker solves by itself.
+Workers import this file, too: both sides compare the names of their copies, and where an upgrade has made
+them differ, a worker solves by itself.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from importlib import import_module
 
 
 class EjsMissing(Exception):
-    """The package is not there, or not as it was; the text says which."""
+    """The package is missing, or its interface has changed; the text says which."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ KILL_PATIENCE = 5.0  # seconds that a killed process may take to end; only a hun
 
 
 class EngineFailed(Exception):
-    """It ended, did not answer in time, or said what cannot be; the text says which. It is to be closed."""
+    """The process ended, was too slow, or gave an invalid answer; the text says which. It must be closed."""
 
 
 class ScriptRejected(Exception):
@@ -32,7 +32,7 @@ class ScriptRejected(Exception):
 
 
 class Engine:
-    """A process that is asked by one task at a time. Whoever starts it must see to it that it is closed.
+    """A process that is asked by one task at a time. The caller must close it.
 
     The thread that runs Trio starts it: PR_SET_PDEATHSIG speaks of the death of the thread that forked.
 
@@ -87,8 +87,8 @@ class Engine:
     async def close(self) -> None:
         """Kill it and reap it. To be called shielded: takes at most KILL_PATIENCE."""
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)  # not reaped yet, so the number is still its own
-        self._process.kill()  # it may not have had the time to found its group
+            os.killpg(self.pid, signal.SIGKILL)  # not reaped yet, so the pid is still its own
+        self._process.kill()  # it may not have made its group yet
         self._stream.socket.close()
         with trio.move_on_after(KILL_PATIENCE):
             await self.ended()

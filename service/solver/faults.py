@@ -1,7 +1,7 @@
-"""Scripts that cannot be used, and the word that whoever asks for them gets for a while. Pure; takes `now`.
+"""Scripts that cannot be used, and the refusal that jobs get for them for a while. Pure; takes `now`.
 
-Without it each job would have a script taken apart in vain that yt-dlp-ejs does not understand, or that ends
-every process which runs it.
+Without it each job would prepare in vain a script that yt-dlp-ejs does not understand, or that ends every
+process in which it runs.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ class Faults:
         self._losses: OrderedDict[str, float] = OrderedDict()
 
     def word(self, digest: str, now: float) -> Solution | None:
-        """What is to be said of a script that is refused; None where it is not."""
+        """The refusal of a script; None where it may be used."""
         until, word = self._refused.get(digest, (-math.inf, None))
         return word if now < until else None
 
     def rejected(self, digest: str, now: float) -> Solution:
-        """It does not work, and would not in a worker either."""
+        """The script does not work, and would not in a worker either."""
         return self._refuse(digest, now, Solution(problem="the player script is not understood", final=True))
 
     def unsteady(self, digest: str, now: float) -> Solution:
-        """It cannot be kept; a worker starts it anew for each job."""
+        """The script cannot be kept here; a worker starts it anew for each job."""
         return self._refuse(digest, now, Solution(problem="the player script does not answer alike twice"))
 
     def lost(self, digest: str, now: float, *, ready: bool) -> Solution | None:

@@ -16,15 +16,15 @@ from . import shapes
 from .ejs import Ejs
 from .engine import LONG, Engine, EngineFailed, ScriptRejected, Starter
 
-IDLE = 900.0  # seconds after which nobody needs a script any more
+IDLE = 900.0  # seconds without a question after which a script ends
 PREPARE = 60.0  # seconds of patience; it takes 2 on an idle core
 LOAD = 20.0  # 0.4
 ANSWER = 5.0  # 0.0005
 WAITING = 128  # questions at a time; no more than two come from each worker
 
 
-# Asked at first, and again behind each question: what a challenge, or the script itself, has left behind in
-# its process shows in the answer before anybody gets a wrong one.
+# Asked at first, and again after each question: if a challenge, or the script itself, has changed the
+# process, this answer shows it before a job gets a wrong one.
 CONTROL = Challenges("", "", n=("wYr4Tq8_KzL2-vB0",), sig=(string.ascii_letters + string.digits,))
 
 
@@ -96,7 +96,7 @@ class Script:
                 self._asked.receive_nowait().settle(solution)
 
     async def live(self, start: Starter, ejs: Ejs, turn: trio.Lock, prepared: Callable[[], None]) -> str:
-        """The life; why it is over, where nothing is wrong. Whoever calls it settles what waits then.
+        """Run the script; returns why it ended normally. The caller settles the questions that still wait.
 
         Args:
             turn: held while it is taken apart.

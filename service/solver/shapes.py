@@ -1,7 +1,7 @@
-"""What may be asked of the solver, and what may come out of a script. Pure.
+"""The valid questions to the solver, and the valid answers of a script. Pure.
 
-A script can only answer wrongly, and what it answers becomes part of media URLs: letters, no longer than
-those of YouTube are.
+All that a script can do is answer wrongly. Its answers become part of media URLs, so they may only be
+letters, no longer than YouTube's.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ..wire import Challenges, Solution
 MAX_CHALLENGES = 128  # of one job; a page has one or two
 _MAX_LENGTH = 512  # letters; signatures have a little over a hundred
 
-# Where YouTube serves its player scripts, and nobody else anything.
+# Addresses at which only YouTube's player scripts are served.
 _PLAYER = re.compile(r"https://www\.youtube\.com/s/player/[0-9a-f]{8,40}/[\w./-]{1,100}\.js", re.ASCII)
 _N = re.compile(r"[\w-]{1,256}", re.ASCII)
 

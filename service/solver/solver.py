@@ -1,10 +1,10 @@
 """The solver: keeps the functions of the last few player scripts, each in a process of its own.
 
-A script is known by the digest of its bytes, and serves nobody but those who come with these bytes or with
-the address where a worker found them; so all that a script could ever spoil are its own answers. A new one
-is fetched by one worker and taken apart once, however many wait for it, and whether or not they still do
-when it is done. Taking apart needs much memory, so it happens to one script at a time. A process that hangs,
-dies or says what cannot be is killed and its script forgotten: the next who needs it brings it again.
+A script is identified by the digest of its bytes. It answers only jobs that bring these bytes, or the address
+where a worker found them, so a script can spoil only its own answers. A new
+script is fetched by one worker and prepared once, however many jobs wait for it, and even if none waits any
+more. Preparation needs much memory, so only one script is prepared at a time. A process that hangs, dies or
+gives an invalid answer is killed and its script forgotten; the next job that needs it fetches it.
 """
 
 from __future__ import annotations
@@ -137,13 +137,13 @@ class Solver:
         return Solution(problem="the solver was lost repeatedly")
 
     def _send_out(self, owner: object, address: str) -> Solution:
-        """Nobody else fetches the script, or does so in time."""
+        """Have the worker of `owner` fetch the script."""
         self._fetches[address] = _Fetch(owner)
         self._fetched += 1
         return Solution(fetch=True)
 
     def _deliver(self, owner: object, address: str, code: bytes) -> str:
-        """The digest of a script that was fetched; who waits for it learns it, too."""
+        """The digest of a script that was fetched; the jobs that wait for it get it, too."""
         digest = hashlib.sha256(code).hexdigest()
         fetch = self._fetches.get(address)
         if fetch is not None and fetch.owner is owner:
@@ -217,7 +217,7 @@ class Solver:
         self._events.emit(events.SolverReady(self._ejs.name))
 
     async def _check(self) -> str | None:
-        """What is wrong, or None: a known challenge tells whether yt-dlp-ejs is what this room knows."""
+        """What is wrong, or None: a known challenge shows whether yt-dlp-ejs still works as expected."""
         known = Challenges("", "", n=("abcdef",), sig=("ghijkl",))
         try:
             self._ejs = ejs.load()

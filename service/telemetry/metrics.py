@@ -1,6 +1,6 @@
 """The service's metrics, as Prometheus knows them, in a registry of their own.
 
-Three sources: what the rooms count anyway is read from their statistics when somebody asks; events and
+Three sources: the counters of the components are read from their statistics at each scrape; events and
 measurements are counted as they come. StatsD sends the same (`statsd.py`).
 """
 
@@ -36,7 +36,7 @@ SERVICE = "(service)"  # the site label of the service's own breaker; no host na
 STATES = {"CLOSED": 0, "HALF_OPEN": 1, "OPEN": 2}
 
 
-disable_created_metrics()  # type: ignore[no-untyped-call]  # twice the series, and nobody asks for them
+disable_created_metrics()  # type: ignore[no-untyped-call]  # they would double the series, without a use
 
 
 class Pool(Protocol):
@@ -48,7 +48,7 @@ class Breakers(Protocol):
 
 
 class Metrics:
-    """Counts what it is told of; `registry` holds all metrics, those of `observe`d rooms too."""
+    """Counts events and measurements; `registry` also holds the metrics of `observe`d components."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -134,8 +134,8 @@ class Metrics:
         lifecycle: Lifecycle,
         cache: Callable[[], CacheStatistics],
     ) -> None:
-        """From now on, read these rooms' statistics whenever somebody asks for the metrics."""
-        self.registry.register(_Rooms(pool, breakers, lifecycle, cache, self.labels))
+        """From now on, read these components' statistics at each scrape."""
+        self.registry.register(_Statistics(pool, breakers, lifecycle, cache, self.labels))
 
     def on_event(self, event: events.Event) -> None:
         """A sink for events."""
@@ -187,8 +187,8 @@ class Metrics:
             metric.remove_by_labels({"site": site})
 
 
-class _Rooms(Collector):
-    """What the rooms show of themselves."""
+class _Statistics(Collector):
+    """Reads the statistics of the components at each scrape."""
 
     def __init__(
         self,

@@ -14,7 +14,7 @@ _FINER: dict[int, tuple[Code, ...]] = {
     HTTPStatus.HTTP_VERSION_NOT_SUPPORTED: (Code.INVALID_REQUEST,),
 }
 
-# Answered by the connection, whatever was asked for: it is not HTTP/1.1, or too long, or there is no room.
+# Answered by the connection for any path: the request is not HTTP/1.1 or too long, or the limit is reached.
 OF_CONNECTIONS = (
     HTTPStatus.BAD_REQUEST,
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,

@@ -106,7 +106,7 @@ def _reason(error: object) -> str:
 
 
 def solver_on(sock: socket.socket) -> Solve:
-    """Asks the server on the worker's own socket, which in the middle of a job nobody else uses."""
+    """Asks the server on the worker's socket, which is otherwise unused during a job."""
 
     def solve(challenges: Challenges, script: bytes) -> Solution:
         sock.sendall(encode_challenges(challenges, len(script)) + script)
@@ -117,7 +117,7 @@ def solver_on(sock: socket.socket) -> Solve:
 
 
 def _exactly(sock: socket.socket, length: int) -> bytes:
-    """Raises SystemExit once the server is gone: then nobody waits for this worker any more."""
+    """Raises SystemExit once the server is gone, because then no job waits for this worker."""
     received = sock.recv(length, socket.MSG_WAITALL)
     if len(received) < length:
         raise SystemExit

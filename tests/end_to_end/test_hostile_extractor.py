@@ -193,7 +193,7 @@ def test_a_worker_sends_no_datagram(service: Service, internet: Internet) -> Non
 
 
 @needs_landlock
-def test_what_goes_past_the_hook_meets_the_kernel(service: Service, internet: Internet) -> None:
+def test_landlock_stops_access_that_bypasses_the_hook(service: Service, internet: Internet) -> None:
     """With a proxy, no code can reach any port but the proxy's, or listen."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setblocking(False)

@@ -247,7 +247,7 @@ async def test_a_drain_answers_running_requests_and_refuses_new_connections() ->
             assert reply.headers["connection"] == "close"
 
 
-async def test_what_outlasts_the_grace_is_cancelled() -> None:
+async def test_a_job_that_outlasts_the_grace_is_cancelled() -> None:
     it = web()
     begun, cancelled = it.dispatcher.hang()
     with trio.fail_after(PATIENCE):

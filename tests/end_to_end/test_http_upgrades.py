@@ -203,7 +203,7 @@ async def test_settings_and_keys_without_end_are_refused() -> None:
 
 
 @pytest.mark.parametrize("upgrade", ["h2c-good", "websocket-good"])
-async def test_what_comes_behind_a_declined_upgrade_is_no_http(upgrade: str) -> None:
+async def test_bytes_after_a_declined_upgrade_are_not_read_as_http(upgrade: str) -> None:
     head = request("/health/live", *UPGRADES[upgrade])
 
     async def not_understood(name: str, pieces: tuple[bytes, ...]) -> None:

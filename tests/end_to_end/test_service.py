@@ -114,7 +114,7 @@ def test_every_failure_has_its_code_and_status(service: Service, url: str, statu
     assert_failed(service.extract(url), status, code)
 
 
-def test_what_does_not_end_is_ended_at_its_deadline(service: Service) -> None:
+def test_a_job_without_end_is_ended_at_its_deadline(service: Service) -> None:
     with ThreadPoolExecutor(3) as threads:
         hosts = ("hang.fail-10", "drip.fail-11", "regex-bomb.fail-15")
         for answer in threads.map(service.extract, [f"https://{host}.example/" for host in hosts]):

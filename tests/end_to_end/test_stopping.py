@@ -122,7 +122,7 @@ def test_a_template_killed_under_load_loses_no_answer(internet: Internet, slow: 
         assert service.events("TemplateEnded")
 
 
-def test_as_pid_1_it_reaps_what_it_inherits_and_ends_on_sigterm(internet: Internet) -> None:
+def test_as_pid_1_it_reaps_orphans_and_ends_on_sigterm(internet: Internet) -> None:
     unshare = shutil.which("unshare")
     if unshare is None or os.geteuid() != 0:
         pytest.skip("needs unshare and the right to use it")

@@ -152,7 +152,7 @@ def test_progress_tells_the_place_in_the_queue(service: Service, internet: Inter
     assert 0 <= told[0][1]["position"] <= 2
 
 
-def test_a_drain_finishes_what_runs_and_answers_the_other_lines(internet: Internet) -> None:
+def test_a_drain_finishes_running_jobs_and_answers_the_other_lines(internet: Internet) -> None:
     internet.set_latency("html5.example", 1.0)
     try:
         with (

@@ -63,7 +63,7 @@ def test_it_is_confined(installed: Path) -> None:
     os.geteuid() != 0 or not (shutil.which("unshare") and shutil.which("setpriv")),
     reason="needs root, unshare and setpriv, to make namespaces and to give up being root",
 )
-def test_the_service_works_with_what_it_leaves_it(internet: Internet, installed: Path) -> None:
+def test_the_service_works_under_the_restrictions_of_the_unit(internet: Internet, installed: Path) -> None:
     """As its own user, with only /tmp writable, and with only the unit's system calls."""
     try:
         ctypes.CDLL(system_calls.LIBRARY)

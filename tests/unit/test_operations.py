@@ -51,7 +51,7 @@ def test_its_limits_are_the_service_s() -> None:
 
 
 @pytest.mark.parametrize(("name", "file"), PROXIES.items())
-def test_each_proxy_s_file_has_what_the_table_says(name: str, file: str) -> None:
+def test_each_proxy_s_file_has_the_options_in_the_table(name: str, file: str) -> None:
     heading, *rows = table("concern")
     written = (ROOT / "deploy" / file).read_text()
     named = [each for row in rows for each in re.findall(r"`(.+?)`", row[heading.index(name)])]
@@ -59,7 +59,7 @@ def test_each_proxy_s_file_has_what_the_table_says(name: str, file: str) -> None
     assert [each for each in named if each not in written] == []
 
 
-def test_the_unit_has_what_is_said_of_it() -> None:
+def test_the_unit_has_the_options_in_the_guide() -> None:
     unit = (ROOT / "deploy" / "ytdlpd.service").read_text()
     chapter = TEXT.partition("What is special about it:")[2].partition("`systemctl edit")[0]
     present = [each for each in re.findall(r"^- `(\w+=.*?)`", chapter, re.MULTILINE) if "Memory" not in each]

@@ -26,7 +26,7 @@ async def test_a_service_is_ready_until_it_drains() -> None:
         assert "shut" in str(await ask(port))
 
 
-async def test_what_is_no_service_is_not_ready() -> None:
+async def test_a_port_without_the_service_is_not_ready() -> None:
     async with trio.open_nursery() as nursery:
 
         async def babble(stream: trio.SocketStream) -> None:

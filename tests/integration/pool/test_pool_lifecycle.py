@@ -138,7 +138,7 @@ async def test_scenario_22_deaths_at_boot_degrade_the_pool_but_never_for_good(tm
         assert not stand.pool.statistics().degraded
 
 
-async def test_scenario_23_who_is_not_ready_in_time_is_killed_and_counted(tmp_path: Path) -> None:
+async def test_scenario_23_a_worker_that_is_not_ready_in_time_is_killed_and_counted(tmp_path: Path) -> None:
     (tmp_path / "mute").touch()
     async with standing(tmp_path, ready=False, boot=0.3) as stand:
         await eventually(stand.pids)

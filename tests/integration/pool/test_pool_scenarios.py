@@ -130,7 +130,7 @@ async def test_an_answer_with_something_behind_it_is_none(tmp_path: Path) -> Non
         assert outcome.code is Code.WORKER_CRASHED
 
 
-async def test_scenario_09_who_ignores_term_is_killed_and_holds_its_capacity_until_then(
+async def test_scenario_09_a_worker_that_ignores_term_is_killed_and_holds_its_capacity_until_then(
     tmp_path: Path,
 ) -> None:
     async with standing(tmp_path, max_workers=1, grace=0.5) as stand:
@@ -191,7 +191,7 @@ async def test_scenario_12_a_cancelled_job_is_killed_and_reaped_before_the_calle
         assert isinstance(await stand.ask("ok"), Success)
 
 
-async def test_what_a_child_computed_is_a_part_of_the_cost(tmp_path: Path) -> None:
+async def test_the_cpu_of_children_is_part_of_the_cost(tmp_path: Path) -> None:
     async with standing(tmp_path) as stand:
         async with stand.lease() as lease:
             with trio.move_on_after(0.5):

@@ -77,7 +77,7 @@ def test_private_names() -> None:
         assert refusal(f"http://{host}/") is not None, host
 
 
-def test_what_is_no_web_address_is_refused() -> None:
+def test_a_url_that_is_no_web_address_is_refused() -> None:
     for url in (
         "file:///etc/passwd",
         "ftp://site.example/x",
@@ -234,7 +234,7 @@ print(json.dumps(answers))
 """
 
 
-def test_the_hook_denies_what_goes_round_the_transport() -> None:
+def test_the_hook_denies_access_that_bypasses_the_transport() -> None:
     done = subprocess.run([sys.executable, "-c", _HOOKED], capture_output=True, timeout=60, check=True)
     answers = json.loads(done.stdout)
     assert answers.pop("allowed") == 0

@@ -43,7 +43,7 @@ def test_it_chooses_the_extractor_that_asking_all_would_choose(table: Extractors
         assert table.choose(url) == asked, url
 
 
-def test_who_is_not_asked_for_embeds_knows_none(table: Extractors) -> None:
+def test_extractors_that_are_not_asked_for_embeds_find_none(table: Extractors) -> None:
     """What the regular expressions of all others find is in this page; those left out find nothing."""
     asked = set(table.table().values())
     assert 100 < len(asked) < len(table.classes) / 2

@@ -140,7 +140,7 @@ def state_of(site: Any) -> list[Any]:
 @pytest.mark.parametrize(
     "change", [_replace, _add, _remove, _mutate, _replace_and_mutate, _reach, _call], ids=lambda f: f.__name__
 )
-def test_what_a_job_changed_is_put_back(site: Any, change: Callable[[Any], None]) -> None:
+def test_the_changes_of_a_job_are_restored(site: Any, change: Callable[[Any], None]) -> None:
     before, objects = state_of(site), {**vars(site.SiteIE)}
     snapshot = Snapshot()
     for _ in range(2):  # the first job leaves the snapshot intact
@@ -150,14 +150,14 @@ def test_what_a_job_changed_is_put_back(site: Any, change: Callable[[Any], None]
     assert all(vars(site.SiteIE)[name] is value for name, value in objects.items())
 
 
-def test_what_a_function_remembers_is_forgotten(site: Any) -> None:
+def test_the_cache_of_a_function_is_cleared(site: Any) -> None:
     snapshot = Snapshot()
     first = site.SiteIE.chosen("a")
     snapshot.restore([SITE])
     assert site.SiteIE.chosen("a") is not first
 
 
-def test_only_what_the_job_could_reach_is_looked_at(site: Any) -> None:
+def test_only_modules_in_reach_of_the_job_are_restored(site: Any) -> None:
     stranger: Any = sys.modules[STRANGER]
     snapshot = Snapshot()
     stranger.StrangerIE.token = "T1"
@@ -203,7 +203,7 @@ def test_a_package_that_a_job_was_the_first_to_import(site: Any) -> None:
     assert not [name for name in sys.modules if name.startswith(package)]
 
 
-def test_what_cannot_be_compared_is_an_error(site: Any) -> None:
+def test_a_value_that_cannot_be_compared_is_an_error(site: Any) -> None:
     class Wicked:
         def __eq__(self, other: object) -> bool:
             raise RuntimeError("no")

@@ -64,7 +64,7 @@ def test_media_urls_that_expire_sooner_end_it_sooner_with_a_margin() -> None:
 
 
 @pytest.mark.parametrize(("lifetime", "entries"), [(0.0, 0), (59.5, 0), (60.0, 0), (60.5, 1)])
-def test_what_expires_at_once_is_not_kept(lifetime: float, entries: int) -> None:
+def test_a_result_that_expires_at_once_is_not_kept(lifetime: float, entries: int) -> None:
     it = cache()
     it.keep(job(), ANSWER, 0.0, lifetime=lifetime)
     assert it.statistics().entries == entries
@@ -190,7 +190,7 @@ def test_a_kept_no_that_is_asked_for_is_used() -> None:
     assert it.statistics().bytes == it.statistics().max_bytes
 
 
-def test_what_is_not_fresh_is_neither_given_nor_counted_as_missed() -> None:
+def test_a_stale_result_is_neither_returned_nor_counted_as_a_miss() -> None:
     it = cache()
     it.keep(job(0), ANSWER, 0.0, lifetime=None)
     it.keep_refusal(job(1), ExtractionError(Code.REMOVED, "no"), 0.0)
@@ -200,7 +200,7 @@ def test_what_is_not_fresh_is_neither_given_nor_counted_as_missed() -> None:
     assert (counts.hits, counts.misses, counts.refusals) == (1, 0, 0)
 
 
-def test_what_fills_the_cache_exactly_is_kept_and_no_more() -> None:
+def test_a_result_that_fills_the_cache_exactly_is_kept_and_a_larger_one_is_not() -> None:
     it = cache(entries=1)
     it.keep(job(), ANSWER, 0.0, lifetime=None)
     assert it.statistics().entries == 1

@@ -403,7 +403,7 @@ async def test_a_result_with_cookies_is_not_shared(autojump_clock: MockClock) ->
     assert it.dispatcher.cache().entries == 1
 
 
-async def test_what_the_site_refused_for_good_is_not_asked_for_again(autojump_clock: MockClock) -> None:
+async def test_a_permanent_failure_is_not_requested_again(autojump_clock: MockClock) -> None:
     it = harness(failure(Code.REMOVED))
     assert await it.code() is Code.REMOVED
     assert await it.code() is Code.REMOVED

@@ -127,7 +127,7 @@ async def test_every_caller_gets_the_failure(autojump_clock: MockClock) -> None:
     assert work.begun == 1
 
 
-async def test_one_who_joins_keeps_a_deadline_of_its_own(autojump_clock: MockClock) -> None:
+async def test_a_caller_that_joins_keeps_its_own_deadline(autojump_clock: MockClock) -> None:
     sharing, work, results = SingleFlight[str](), Work(10), list[str]()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(call, sharing, work, results)

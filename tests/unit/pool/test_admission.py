@@ -173,7 +173,7 @@ def test_one_client_may_fill_the_queue_only_until_another_comes() -> None:
             enter(queue, Ticket(client))
 
 
-def test_a_better_tier_that_takes_the_free_worker_leaves_no_place_for_who_counted_on_it() -> None:
+def test_a_ticket_whose_free_worker_goes_to_a_better_tier_is_shed() -> None:
     queue = admission_queue(0)
     low, high = Ticket("low", tier=1), Ticket("high")
     enter(queue, low, high, workers=1, busy=0)
@@ -250,7 +250,7 @@ def test_a_ticket_that_waited_too_long_is_shed_instead_of_run() -> None:
     assert error.retry_after is not None
 
 
-def test_who_can_just_be_served_in_time_is() -> None:
+def test_a_ticket_that_is_just_in_time_is_served() -> None:
     queue, hasty = used_to(admission_queue(), 5.0), Ticket("a", deadline=12.0)
     enter(queue, hasty, workers=5, busy=5)
     assert queue.call(7.0) is hasty
@@ -267,7 +267,7 @@ def test_shed_finds_the_hopeless_without_a_call() -> None:
 # Leaving, positions
 
 
-def test_who_leaves_is_never_called_and_may_leave_twice() -> None:
+def test_a_ticket_that_leaves_is_never_called_and_may_leave_twice() -> None:
     queue, (first, second) = admission_queue(), tickets(2)
     enter(queue, first, second)
     assert first in queue
@@ -278,7 +278,7 @@ def test_who_leaves_is_never_called_and_may_leave_twice() -> None:
     queue.leave(second)
 
 
-def test_who_leaves_after_being_sent_away_is_not_answered_twice() -> None:
+def test_a_ticket_that_leaves_after_it_is_shed_is_not_answered_twice() -> None:
     queue, low = admission_queue(1), Ticket("low", tier=1)
     enter(queue, low, Ticket("high"))
     queue.leave(low)

@@ -87,7 +87,7 @@ def test_an_empty_queue_has_no_next_ticket(ask: Callable[[FairQueue], Ticket]) -
         ask(queue)
 
 
-def test_who_is_taken_out_has_had_no_turn() -> None:
+def test_a_removed_ticket_counts_as_no_turn() -> None:
     queue = FairQueue()
     first, *_ = pushed(queue, *"aabb")
     queue.remove(first)
@@ -99,7 +99,7 @@ def test_who_is_taken_out_has_had_no_turn() -> None:
         queue.remove(first)
 
 
-def test_who_comes_back_at_once_waits_for_those_who_had_no_turn() -> None:
+def test_a_client_that_returns_at_once_waits_for_those_without_a_turn() -> None:
     queue = FairQueue()
     pushed(queue, "a")
     queue.pop()
@@ -210,7 +210,7 @@ def test_the_client_that_came_last_longest_ago_is_forgotten_first() -> None:
     assert cost_of(queue, "b") == of_a_new_one != known
 
 
-def test_who_waits_is_not_forgotten() -> None:
+def test_a_waiting_client_is_not_forgotten() -> None:
     queue = FairQueue()
     charged(queue, "a", 9.0)
     (waiting,) = pushed(queue, "a")
@@ -304,7 +304,7 @@ def test_places_count_by_the_share() -> None:
     assert queue.victim_for(newcomer) is many[-1]
 
 
-def test_who_takes_as_much_as_any_other_finds_no_place() -> None:
+def test_a_client_with_an_equal_share_displaces_no_ticket() -> None:
     queue = FairQueue()
     pushed(queue, *"aabb")
     (newcomer,) = pushed(queue, "c")

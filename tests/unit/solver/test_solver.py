@@ -332,7 +332,7 @@ async def test_a_process_that_dies_is_replaced_and_every_question_is_answered(
 
 
 @pytest.mark.parametrize("poison", ["die", "hang", "lie"])
-async def test_a_process_in_doubt_ends_and_who_waits_is_answered(
+async def test_a_doubtful_process_ends_and_waiting_questions_are_answered(
     autojump_clock: MockClock, stand: Stand, poison: str
 ) -> None:
     script = b"script that hangs or lies"
@@ -363,7 +363,7 @@ async def test_a_process_that_hangs_is_waited_for_no_longer_than_said(
     assert trio.current_time() - began < 2 * ANSWER + 2 * TAKES
 
 
-async def test_what_cannot_be_taken_apart_here_is_no_task_for_ten_workers(
+async def test_a_script_that_ends_its_process_in_preparation_is_not_left_to_workers(
     autojump_clock: MockClock, stand: Stand
 ) -> None:
     solution = await stand.job(b"crashes", "abc")

@@ -33,7 +33,7 @@ def test_a_follower_hears_of_his_job_alone_and_as_long_as_he_follows() -> None:
     assert heard == [Queued(2, 1.5), Started(1)]
 
 
-def test_who_comes_late_is_told_where_the_job_stands() -> None:
+def test_a_late_follower_gets_the_current_state() -> None:
     progress = ProgressHub()
     first, second, third = list[Progress](), list[Progress](), list[Progress]()
     with progress.subscribe(JOB, first.append):

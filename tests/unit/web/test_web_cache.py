@@ -34,7 +34,7 @@ async def test_a_kept_result_tells_its_age(stale: bool, word: str) -> None:
 
 
 @pytest.mark.parametrize("sent", ['W/"0123abcd"', '"0123abcd"', 'W/"other", W/"0123abcd"', "*"])
-async def test_who_has_these_bytes_gets_none(sent: str) -> None:
+async def test_a_client_with_the_same_etag_gets_no_body(sent: str) -> None:
     it = web()
     it.dispatcher.answer = replace(NAMED, age=1.0)
     response = await it.get(PATH, headers={"If-None-Match": sent})
@@ -45,7 +45,7 @@ async def test_who_has_these_bytes_gets_none(sent: str) -> None:
 
 
 @pytest.mark.parametrize("sent", ['W/"another"', "nonsense"])
-async def test_who_has_other_bytes_gets_these(sent: str) -> None:
+async def test_a_client_with_another_etag_gets_the_body(sent: str) -> None:
     it = web()
     it.dispatcher.answer = NAMED
     response = await it.get(PATH, headers={"If-None-Match": sent})
