@@ -147,7 +147,7 @@ class Pool:
             degraded=self._spawner.backoff.degraded(now),
             target=self._scaler.target,
             workers=tuple(self._describe(now)),
-            room=self._admission.statistics(now),
+            admission=self._admission.statistics(now),
             scaling=self._scaler.statistics(now),
             ytdlp=warm.ytdlp if warm else None,
             runtime=warm.runtime if warm else None,

@@ -50,7 +50,7 @@ class PoolStatistics:
     degraded: bool
     target: int
     workers: tuple[WorkerStatistics, ...]
-    room: AdmissionStatistics
+    admission: AdmissionStatistics
     scaling: ScalerStatistics
     ytdlp: str | None
     runtime: str | None

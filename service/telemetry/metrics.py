@@ -252,23 +252,25 @@ def _workers(pool: PoolStatistics) -> Iterator[Metric]:
 
 
 def _queue(pool: PoolStatistics) -> Iterator[Metric]:
-    room = pool.room
+    admission = pool.admission
     length = GaugeMetricFamily("ytdlpd_queue_length", "Requests that wait, by tier.", labels=("tier",))
-    for tier, waiting in room.tiers or ((0, 0),):
+    for tier, waiting in admission.tiers or ((0, 0),):
         length.add_metric((str(tier),), waiting)
     yield length
-    yield _gauge("ytdlpd_queue_places", "Requests that may wait at present.", room.places_now)
+    yield _gauge("ytdlpd_queue_places", "Requests that may wait at present.", admission.places_now)
     yield _gauge(
-        "ytdlpd_queue_expected_wait_seconds", "Time one more request would wait.", room.expected_wait
+        "ytdlpd_queue_expected_wait_seconds", "Time one more request would wait.", admission.expected_wait
     )
-    yield _gauge("ytdlpd_queue_longest_wait_seconds", "Time the oldest has waited so far.", room.longest_wait)
+    yield _gauge(
+        "ytdlpd_queue_longest_wait_seconds", "Time the oldest has waited so far.", admission.longest_wait
+    )
     fates = CounterMetricFamily(
         "ytdlpd_queue_tickets",
         "Requests by what the queue did with them: refused at the door, shed or displaced later.",
         labels=("fate",),
     )
     for fate in ("entered", "called", "left", "refused", "shed", "displaced"):
-        fates.add_metric((fate,), getattr(room, fate))
+        fates.add_metric((fate,), getattr(admission, fate))
     yield fates
 
 

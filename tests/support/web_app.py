@@ -123,7 +123,7 @@ class FakePool:
             "boot_failures": 0,
             "degraded": False,
             "target": 2,
-            "room": AdmissionQueue(10).statistics(0.0),
+            "admission": AdmissionQueue(10).statistics(0.0),
             "scaling": Scaler(2, 10).statistics(0.0),
             "workers": (WORKER,),
             "ytdlp": "2026.08.19",

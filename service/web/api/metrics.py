@@ -81,7 +81,7 @@ def worker_pool(statistics: PoolStatistics, config: Config, *, details: bool) ->
             queue_max=config.queue_max,
         ),
         workers=[Worker.model_validate(worker) for worker in statistics.workers] if details else None,
-        expected_wait=statistics.room.expected_wait,
+        expected_wait=statistics.admission.expected_wait,
         scaling=statistics.scaling.reason,
     )
 
