@@ -163,14 +163,13 @@ def test_it_keeps_within_its_memory(internet: Internet, slow: None) -> None:
     settings = {"MIN_WORKERS": 1, "MAX_WORKERS": 10, "QUEUE_MAX": 200}
     with memory_group(640 << 20) as group, container(internet, group, settings) as it:
         assert str(it.init.pid) in (group / "cgroup.procs").read_text().split()
-        with ThreadPoolExecutor(24) as threads:
-            urls = [f"https://html5.example/?memory={number}" for number in range(72)]
+        with ThreadPoolExecutor(8) as threads:
+            urls = [f"https://html5.example/?memory={number}" for number in range(48)]
             statuses = [answer.status_code for answer in threads.map(it.service.extract, urls)]
         pool = it.service.pool()
         assert set(statuses) == {200}
-        assert (
-            1 <= pool["peakWorkers"] <= 6
-        )  # of ten; each is expected to take 64 MB beside the 256 MB for all
+        # Of ten; each is expected to take 64 MB, beside the 512 MB for all.
+        assert 1 <= pool["peakWorkers"] <= 2
         assert killed(group) == 0
 
 
