@@ -17,7 +17,7 @@ from ...support.simulation import Queue, Report, Simulation, UnboundedFifo, admi
 
 CAPACITY = 0.8
 DURATION = 2400.0
-SEEDS = range(scaled(4))
+SEEDS = range(scaled(3))
 
 
 def run(queue: Callable[[], Queue], overload: float, seed: int, *, interrupts: bool = False) -> Report:

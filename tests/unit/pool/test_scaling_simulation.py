@@ -27,7 +27,7 @@ from ...support.simulation import (
 )
 
 DURATION = 2400.0
-SEEDS = range(scaled(4))
+SEEDS = range(scaled(3))
 
 
 def served(

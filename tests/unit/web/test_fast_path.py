@@ -164,7 +164,7 @@ async def test_a_refused_query_is_not_learnt() -> None:
     assert it.dispatcher.seen == []
 
 
-@examples(100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(asked=ASKED, sent=SENT, configured=SETTINGS, kept=st.sampled_from([KEPT, LARGE]))
 async def test_a_repeat_is_answered_as_the_first_whatever_it_says(
     mock_clock: MockClock,  # stands still: the rate limit regains no tokens between the two answers

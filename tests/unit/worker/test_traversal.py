@@ -126,7 +126,7 @@ def outcome(function: Callable[..., Any], *args: Any, **options: Any) -> tuple[A
         return type(error), str(error)
 
 
-@examples(1500)
+@examples(500)
 @given(_objects, _paths, _options)
 @example({"a": [{"b": 1}, {}, None]}, [("a", ..., "b")], {"get_all": False})
 @example({"a": [3, 2]}, [("a", ..., {_explodes}, any)], {})
