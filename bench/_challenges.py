@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from statistics import median
 
-import psutil
+from service.pool.accounting import cost_of
 
-from ._contenders import WORKERS, Server, ceiling, middle, other, ours, rate
+from ._contenders import WORKERS, ceiling, middle, other, ours, rate
 from ._scenarios import Bench, Figures
 
 NEW_SCRIPTS = 3
@@ -22,9 +22,9 @@ def challenges(bench: Bench) -> Figures:
                 bench.step(f"challenge: {kind}")
                 bench.internet.set(challenge=challenge)
                 seconds = bench.scale.seconds
-                before = _cpu(service)
+                before = cost_of(service.process.pid).cpu
                 samples = service.drive(bench.fresh(), seconds, WORKERS)
-                spent = (_cpu(service) - before) / max(1, samples.status.count(200))
+                spent = (cost_of(service.process.pid).cpu - before) / max(1, samples.status.count(200))
                 rates = {
                     "ytdlpd": rate(samples),
                     "spawn": rate(spawn.drive(bench.fresh(), 3 * seconds, WORKERS)),
@@ -38,9 +38,11 @@ def challenges(bench: Bench) -> Figures:
         for release in range(NEW_SCRIPTS):
             bench.step("challenge: new script")
             bench.internet.set(release=100 + release, rotation=1)
-            before = _cpu(service)
+            before = cost_of(service.process.pid).cpu
             samples = service.drive(bench.fresh(), 60, WORKERS, limit=WORKERS)
-            new.append(((_cpu(service) - before), max(samples.took), samples.status.count(200)))
+            new.append(
+                ((cost_of(service.process.pid).cpu - before), max(samples.took), samples.status.count(200))
+            )
         memory = service.memory()[0]
     return {
         "rows": [
@@ -55,14 +57,3 @@ def challenges(bench: Bench) -> Figures:
         },
         "memory": memory,
     }
-
-
-def _cpu(server: Server) -> float:
-    """Seconds of CPU of the server and all below it, those that have ended included."""
-    times = [server.process.cpu_times()]
-    for child in server.process.children(recursive=True):
-        try:
-            times.append(child.cpu_times())
-        except psutil.NoSuchProcess:
-            continue
-    return sum(one.user + one.system + one.children_user + one.children_system for one in times)

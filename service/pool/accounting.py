@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +59,20 @@ class Meter:
         if self._schedstat >= 0:
             os.close(self._schedstat)
             self._schedstat = -1
+
+
+class ResidentMemory:
+    """The resident memory of one process and its living descendants, read at most once in RSS_AGE seconds."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._rss, self._until = 0, -math.inf
+
+    def bytes(self, now: float) -> int:
+        """As it was at most RSS_AGE seconds before `now`."""
+        if now >= self._until:
+            self._rss, self._until = cost_of(self._pid).rss, now + RSS_AGE
+        return self._rss
 
 
 def cost_below(pid: int) -> Cost:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 import signal
 import socket
@@ -30,7 +29,7 @@ from ..wire import (
     is_challenges,
     lengths,
 )
-from .accounting import RSS_AGE, Cost, Meter, cost_below, cost_of
+from .accounting import Cost, Meter, ResidentMemory, cost_below
 
 AHEAD = 512  # bytes of the first read, which mostly returns header and head in one piece
 CHUNK = 1 << 20
@@ -84,7 +83,7 @@ class Process:
         self._max_result = max_result
         self._reap = reap
         self._grace = trio.CancelScope()
-        self._rss, self._rss_until = 0, -math.inf
+        self._resident = ResidentMemory(pid)
         self._meter = Meter(pid)
         server.setblocking(False)
         self._server = server
@@ -145,9 +144,7 @@ class Process:
 
     def rss(self, now: float) -> int:
         """Resident bytes of it and its children, at most RSS_AGE seconds old."""
-        if now >= self._rss_until:
-            self._rss, self._rss_until = cost_of(self.pid).rss, now + RSS_AGE
-        return self._rss
+        return self._resident.bytes(now)
 
     async def wait(self) -> None:
         """Return when the process has ended. What it has written can still be read, up to end of file."""

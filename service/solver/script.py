@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import string
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import trio
 
-from ..pool.accounting import RSS_AGE, cost_of
+from ..pool.accounting import ResidentMemory
 from ..wire import Challenges, Solution
 from . import shapes
 from .ejs import Ejs
@@ -66,7 +65,7 @@ class Script:
         self.pid: int | None = None
         self.ready = False
         self.solved = 0
-        self._rss, self._rss_until = 0, -math.inf
+        self._resident: ResidentMemory | None = None  # of its process
         self._code = code  # until it is taken apart
         self._current: Question | None = None
         self._control: Solution | None = None
@@ -74,9 +73,7 @@ class Script:
 
     def rss(self, now: float) -> int:
         """Bytes resident of its process, as they were at most RSS_AGE seconds before `now`."""
-        if self.pid is not None and now >= self._rss_until:
-            self._rss, self._rss_until = cost_of(self.pid).rss, now + RSS_AGE
-        return self._rss
+        return self._resident.bytes(now) if self._resident is not None else 0
 
     def put(self, question: Question) -> None:
         """Have `question` settled in its turn. Raises trio.WouldBlock where too many wait."""
@@ -111,6 +108,7 @@ class Script:
             functions = await prepare(start, ejs, self._code)
         async with start("evaluate") as engine:
             self.pid = engine.pid
+            self._resident = ResidentMemory(engine.pid)
             await engine.ask(functions, within=LOAD)
             self._code = functions = b""
             for _ in range(2):
