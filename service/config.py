@@ -11,7 +11,7 @@ import ipaddress
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, TypeAdapter, ValidationError, model_validator
 from pydantic_settings import (
@@ -141,7 +141,9 @@ class Config(BaseSettings):
         (), description="Private networks, hosts or host:port that extraction may reach all the same."
     )
 
-    shutdown_grace_ms: int = Field(10_000, ge=0, description="Time in ms for running work after SIGTERM.")
+    shutdown_grace_ms: int = Field(
+        10_000, ge=0, le=86_400_000, description="Time in ms for running work after SIGTERM."
+    )
     sentry_dsn: OptionalSecret = Field(None, description="Report errors to Sentry (needs the sentry extra).")
     webhook_url: OptionalSecret = Field(
         None, description="POST events to this URL (needs the webhook extra); secret, as many such URLs are."
@@ -200,11 +202,12 @@ class Config(BaseSettings):
             raise ValueError("REQUIRE_AUTH is on but API_KEY is not set; set API_KEY or [keys]")
         if self.egress_proxy is not None:
             proxy = urlsplit(self.egress_proxy)
-            if proxy.scheme not in ("http", "https", "socks5", "socks5h") or not proxy.hostname:
+            schemes = ("http", "https", "socks5", "socks5h")
+            if proxy.scheme not in schemes or not proxy.hostname or not _has_valid_port(proxy):
                 raise ValueError("EGRESS_PROXY must look like http://host:port")
         if self.webhook_url is not None:
             hook = urlsplit(self.webhook_url.get_secret_value())
-            if hook.scheme not in ("http", "https") or not hook.hostname:
+            if hook.scheme not in ("http", "https") or not hook.hostname or not _has_valid_port(hook):
                 raise ValueError("WEBHOOK_URL must look like https://host/path")
         if self.statsd_addr is not None:
             host, _, statsd_port = self.statsd_addr.rpartition(":")
@@ -308,6 +311,14 @@ class Config(BaseSettings):
             scheme, _, rest = self.egress_proxy.partition("://")
             values["egress_proxy"] = f"{scheme}://***@{rest.rpartition('@')[2]}"
         return values
+
+
+def _has_valid_port(url: SplitResult) -> bool:
+    """Whether the port of `url`, if it has one, is a number that a port can have."""
+    try:
+        return url.port != 0
+    except ValueError:
+        return False
 
 
 def _sentence(detail: Any) -> str:

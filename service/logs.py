@@ -11,6 +11,7 @@ import logging
 import re
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, TextIO
 
 import orjson
@@ -18,6 +19,7 @@ import structlog
 from structlog.types import EventDict, Processor, WrappedLogger
 
 from .config import Config
+from .log_stream import LogStream
 
 ACCESS = "service.access"  # the logger of access lines
 
@@ -63,11 +65,12 @@ def _encode(record: EventDict, **options: Any) -> str:
 def configure(config: Config) -> None:
     """Set up logging for the process; called once, before the first record."""
     console = config.log_format == "console" or (config.log_format == "auto" and sys.stderr.isatty())
+    stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        stamp,
         structlog.processors.StackInfoRenderer(),
     ]
     render: list[Processor] = (
@@ -98,6 +101,16 @@ def configure(config: Config) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(config.log_level.upper())
+    if isinstance(sys.stderr, LogStream):
+        sys.stderr.report = partial(_dropped, [stamp, *render])
+
+
+def _dropped(processors: list[Processor], lines: int) -> str:
+    """The line that tells of log lines that are lost."""
+    line: Any = {"level": "warning", "event": "log_lines_dropped", "lines": lines, "logger": __name__}
+    for processor in processors:
+        line = processor(None, "warning", line)
+    return f"{line}\n"
 
 
 def timestamp() -> str:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
-import signal
-import threading
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import trio
@@ -20,6 +18,7 @@ from .lifecycle import Lifecycle
 from .pool.pool import Pool
 from .pool.reaper import reap_orphans
 from .pool.template import StartError, Template
+from .signals import StopSignals
 from .solver.solver import Solver
 from .telemetry.sinks import log_sink, sentry_sink
 from .telemetry.telemetry import Telemetry
@@ -73,8 +72,15 @@ class Core:
         await self.solver.checked()
 
 
-async def main(config: Config, *, task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED) -> None:
-    """Serve until a signal; started once the port is bound and the warm floor is up, with the bound URLs.
+async def main(
+    config: Config,
+    *,
+    stop: StopSignals,
+    task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve until `stop` receives a signal.
+
+    Started once the port is bound and the warm floor is up, with the bound URLs.
 
     Raises:
         StartError: the template process cannot be warmed.
@@ -91,63 +97,74 @@ async def main(config: Config, *, task_status: trio.TaskStatus[list[str]] = trio
     telemetry.metrics.observe(core.pool, core.breakers, lifecycle, core.dispatcher.cache)
     app = create_app(config, core.dispatcher, core.pool, core.breakers, lifecycle, telemetry)
 
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(_drain, signals, config, lifecycle, core, bus)
-            if os.getpid() == 1:
-                nursery.start_soon(reap_orphans, core.children)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_drain, stop, config, lifecycle, core, bus)
+        if os.getpid() == 1:
+            nursery.start_soon(reap_orphans, core.children)
 
-            async def served(*, task_status: trio.TaskStatus[list[str]]) -> None:
-                await serve(app, config, lifecycle, task_status=task_status)
-                await telemetry.finish()
-                nursery.cancel_scope.cancel()  # the listener is closed and every request is answered
+        async def served(*, task_status: trio.TaskStatus[list[str]]) -> None:
+            await serve(app, config, lifecycle, task_status=task_status)
+            await telemetry.finish()
+            nursery.cancel_scope.cancel()  # the listener is closed and every request is answered
 
-            telemetry.start(config, nursery)
-            bound = await nursery.start(served)
-            await core.start(config, nursery)
-            # A full collection searches all old objects, and waits until there are many new ones. Frozen, the
-            # objects of the start are left out, so a collection is short and may come often. Otherwise dead
-            # connections, which are cycles, would pile up.
-            gc.collect()
-            gc.freeze()
-            gc.collect()  # updates the size of the oldest generation
-            gc.set_threshold(*SWEEPS)
-            lifecycle.ready()
-            bus.emit(events.ServiceReady(urls=tuple(bound)))
-            task_status.started(bound)
+        telemetry.start(config, nursery)
+        bound = await nursery.start(served)
+        await core.start(config, nursery)
+        # A full collection searches all old objects, and waits until there are many new ones. Frozen, the
+        # objects of the start are left out, so a collection is short and may come often. Otherwise dead
+        # connections, which are cycles, would pile up.
+        gc.collect()
+        gc.freeze()
+        gc.collect()  # updates the size of the oldest generation
+        gc.set_threshold(*SWEEPS)
+        lifecycle.ready()
+        bus.emit(events.ServiceReady(urls=tuple(bound)))
+        task_status.started(bound)
 
 
 async def _drain(
-    signals: AsyncIterator[int], config: Config, lifecycle: Lifecycle, core: Core, bus: events.Events
+    stop: StopSignals, config: Config, lifecycle: Lifecycle, core: Core, bus: events.Events
 ) -> None:
-    """At the first signal stop taking work, answer what is under way, then let the listener close."""
-    await anext(signals)
-    watchdog = threading.Timer(config.shutdown_grace + WATCHDOG, os._exit, [1])
-    watchdog.daemon = True
-    watchdog.start()
-    try:
-        statistics = core.pool.statistics()
-        lifecycle.drain()
-        bus.emit(events.DrainBegan(statistics.active_tasks, statistics.queue_length, config.shutdown_grace))
-        core.pool.close()
-        with trio.move_on_after(config.shutdown_grace) as grace:
-            async with trio.open_nursery() as nursery:
+    """At the first signal stop taking work, answer what is under way, then let the listener close.
 
-                async def second_signal() -> None:
-                    await anext(signals)
-                    core.pool.skip_grace()
-                    grace.cancel()
+    A second signal means now.
+    """
+    called, hurried = trio.Event(), trio.Event()
 
-                nursery.start_soon(second_signal)
-                await core.dispatcher.idle()
-                nursery.cancel_scope.cancel()
-        interrupted = core.dispatcher.interrupt()
-        await core.dispatcher.idle()  # bounded: each is killed and reaped within the pool's kill grace
-        bus.emit(events.DrainEnded(interrupted))
-        lifecycle.close()
-        await trio.sleep_forever()  # until the listener is closed and the nursery with it
-    finally:
-        watchdog.cancel()
+    token = trio.lowlevel.current_trio_token()
+
+    def wake_soon() -> None:
+        with contextlib.suppress(trio.RunFinishedError):
+            token.run_sync_soon(wake, idempotent=True)
+
+    def wake() -> None:
+        if stop.received:
+            called.set()
+        if stop.received > 1:
+            hurried.set()
+
+    stop.listen(wake_soon, config.shutdown_grace + WATCHDOG)
+    wake()
+    await called.wait()
+    statistics = core.pool.statistics()
+    lifecycle.drain()
+    bus.emit(events.DrainBegan(statistics.active_tasks, statistics.queue_length, config.shutdown_grace))
+    core.pool.close()
+    with trio.move_on_after(config.shutdown_grace) as grace:
+        async with trio.open_nursery() as nursery:
+
+            async def hurry() -> None:
+                await hurried.wait()
+                core.pool.skip_grace()
+                grace.cancel()
+
+            nursery.start_soon(hurry)
+            await core.dispatcher.idle()
+            nursery.cancel_scope.cancel()
+    interrupted = core.dispatcher.interrupt()
+    await core.dispatcher.idle()  # bounded: each is killed and reaped within the pool's kill grace
+    bus.emit(events.DrainEnded(interrupted))
+    lifecycle.close()
 
 
 async def once(config: Config, job: Job) -> bytes:

@@ -159,6 +159,7 @@ class _Running:
 
     def __init__(self, settings: WorkerSettings, command: Sequence[str], solver: Solver | None) -> None:
         self.gone = False
+        self._warm = False
         self._solver = solver
         self._settings = settings
         self._answers = trio.Lock()  # held for one answer at a time, in the order of the questions
@@ -195,6 +196,7 @@ class _Running:
             answer = {"failed": "it ended while it was warming up"}
         if "failed" in answer:
             raise StartError(f"the template process cannot start: {answer['failed']}")
+        self._warm = True
         return Warm(**{**answer["warm"], "layers": tuple(answer["warm"]["layers"])})
 
     async def ended(self) -> None:
@@ -226,6 +228,8 @@ class _Running:
             while self._unreaped and not self.gone:
                 await self._reaped.wait()
         self.gone = True
+        if not self._warm:
+            self._process.kill()  # it has no workers yet, and would not see the end of file
         trio.lowlevel.notify_closing(self._control)
         self._control.close()
         with trio.move_on_after(ENDING):

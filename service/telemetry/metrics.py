@@ -21,7 +21,7 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from .. import __version__, events
+from .. import __version__, events, log_stream
 from ..breaker.statistics import BreakersStatistics
 from ..codes import TRAITS, Blame, Code
 from ..dispatch.cache import CacheStatistics
@@ -224,6 +224,7 @@ class _Statistics(Collector):
         for each in Phase:
             phase.add_metric((each.value,), each is self._lifecycle.phase)
         yield phase
+        yield _counter("ytdlpd_log_lines_dropped", "Log lines that nobody took.", log_stream.dropped())
         yield from _workers(pool)
         yield from _queue(pool)
         yield from _breaker_metrics(self._breakers.statistics(), self._labels)

@@ -92,7 +92,10 @@ def serve(control: socket.socket, warm: Warmer, work: Work) -> None:
         traceback.print_exc()
         send(control, {"failed": f"{type(error).__name__}: {error}"})
         sys.exit(1)
-    send(control, {"warm": asdict(report)})
+    try:
+        send(control, {"warm": asdict(report)})
+    except BrokenPipeError:  # the server has ended meanwhile
+        return
     # From here on the end of file ends it, which leaves time to end the workers' own children.
     _libc.prctl(_PR_SET_PDEATHSIG, 0)
     _Workers(control, settings, Path(first["scratch"]), work).run_slot()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -122,12 +124,99 @@ def test_a_template_killed_under_load_loses_no_answer(internet: Internet, slow: 
         assert service.events("TemplateEnded")
 
 
-def test_as_pid_1_it_reaps_orphans_and_ends_on_sigterm(internet: Internet) -> None:
+def caught(pid: int) -> bool:
+    """Whether the process `pid` has a handler for SIGTERM."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    mask = int(re.findall(r"^SigCgt:\s*(\w+)", status, re.MULTILINE)[0], 16)
+    return bool(mask >> signal.SIGTERM - 1 & 1)
+
+
+@contextmanager
+def starting(prefix: tuple[str, ...] = ()) -> Iterator[subprocess.Popen[str]]:
+    """A service that has just begun to start, under `prefix`."""
+    command = (*prefix, sys.executable, "-m", "service", "serve")
+    environment = {"PATH": os.environ["PATH"], "PORT": "0"}
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_while_its_modules_load_ends_it(number: signal.Signals) -> None:
+    with starting() as process:
+        eventually(lambda: caught(process.pid))
+        process.send_signal(number)
+        assert (process.wait(PATIENCE), process.communicate()[1]) == (0, "")
+
+
+def test_as_pid_1_no_signal_is_lost_while_its_modules_load() -> None:
+    with starting(pid_1()) as process:
+        eventually(lambda: psutil.Process(process.pid).children())
+        (init,) = psutil.Process(process.pid).children()
+        eventually(lambda: caught(init.pid))
+        init.send_signal(signal.SIGTERM)
+        assert (process.wait(PATIENCE), process.communicate()[1]) == (0, "")
+
+
+def test_a_signal_while_the_template_warms_up_leaves_no_traceback() -> None:
+    with starting() as process:
+        eventually(lambda: psutil.Process(process.pid).children())
+        process.send_signal(signal.SIGTERM)
+        log = process.communicate(timeout=PATIENCE)[1]
+        assert process.returncode == 0
+        assert "Traceback" not in log
+
+
+def test_a_hail_of_signals_changes_neither_the_answers_nor_the_exit_code(
+    internet: Internet, slow: None
+) -> None:
+    with Service.run(internet) as service, loaded(service, 2, 0) as answers:
+        while service.process.poll() is None:
+            service.process.send_signal(signal.SIGHUP)
+            time.sleep(0.005)
+        assert {answer.result().status_code for answer in answers} <= {200, 503}
+        assert service.process.returncode == 0
+
+
+def test_a_log_that_nobody_reads_stops_neither_requests_nor_the_drain() -> None:
+    ours, theirs = os.pipe()
+    fcntl.fcntl(theirs, fcntl.F_SETPIPE_SZ, 4096)
+    environment = {"PATH": os.environ["PATH"], "PORT": "0", "RATE_LIMIT_MAX_REQUESTS": "0"}
+    command = (sys.executable, "-m", "service", "serve")
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=theirs) as process:
+        try:
+            os.close(theirs)
+            log = b""
+            while b"ServiceReady" not in log:
+                log += os.read(ours, 4096)
+            url = next(json.loads(line)["urls"][0] for line in log.splitlines() if b"ServiceReady" in line)
+            with httpx.Client(base_url=url, timeout=PATIENCE) as client:
+                lost = "ytdlpd_log_lines_dropped_total 0.0"
+                long = "/" + "x" * 8000
+                while lost in client.get("/metrics").text:
+                    for _ in range(40):
+                        assert client.get(long).status_code == 404
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(PATIENCE) == 0
+        finally:
+            os.close(ours)
+            process.kill()
+
+
+def pid_1() -> tuple[str, ...]:
+    """A command that runs another one as process 1 of a namespace of its own."""
     unshare = shutil.which("unshare")
     if unshare is None or os.geteuid() != 0:
         pytest.skip("needs unshare and the right to use it")
-    prefix = (unshare, "--pid", "--fork", "--kill-child", "--mount-proc")
-    with Service.run(internet, prefix=prefix) as service:
+    return (unshare, "--pid", "--fork", "--kill-child", "--mount-proc")
+
+
+def test_as_pid_1_it_reaps_orphans_and_ends_on_sigterm(internet: Internet) -> None:
+    with Service.run(internet, prefix=pid_1()) as service:
         (init,) = psutil.Process(service.process.pid).children()
         assert service.extract("https://html5.example/").status_code == 200
         # An orphan: its parent, inside the same namespace, ends before it does.
@@ -186,7 +275,7 @@ def test_a_template_that_cannot_start_ends_it_with_one_clear_line(tmp_path: Path
 
 
 BROKEN_PART = """
-import trio, service.main
+import sys, trio, service.main
 from service.__main__ import cli
 
 async def cooldowns(breakers, *, task_status):
@@ -195,7 +284,8 @@ async def cooldowns(breakers, *, task_status):
     raise RuntimeError("the breaker task broke")
 
 service.main.cooldowns = cooldowns
-cli(["serve"])
+sys.argv[1:] = ["serve"]
+cli()
 """
 
 

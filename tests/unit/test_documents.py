@@ -23,8 +23,8 @@ import trio
 
 from bench.__main__ import benchmarks
 from service import events
-from service.__main__ import cli
 from service.codes import TRAITS, Code
+from service.command_line import cli
 from service.config import Config
 from tests.support import markdown
 from tests.support.web_app import web
