@@ -219,6 +219,11 @@ class Breakers:
         """Admit every call until the operator says otherwise. Arguments and errors as `reset`."""
         return self._operate_mode(site, Mode.DISABLED)
 
+    @property
+    def held_open(self) -> bool:
+        """Whether the operator has opened every breaker, those of new sites included."""
+        return self._mode_for_all is Mode.FORCED_OPEN
+
     def statistics(self) -> BreakersStatistics:
         now = self._clock()
         entries = [*self._entries.values()]

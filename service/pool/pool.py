@@ -76,6 +76,7 @@ class Pool:
         self._idle: list[Worker] = []  # the most recently used last
         self._vacant_slots: deque[trio.Event] = deque()  # slots without a worker, parked
         self._booting = 0  # slots that are booting a worker
+        self._deserted_at: float | None = None  # when the last worker went; None while there is one
 
         self._total = self._completed = self._failed = self._retried = 0
         self._created = self._destroyed = self._peak = 0
@@ -126,6 +127,10 @@ class Pool:
     async def warm_floor(self) -> None:
         """Return when MIN_WORKERS workers are ready, for the first time."""
         await self._floor.wait()
+
+    def deserted(self) -> float:
+        """Seconds for which there has been no worker; the floor wants one at all times."""
+        return 0.0 if self._deserted_at is None else trio.current_time() - self._deserted_at
 
     def statistics(self) -> PoolStatistics:
         """A snapshot."""
@@ -297,6 +302,10 @@ class Pool:
     def _advance(self) -> None:
         """Grant idle workers to the next tickets, answer the shed ones, and boot missing workers."""
         now = trio.current_time()
+        if self._in_service():
+            self._deserted_at = None
+        elif self._deserted_at is None:
+            self._deserted_at = now
         while self._replacing and (worker := self._find_idle(fresh=True)):
             self._grant(self._replacing.popleft(), worker)
         while len(self._admission) and (worker := self._find_idle()):

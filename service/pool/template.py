@@ -92,28 +92,36 @@ class Template:
 
         Cancelled, it stays until the last worker is reaped, so that the pool's slots may end with it.
 
+        One that finds no room, descriptor or process is tried again, ever more slowly, as is a later one
+        that does not get warm.
+
         Raises:
-            StartError: the first one could not be warmed. Later ones are tried again, ever more slowly.
+            StartError: the first one could not be warmed.
         """
         backoff = Backoff()
         while True:
             began = trio.current_time()
             try:
                 await self._life(task_status)
-            except StartError as error:
-                if self.warm is None:
+            except (StartError, OSError) as error:
+                if self.warm is None and isinstance(error, StartError):
                     raise
                 delay = backoff.failed(trio.current_time(), began)
-                self._events.emit(events.WorkerBootFailed(problem=str(error), retry_in=delay))
+                self._events.emit(events.WorkerBootFailed(_problem(error), retry_in=delay))
             else:
+                task_status = trio.TASK_STATUS_IGNORED
                 if trio.current_time() - began > STABLE:
                     backoff.succeeded()
                 delay = backoff.failed(trio.current_time(), began)
-            task_status = trio.TASK_STATUS_IGNORED
             await trio.sleep(delay)
 
     async def _life(self, task_status: trio.TaskStatus[None]) -> None:
-        """One template process, from its start to its end. Raises StartError where it does not get warm."""
+        """One template process, from its start to its end.
+
+        Raises:
+            StartError: it does not get warm.
+            OSError: there is no room for its folder, no descriptor or no process to be had.
+        """
         running = _Running(self._settings, self._command, self.solver)
         self._children.append(running)
         try:
@@ -165,10 +173,12 @@ class _Running:
         self._answers = trio.Lock()  # held for one answer at a time, in the order of the questions
         self._unreaped: set[int] = set()
         self._reaped = trio.Event()
-        self._scratch = tempfile.mkdtemp(prefix="ytdlpd-")
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._control.setblocking(False)
-        try:
+        with contextlib.ExitStack() as undo:
+            self._scratch = tempfile.mkdtemp(prefix="ytdlpd-")
+            undo.callback(shutil.rmtree, self._scratch, ignore_errors=True)
+            self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            undo.callback(self._control.close)
+            self._control.setblocking(False)
             with theirs:
                 self._process = subprocess.Popen(
                     [*command, str(theirs.fileno())],
@@ -178,12 +188,11 @@ class _Running:
                     env=_environment(self._scratch),
                     start_new_session=True,  # a terminal's Ctrl-C is for the server, which then drains
                 )
-        except OSError as error:
-            self._control.close()
-            shutil.rmtree(self._scratch)
-            raise StartError(f"the template process cannot start: {error}") from error
-        self.pid = self._process.pid
-        self._pidfd = os.pidfd_open(self.pid)
+            undo.callback(self._process.wait)
+            undo.callback(self._process.kill)
+            self.pid = self._process.pid
+            self._pidfd = os.pidfd_open(self.pid)
+            undo.pop_all()
 
     async def warm(self) -> Warm:
         """The report of the warm template. Raises StartError where it does not get warm."""
@@ -207,7 +216,10 @@ class _Running:
     async def spawn(self) -> Process:
         """Raises ForkFailed or _Gone."""
         born = trio.current_time()
-        ours, theirs = socket.socketpair()
+        try:
+            ours, theirs = socket.socketpair()
+        except OSError as error:
+            raise ForkFailed(f"socketpair: {error.strerror}") from None
         try:
             with theirs:
                 # An answer then fits: the worker need not wait until the server reads.
@@ -215,11 +227,14 @@ class _Running:
                 answer, fds = await self._ask({"spawn": True}, [theirs.fileno()])
             if "error" in answer:
                 raise ForkFailed(answer["error"])
+            self._unreaped.add(answer["spawned"])
+            if not fds:  # the kernel drops a descriptor that finds no room here
+                await self._reap(answer["spawned"])
+                raise ForkFailed("too many open files")
         except BaseException:
             ours.close()
             raise
         pid, limit = answer["spawned"], self._settings.max_result
-        self._unreaped.add(pid)
         return Process(pid, fds[0], ours, born=born, max_result=limit, reap=self._reap, solver=self._solver)
 
     async def close(self) -> int | None:
@@ -293,6 +308,10 @@ class _Running:
         """Give this process up: kill it, and `run` starts another once it is dead."""
         self.gone = True
         self._process.kill()
+
+
+def _problem(error: StartError | OSError) -> str:
+    return str(error) if isinstance(error, StartError) else f"the template process cannot be made: {error}"
 
 
 def _environment(scratch: str) -> Mapping[str, str]:

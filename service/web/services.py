@@ -37,6 +37,8 @@ class Dispatcher(Protocol):
 
 
 class Pool(Protocol):
+    def deserted(self) -> float: ...
+
     def statistics(self) -> PoolStatistics: ...
 
 

@@ -87,7 +87,8 @@ def work(sock: socket.socket, settings: WorkerSettings) -> None:
         # After the answer, so that no client waits. Where the state cannot be restored this process ends.
         snapshot.restore(guard.job_record.modules)
         gc.collect(0 if number % _WHOLE else 2)  # without this, ten workers take 40 MB more
-        scratch.clean_scratch()
+        if not scratch.clean_scratch():
+            return
 
 
 def run(

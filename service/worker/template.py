@@ -33,7 +33,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ..wire import Warm, WorkerSettings
-from .scratch import RUNTIME_CACHE
+from .scratch import RUNTIME_CACHE, have_scratch
 
 Warmer = Callable[[WorkerSettings], Warm]
 Work = Callable[[socket.socket, WorkerSettings], None]
@@ -133,10 +133,11 @@ class _Workers:
     def _spawn(self, worker_socket: int) -> None:
         template = os.getpid()
         try:
+            have_scratch(self._scratch)
             pid = os.fork()
-        except OSError as error:  # too many processes, or too little memory
+        except OSError as error:  # too many processes, too little memory, no room for files
             os.close(worker_socket)
-            send(self._control, {"error": f"fork: {error.strerror}"})
+            send(self._control, {"error": f"fork: {error}"})
             return
         if pid == 0:
             _live(worker_socket, self._settings, self._scratch, template, self._work)

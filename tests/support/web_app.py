@@ -106,6 +106,10 @@ class FakePool:
     """Returns the `statistics` that the test sets."""
 
     shown: dict[str, Any] = field(default_factory=dict)
+    seconds_deserted: float = 0.0
+
+    def deserted(self) -> float:
+        return self.seconds_deserted
 
     def statistics(self) -> PoolStatistics:
         counters: dict[str, Any] = {

@@ -86,11 +86,13 @@ def blueprint(services: Services) -> Blueprint:
     @document_response(ProbeResponse)
     @document_response(ErrorResponse, 503)
     async def ready() -> Response:
-        """Whether to send requests here; 503 until the floor is warm, and from the moment a drain begins."""
-        phase = services.lifecycle.phase
-        if phase is not Phase.READY:
-            code, why = _NOT_READY[phase]
-            raise errors.Refused(code, why, retry_after=_RETRY, status=phase.value)
+        """Whether to send requests here.
+
+        503 until the floor is warm, from the moment a stop is asked for, and while nothing can be served.
+        """
+        if (obstacle := _obstacle(services)) is not None:
+            code, why = obstacle
+            raise errors.Refused(code, why, retry_after=_RETRY, status=services.lifecycle.phase.value)
         return await respond_with(_READY)
 
     return routes
@@ -98,11 +100,24 @@ def blueprint(services: Services) -> Blueprint:
 
 _ALIVE = encoded(ProbeResponse(ok=True, status="alive"))
 _READY = encoded(ProbeResponse(ok=True, status="ready"))
+PATIENCE = 15.0  # seconds without a worker; a new template is warm in a few
 _RETRY = 5.0  # seconds that a start takes, about
 _NOT_READY = {
     Phase.STARTING: (Code.STARTING, "The service is starting; no worker is warm yet"),
     Phase.DRAINING: (Code.SHUTTING_DOWN, "The service is shutting down"),
 }
+
+
+def _obstacle(services: Services) -> tuple[Code, str] | None:
+    """Why no request should be sent here, and its code; cheap, because every balancer asks all the time."""
+    phase = services.lifecycle.phase
+    if phase is not Phase.READY:
+        return _NOT_READY[phase]
+    if services.pool.deserted() > PATIENCE:
+        return Code.STARTING, "No worker is ready, and none could be started for a while"
+    if services.breakers.held_open:
+        return Code.CIRCUIT_OPEN, "An administrator holds the circuit breakers of all sites open"
+    return None
 
 
 def well(services: Services, path: str, presented: str | None) -> bytes | None:
@@ -114,7 +129,7 @@ def well(services: Services, path: str, presented: str | None) -> bytes | None:
     if path == "/health/live":
         return _ALIVE
     if path == "/health/ready":
-        return _READY if services.lifecycle.phase is Phase.READY else None
+        return _READY if _obstacle(services) is None else None
     report, code = _report(services, presented)
     return encoded(HealthResponse(**report)) if code is None else None
 

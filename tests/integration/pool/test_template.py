@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import resource
+import shutil
 import signal
+import stat
 import subprocess
 import sys
 import textwrap
@@ -232,3 +235,82 @@ async def test_a_job_for_a_dead_worker_is_refused(tmp_path: Path) -> None:
         assert await process.end(grace=0) == -signal.SIGKILL
         assert process.cost(below=True) == Cost()
         nursery.cancel_scope.cancel()
+
+
+async def test_a_scratch_folder_that_a_cleaner_removed_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    async with standing(tmp_path, max_workers=1) as stand:
+        (folder,) = (tmp_path / "tmp").iterdir()
+        shutil.rmtree(folder)
+        assert told(await stand.ask("ok", cookies="secret"))["pid"]
+        seen = told(await stand.ask("inspect"))  # the one with cookies was this worker's last job
+        assert Path(seen["directory"]).parent == folder
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        assert not stand.events(events.WorkerBootFailed)
+
+
+async def test_a_scratch_folder_that_became_somebody_else_s_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    async with standing(tmp_path, max_workers=1) as stand:
+        (folder,) = (tmp_path / "tmp").iterdir()
+        shutil.rmtree(folder)
+        folder.symlink_to(tmp_path)
+        await stand.ask("ok", cookies="secret")
+        await eventually(lambda: stand.events(events.WorkerBootFailed))
+        assert "not ours" in stand.events(events.WorkerBootFailed)[0].problem
+        folder.unlink()
+        assert told(await stand.ask("ok"))["pid"]
+
+
+async def test_a_template_that_cannot_be_made_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the first one, where a full disk ends no service either."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    log = list[events.Event]()
+    bus = events.Events()
+    bus.subscribe(log.append)
+    template = Template(Config.load(), bus, command=command(tmp_path))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(template.run)
+        await eventually(lambda: log)
+        assert isinstance(log[0], events.WorkerBootFailed)
+        assert "No such file or directory" in log[0].problem
+        (tmp_path / "tmp").mkdir()
+        await eventually(lambda: isinstance(log[-1], events.EgressLayers))
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("left", range(1, 5))
+async def test_a_template_that_finds_too_few_descriptors_leaks_none(tmp_path: Path, left: int) -> None:
+    """Whichever step meets the limit, what the steps before it made is undone."""
+    log = list[events.Event]()
+    bus = events.Events()
+    bus.subscribe(log.append)
+    template = Template(Config.load(), bus, command=command(tmp_path))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    highest = max(int(name) for name in os.listdir("/proc/self/fd"))
+    taken = [os.dup(0)]
+    while taken[-1] < highest + left:
+        taken.append(os.dup(0))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (taken[-1] + 1, hard))
+    try:
+        for _ in range(left):
+            os.close(taken.pop())
+        before = os.listdir("/proc/self/fd")
+        with trio.move_on_after(0.1):
+            await template.run()
+        assert os.listdir("/proc/self/fd") == before
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for fd in taken:
+            os.close(fd)
+    assert template.pids() == frozenset()
+    assert isinstance(log[0], events.WorkerBootFailed)
+    assert "Too many open files" in log[0].problem

@@ -270,8 +270,10 @@ async def test_scenario_21_boot_failures_slow_down_and_recover(
         failures = [event for event in fakes.log if isinstance(event, events.WorkerBootFailed)]
         assert [failure.retry_in for failure in failures] == [0.5, 1, 2, 4, 8, 16, 30, 30]
         assert fakes.pool.statistics().degraded
+        assert fakes.pool.deserted() >= 90
         fakes.template.forks = True
         assert await fakes.ask() == 1000
+        assert fakes.pool.deserted() == 0
         assert not fakes.pool.statistics().degraded
 
 

@@ -16,6 +16,7 @@ from service.codes import CallResult
 from service.dispatch.request import Answer
 from service.lifecycle import Phase
 from service.web.api import models
+from service.web.api.health import PATIENCE
 from service.wire import Job, Kind
 from tests.support.web_app import BODY, SOLVER, URL, Web, web
 
@@ -208,6 +209,24 @@ async def test_nothing_is_ready_before_the_floor_is_warm() -> None:
     assert response.status_code == 503
     assert (await body_of(response))["code"] == "STARTING"
     assert (await it.get("/health/live")).status_code == 200
+
+
+async def test_ready_says_no_when_nothing_can_be_served_and_yes_again() -> None:
+    """A restart would mend none of it, so the process is alive all the same."""
+    it = web()
+    it.pool.seconds_deserted = PATIENCE
+    assert (await it.get("/health/ready")).status_code == 200
+    it.pool.seconds_deserted = PATIENCE + 1
+    response = await it.get("/health/ready")
+    assert (response.status_code, (await body_of(response))["code"]) == (503, "STARTING")
+    assert (await it.get("/health/live")).status_code == 200
+    it.pool.seconds_deserted = 0
+    it.breakers.force_open()
+    response = await it.get("/health/ready")
+    assert (response.status_code, (await body_of(response))["code"]) == (503, "CIRCUIT_OPEN")
+    assert (await it.get("/health/live")).status_code == 200
+    it.breakers.reset()
+    assert (await it.get("/health/ready")).status_code == 200
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
