@@ -141,6 +141,13 @@ class Config(BaseSettings):
         (), description="Private networks, hosts or host:port that extraction may reach all the same."
     )
 
+    drain_delay_ms: int = Field(
+        0,
+        ge=0,
+        le=3_600_000,
+        description="Time in ms after SIGTERM in which readiness says no and requests are still served, "
+        "so that balancers notice.",
+    )
     shutdown_grace_ms: int = Field(
         10_000, ge=0, le=86_400_000, description="Time in ms for running work after SIGTERM."
     )
@@ -298,6 +305,11 @@ class Config(BaseSettings):
     def site_breakers(self) -> dict[str, BreakerSettings]:
         """The settings of sites that have their own."""
         return {site: self._site_breaker(site) for site in self.site}
+
+    @property
+    def drain_delay(self) -> float:
+        """Seconds."""
+        return self.drain_delay_ms / 1000
 
     @property
     def shutdown_grace(self) -> float:

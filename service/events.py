@@ -158,6 +158,13 @@ class ServiceReady(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class LameDuckBegan(Event):
+    """The service asks balancers to look elsewhere, and serves for so long what comes all the same."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class DrainBegan(Event):
     """The service stops taking work."""
 

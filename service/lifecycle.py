@@ -9,10 +9,14 @@ import trio
 
 
 class Phase(StrEnum):
-    """STARTING until the warm floor is up; DRAINING from the first signal on."""
+    """STARTING until the warm floor is up; from the first signal on LAME_DUCK, if there is one, and DRAINING.
+
+    A lame duck says that it is not ready, so that balancers look elsewhere, and serves those that come.
+    """
 
     STARTING = "starting"
     READY = "ready"
+    LAME_DUCK = "lame_duck"
     DRAINING = "draining"
 
 
@@ -22,6 +26,8 @@ class Lifecycle:
     def __init__(self) -> None:
         self.phase = Phase.STARTING
         self.draining = trio.Event()
+        self.leaving = trio.Event()  # the listener shall close
+        self.left = trio.Event()  # it has, and those that were in its queue are connected
         self.closing = trio.Event()
         self.started_at = time.monotonic()
 
@@ -30,14 +36,29 @@ class Lifecycle:
         if self.phase is Phase.STARTING:
             self.phase = Phase.READY
 
+    def stop_being_ready(self) -> None:
+        """Serve on, but keep no connection, and say that requests should go elsewhere."""
+        self.phase = Phase.LAME_DUCK
+
+    async def leave(self) -> None:
+        """Accept no connection from now on; returns when that is so."""
+        self.leaving.set()
+        await self.left.wait()
+
     def drain(self) -> None:
         """Take no new work from now on."""
         self.phase = Phase.DRAINING
         self.draining.set()
 
     def close(self) -> None:
-        """Every request is answered: the listener may close."""
+        """Every request is answered: the listener and all connections may close."""
+        self.leaving.set()
         self.closing.set()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether a signal has come, so that no connection should be kept."""
+        return self.phase in (Phase.LAME_DUCK, Phase.DRAINING)
 
     @property
     def uptime(self) -> float:

@@ -14,7 +14,7 @@ from .breaker.registry import Breakers, cooldowns
 from .config import Config
 from .dispatch.dispatcher import Dispatcher
 from .dispatch.request import Caller
-from .lifecycle import Lifecycle
+from .lifecycle import Lifecycle, Phase
 from .pool.pool import Pool
 from .pool.reaper import reap_orphans
 from .pool.template import StartError, Template
@@ -125,7 +125,7 @@ async def main(
 async def _drain(
     stop: StopSignals, config: Config, lifecycle: Lifecycle, core: Core, bus: events.Events
 ) -> None:
-    """At the first signal stop taking work, answer what is under way, then let the listener close.
+    """At the first signal be a lame duck, then stop taking work, answer what is under way, and let all close.
 
     A second signal means now.
     """
@@ -143,13 +143,21 @@ async def _drain(
         if stop.received > 1:
             hurried.set()
 
-    stop.listen(wake_soon, config.shutdown_grace + WATCHDOG)
+    stop.listen(wake_soon, config.drain_delay + config.shutdown_grace + WATCHDOG)
     wake()
     await called.wait()
+    lame = config.drain_delay > 0 and lifecycle.phase is Phase.READY
+    if lame:
+        lifecycle.stop_being_ready()
+        bus.emit(events.LameDuckBegan(config.drain_delay))
+        with trio.move_on_after(config.drain_delay):
+            await hurried.wait()
+        await lifecycle.leave()  # a balancer without health checks asks another at once where it is refused
     statistics = core.pool.statistics()
     lifecycle.drain()
     bus.emit(events.DrainBegan(statistics.active_tasks, statistics.queue_length, config.shutdown_grace))
-    core.pool.close()
+    if not lame:  # otherwise nobody comes any more, and what waits has the grace, too
+        core.pool.close()
     with trio.move_on_after(config.shutdown_grace) as grace:
         async with trio.open_nursery() as nursery:
 
@@ -161,6 +169,7 @@ async def _drain(
             nursery.start_soon(hurry)
             await core.dispatcher.idle()
             nursery.cancel_scope.cancel()
+    core.pool.close()
     interrupted = core.dispatcher.interrupt()
     await core.dispatcher.idle()  # bounded: each is killed and reaped within the pool's kill grace
     bus.emit(events.DrainEnded(interrupted))

@@ -132,7 +132,7 @@ def test_a_drain_as_pid_1_under_load_leaves_no_request_unanswered(internet: Inte
             if answers[-1] != 200:  # a balancer would use another instance, too
                 return
 
-    settings = {"SCALING": "fixed:4", "SHUTDOWN_GRACE_MS": 20_000}
+    settings = {"SCALING": "fixed:4", "SHUTDOWN_GRACE_MS": 20_000, "DRAIN_DELAY_MS": 0}
     internet.set_latency("dash.example", 4.0)  # this request keeps the drain going while others come
     before = internet.counters().of("dash.example")
     with container(internet, settings=settings) as it, ThreadPoolExecutor(32) as threads:

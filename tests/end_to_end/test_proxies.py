@@ -39,7 +39,7 @@ def service(internet: Internet) -> Iterator[Service]:
 def proxy(
     request: pytest.FixtureRequest, service: Service, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ReverseProxy]:
-    with reverse_proxy(request.param, address(service), tmp_path_factory.mktemp("proxy")) as running:
+    with reverse_proxy(request.param, [address(service)], tmp_path_factory.mktemp("proxy")) as running:
         yield running
 
 
@@ -143,7 +143,7 @@ def test_no_request_is_lost_on_a_connection_that_the_service_has_closed(
         relays, clients = {}, {}
         for name in PROGRAMS:
             relays[name] = stack.enter_context(SilentlyClosing.to(address(service)))
-            proxy = stack.enter_context(reverse_proxy(name, relays[name].address, tmp_path))
+            proxy = stack.enter_context(reverse_proxy(name, [relays[name].address], tmp_path))
             client = httpx.Client(base_url=proxy.url, timeout=PATIENCE, limits=KEPT)
             clients[name] = stack.enter_context(client)
 
@@ -179,7 +179,7 @@ def test_a_drain_answers_every_request(internet: Internet, tmp_path: Path) -> No
             settings = {**SETTINGS, "SCALING": "fixed:7", "SHUTDOWN_GRACE_MS": 60_000}
             service = stack.enter_context(Service.run(internet, settings=settings))
             proxies = [
-                stack.enter_context(reverse_proxy(name, address(service), tmp_path)) for name in PROGRAMS
+                stack.enter_context(reverse_proxy(name, [address(service)], tmp_path)) for name in PROGRAMS
             ]
             threads = stack.enter_context(ThreadPoolExecutor(16))
             last = HTTPConnection(address(service))  # the drain goes on until it leaves

@@ -1,4 +1,4 @@
-"""The reverse proxies of deploy/ in front of a running service, each from its own file there.
+"""The reverse proxies of deploy/ in front of running services, each from its own file there.
 
 Only addresses and names are replaced, so the tests run the files that the documents show. Every proxy listens
 on an address of 127.0.0.0/8 that belongs to this process, so that no other process can take the port.
@@ -10,7 +10,7 @@ import itertools
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,10 +58,11 @@ class ReverseProxy:
         return httpx.post(self.url + path, json=body, timeout=PATIENCE, **options)
 
 
-def _nginx(folder: Path, listen: str, service: str) -> list[str]:
+def _nginx(folder: Path, listen: str, services: Sequence[str]) -> list[str]:
+    servers = "".join(f"server {service};\n" for service in services)
     site = _replaced(
         DEPLOY / "nginx.conf",
-        {SERVICE: service, "listen 80;": f"listen {listen};", "ytdlpd.example.org": "_"},
+        {f"server {SERVICE};": servers, "listen 80;": f"listen {listen};", "ytdlpd.example.org": "_"},
     )
     user = "user root;" if os.geteuid() == 0 else ""
     config = folder / "nginx.conf"
@@ -69,22 +70,30 @@ def _nginx(folder: Path, listen: str, service: str) -> list[str]:
     return ["-e", "stderr", "-p", str(folder), "-c", str(config)]
 
 
-def _haproxy(folder: Path, listen: str, service: str) -> list[str]:
-    text = _replaced(DEPLOY / "haproxy.cfg", {SERVICE: service, "bind :80\n": f"bind {listen}\n"})
+def _haproxy(folder: Path, listen: str, services: Sequence[str]) -> list[str]:
+    # Ten times as often as by default, so that no test waits for it.
+    lines = [f"server s{number} {service} check inter 200ms" for number, service in enumerate(services)]
+    servers = "\n    ".join(lines)
+    text = _replaced(
+        DEPLOY / "haproxy.cfg",
+        {f"server one {SERVICE} check inter 2s": servers, "bind :80\n": f"bind {listen}\n"},
+    )
     config = folder / "haproxy.cfg"
     config.write_text(text)
     return ["-db", "-f", str(config)]
 
 
-def _caddy(folder: Path, listen: str, service: str) -> list[str]:
+def _caddy(folder: Path, listen: str, services: Sequence[str]) -> list[str]:
     # For an address with scheme and port Caddy gets no certificate.
-    site = _replaced(DEPLOY / "Caddyfile", {SERVICE: service, "ytdlpd.example.org {": f"http://{listen} {{"})
+    site = _replaced(
+        DEPLOY / "Caddyfile", {SERVICE: " ".join(services), "ytdlpd.example.org {": f"http://{listen} {{"}
+    )
     config = folder / "Caddyfile"
     config.write_text("{\n\tadmin off\n}\n" + site)
     return ["run", "--adapter", "caddyfile", "--config", str(config)]
 
 
-_ARGUMENTS: dict[str, Callable[[Path, str, str], list[str]]] = {
+_ARGUMENTS: dict[str, Callable[[Path, str, Sequence[str]], list[str]]] = {
     "nginx": _nginx,
     "haproxy": _haproxy,
     "caddy": _caddy,
@@ -102,10 +111,10 @@ def program(name: str) -> str:
 
 
 @contextmanager
-def reverse_proxy(name: str, service: str, folder: Path) -> Iterator[ReverseProxy]:
-    """The proxy `name` in front of the service at `service` (host:port); its files go to `folder`."""
+def reverse_proxy(name: str, services: Sequence[str], folder: Path) -> Iterator[ReverseProxy]:
+    """The proxy `name` in front of `services` (host:port each); its files go to `folder`."""
     listen = f"{_own_address()}:{next(_ports)}"
-    command = [program(name), *_ARGUMENTS[name](folder, listen, service)]
+    command = [program(name), *_ARGUMENTS[name](folder, listen, services)]
     log = folder / f"{name}.log"
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "XDG_DATA_HOME": str(folder)}
     with (

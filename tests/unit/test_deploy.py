@@ -103,13 +103,21 @@ def test_the_images_come_from_no_registry_of_ours() -> None:
 
 def test_a_pod_lives_longer_than_its_longest_drain() -> None:
     environment = {each["name"]: each["value"] for each in container()["env"]}
-    grace = seconds(environment, "SHUTDOWN_GRACE_MS")
-    before = container()["lifecycle"]["preStop"]["sleep"]["seconds"]
+    grace, delay = seconds(environment, "SHUTDOWN_GRACE_MS"), seconds(environment, "DRAIN_DELAY_MS")
     assert grace > Config.load().job_timeout  # no extraction is interrupted
-    assert pod()["terminationGracePeriodSeconds"] > before + grace + WATCHDOG
+    assert pod()["terminationGracePeriodSeconds"] > delay + grace + WATCHDOG
+    assert only(DOCKERFILE, r"DRAIN_DELAY_MS=(\d+)") == 1000 * delay
     service = load(DEPLOY / "compose.yaml")["services"]["ytdlpd"]
     grace = seconds(service["environment"], "SHUTDOWN_GRACE_MS")
-    assert int(service["stop_grace_period"].rstrip("s")) > grace + WATCHDOG
+    assert int(service["stop_grace_period"].rstrip("s")) > delay + grace + WATCHDOG
+
+
+def test_the_balancers_see_in_time_that_an_instance_leaves() -> None:
+    delay = only(DOCKERFILE, r"DRAIN_DELAY_MS=(\d+)") / 1000
+    interval, failures = only(HAPROXY, r"check inter (\d+)s"), 3  # HAProxy's default
+    assert delay > interval * failures
+    probe = container()["readinessProbe"]
+    assert delay > probe["periodSeconds"]  # Kubernetes takes a pod out when it begins to end it, in any case
 
 
 def test_the_unit_is_given_longer_than_its_longest_drain() -> None:

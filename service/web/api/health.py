@@ -104,6 +104,7 @@ PATIENCE = 15.0  # seconds without a worker; a new template is warm in a few
 _RETRY = 5.0  # seconds that a start takes, about
 _NOT_READY = {
     Phase.STARTING: (Code.STARTING, "The service is starting; no worker is warm yet"),
+    Phase.LAME_DUCK: (Code.SHUTTING_DOWN, "The service is about to shut down; it still serves"),
     Phase.DRAINING: (Code.SHUTTING_DOWN, "The service is shutting down"),
 }
 

@@ -45,7 +45,7 @@ async def serve(
     """Serve `app` until the lifecycle closes; started with the bound URLs once connections are accepted.
 
     After that no connection is accepted, idle ones are closed, and responses under way have `limits.grace`
-    to be written.
+    to be written. Where the lifecycle leaves before it closes, it accepts no connection in between.
 
     Raises:
         OSError: the address cannot be bound.
@@ -61,7 +61,7 @@ async def serve(
             await nursery.start(lifespan.handle_lifespan)
             await lifespan.wait_for_startup()
             accept_loop = _AcceptLoop(wrapped, hypercorn, state, limits, config)
-            await accept_loop.run(listeners, lifecycle.closing, task_status)
+            await accept_loop.run(listeners, lifecycle, task_status)
             await lifespan.wait_for_shutdown()
             nursery.cancel_scope.cancel()
     finally:
@@ -94,10 +94,10 @@ class _AcceptLoop:
     async def run(
         self,
         listeners: Sequence[trio.SocketListener],
-        closing: trio.Event,
+        lifecycle: Lifecycle,
         task_status: trio.TaskStatus[list[str]],
     ) -> None:
-        """Serve every connection until `closing`; returns when the last one has ended."""
+        """Serve every connection until `lifecycle` closes; returns when the last one has ended."""
         bound = [(listener.socket.family, listener.socket.getsockname()) for listener in listeners]
         urls = [f"http://{repr_socket_addr(family, address)}" for family, address in bound]
         async with trio.open_nursery() as connections:
@@ -105,11 +105,15 @@ class _AcceptLoop:
                 accept = partial(trio.serve_listeners, handler_nursery=connections)
                 accepting.start_soon(accept, self._admit, listeners)
                 task_status.started(urls)
-                await closing.wait()
+                await lifecycle.leaving.wait()
                 # serve_listeners closes its own sockets; these keep the kernel's queues.
                 queues = [socket.socket(fileno=os.dup(listener.socket.fileno())) for listener in listeners]
                 accepting.cancel_scope.cancel()
             await self._last_call(queues, connections)
+            for connection in self._connections:
+                connection.retire()
+            lifecycle.left.set()
+            await lifecycle.closing.wait()
             await self._context.terminated.set()  # connections close after their response
             for connection in self._connections:
                 connection.retire()

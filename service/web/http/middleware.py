@@ -18,7 +18,7 @@ from hypercorn.typing import ASGIFramework, ASGIReceiveCallable, ASGIReceiveEven
 
 from ...codes import TRAITS, Code
 from ...config import Config
-from ...lifecycle import Lifecycle, Phase
+from ...lifecycle import Lifecycle
 from ...logs import ACCESS
 from .. import errors
 from .fast_path import FastPath
@@ -106,7 +106,7 @@ class Middleware:
         """The headers that are added to a response, known once it begins."""
         headers: Headers = [(b"x-request-id", context.request_id.encode())]
         headers += [(name.lower().encode(), text.encode()) for name, text in context.headers.items()]
-        if self._lifecycle.phase is Phase.DRAINING:
+        if self._lifecycle.stopping:
             headers.append((b"connection", b"close"))
         origin = sent.get(b"origin")
         if "*" in self._origins:

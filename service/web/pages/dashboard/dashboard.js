@@ -58,6 +58,7 @@ function health(shot) {
   const broken = shot.breakers.filter((breaker) => breaker.state !== "CLOSED").length;
   let [text, kind] = ["Healthy", "good"];
   if (shot.phase === "draining") [text, kind] = ["Draining", "warn"];
+  else if (shot.phase === "lame_duck") [text, kind] = ["Leaving", "warn"];
   else if (shot.phase === "starting") [text, kind] = ["Starting", "warn"];
   else if (shot.service.state === "OPEN" || shot.pool.ready === 0) [text, kind] = ["Cannot extract", "bad"];
   else if (shot.pool.degraded) [text, kind] = ["Workers fail to start", "bad"];
