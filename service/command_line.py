@@ -18,6 +18,7 @@ from .config import Config, ConfigError
 from .errors import ServiceError
 from .main import StartError, main, once
 from .probe import local, problem
+from .setting_sources import SECRETS
 from .signals import stop
 from .wire import Job, Kind
 
@@ -36,17 +37,32 @@ Examples:
 
 
 def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """One option for each setting, with its description and default."""
+    """One option for each setting, with its description and default. A secret is given by a file."""
     for name in reversed(Config.command_line_names()):
         field = Config.model_fields[name]
         default = "" if field.default in (None, ()) else f" Default: {field.default}."
-        command = click.option(
-            f"--{name.replace('_', '-')}",
-            name,
-            metavar=name.upper(),
-            help=f"{field.description}{default}",
-        )(command)
+        flag = f"--{name.replace('_', '-')}"
+        options: dict[str, Any] = {"metavar": name.upper(), "help": f"{field.description}{default}"}
+        if name in SECRETS:
+            file: dict[str, Any] = {
+                "metavar": "FILE",
+                "help": f"The file that has {name.upper()}. {field.description}",
+            }
+            command = click.option(f"{flag}-file", f"{name}_file", **file)(command)
+            options = {"hidden": True, "callback": _no_secret}
+        command = click.option(flag, name, **options)(command)
     return command
+
+
+def _no_secret(_context: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    """Refuse a secret on the command line. The address of a proxy without credentials is none."""
+    name = str(option.name)
+    if value and not (name == "egress_proxy" and "@" not in value):
+        raise click.UsageError(
+            f"{name.upper()} is a secret, and other users see the command line; set {name.upper()} or "
+            f"{name.upper()}_FILE in the environment, or give {option.opts[0]}-file"
+        )
+    return value
 
 
 @click.group(

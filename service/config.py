@@ -1,13 +1,15 @@
 """The frozen Config: every setting, its default and its check, in one place.
 
 The first source that has a setting wins: command line, environment (the upper-case name), TOML file
-(the lower-case name). Times named `*_ms` and `ytdlp_timeout` are milliseconds, as existing deployments set
-them; the code below this file uses the properties that give seconds.
+(the lower-case name); setting_sources.py reads the last two. Times named `*_ms` and `ytdlp_timeout` are
+milliseconds, as existing deployments set them; the code below this file uses the properties that give
+seconds.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -20,21 +22,20 @@ from pydantic_settings import (
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
 )
 
 from .breaker.settings import BreakerSettings
 from .breaker.sites import site_of
-from .keys import KeySettings
+from .keys import KeySettings, check_keys
+from .setting_sources import ConfigError as ConfigError
+from .setting_sources import Environment, hint, read_file, refuse_look_alikes, with_secrets
 from .worker.egress import rules
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _BREAKER = TypeAdapter(BreakerSettings)
-
-
-class ConfigError(Exception):
-    """One or more settings are wrong; the text has a line for each, which says what to do."""
+_PROXIES = ("http", "https", "socks5", "socks5h")
+_HOST = re.compile(r"[\w-]+(\.[\w-]+)*|\[?[0-9a-fA-F:]*:[0-9a-fA-F:.]+\]?")
 
 
 def _split(value: object) -> object:
@@ -48,6 +49,27 @@ def _blank_is_none(value: object) -> object:
     return None if value == "" else value
 
 
+def _level(value: object) -> object:
+    """A level as other programs write it, too: INFO, warn."""
+    return {"warn": "warning"}.get(value.lower(), value.lower()) if isinstance(value, str) else value
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` is the loopback's name or one of its addresses."""
+    try:
+        return host.lower() == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_proxy(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in _PROXIES and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # the port is none
+        return False
+
+
 CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 OptionalText = Annotated[str | None, BeforeValidator(_blank_is_none)]
 OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_blank_is_none)]
@@ -57,7 +79,9 @@ OptionalPath = Annotated[Path | None, BeforeValidator(_blank_is_none)]
 class Config(BaseSettings):
     """The resolved settings of one service. Frozen; passed whole."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="forbid", case_sensitive=False)
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", case_sensitive=False, env_ignore_empty=True
+    )
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(
@@ -127,6 +151,10 @@ class Config(BaseSettings):
     allowed_origins: CommaSeparated = Field(
         (), description="CORS origins: comma-separated, * or chrome-extension://…"
     )
+    allowed_hosts: CommaSeparated = Field(
+        (),
+        description="Names beside the loopback's that Host may have where admins need no key.",
+    )
     rate_limit_window_ms: int = Field(60_000, ge=1000, description="Window of the rate limit in ms.")
     rate_limit_max_requests: int = Field(
         20, ge=0, description="Requests that one client may make per window; 0 turns the limit off."
@@ -160,7 +188,9 @@ class Config(BaseSettings):
     otel_exporter_otlp_endpoint: OptionalText = Field(
         None, description="Send traces to this OTLP/HTTP collector (needs the otel extra)."
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What to log.")
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_level)] = Field(
+        "info", description="What to log."
+    )
     log_format: Literal["json", "console", "auto"] = Field(
         "auto", description="Log lines as json, or for a console; auto: json when not on a terminal."
     )
@@ -175,25 +205,31 @@ class Config(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         assert isinstance(init_settings, InitSettingsSource)
-        file = init_settings.init_kwargs.pop("config_file", None)
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=file)
+        file = init_settings.init_kwargs.pop("file", {})
+        return init_settings, Environment(settings_cls), InitSettingsSource(settings_cls, file)
 
     @classmethod
     def load(cls, *, file: Path | None = None, **given: Any) -> Self:
         """The settings from command line (`given`), environment and TOML `file`.
 
         Raises:
-            ConfigError: a setting is wrong, or the file cannot be read.
+            ConfigError: a setting is wrong, or a file cannot be read.
         """
-        if file is not None and not file.is_file():
-            raise ConfigError(f"the settings file {file} does not exist")
-        sources: dict[str, Any] = {**given, "config_file": file}
+        refuse_look_alikes(cls.model_fields)
+        sources = {**with_secrets(given), "file": {} if file is None else read_file(file)}
         try:
             return cls(**sources)
         except ValidationError as error:
-            raise ConfigError("\n".join(_sentence(detail) for detail in error.errors())) from None
-        except ValueError as error:  # TOML that does not parse
-            raise ConfigError(f"the settings file {file} is not valid TOML: {error}") from None
+            raise ConfigError("\n".join(cls._sentence(detail) for detail in error.errors())) from None
+
+    @classmethod
+    def _sentence(cls, detail: Any) -> str:
+        where = ".".join(str(part) for part in detail["loc"]).upper()
+        what = str(detail["msg"]).removeprefix("Value error, ")
+        if detail["type"] == "extra_forbidden":
+            meant = hint(where, cls.model_fields) or "; `ytdlpd config` lists them"
+            return f"{where} is not a setting{meant}"
+        return f"{where}: {what}" if where else what
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -207,11 +243,12 @@ class Config(BaseSettings):
             )
         if self.require_auth and self.api_key is None and not self.keys:
             raise ValueError("REQUIRE_AUTH is on but API_KEY is not set; set API_KEY or [keys]")
-        if self.egress_proxy is not None:
-            proxy = urlsplit(self.egress_proxy)
-            schemes = ("http", "https", "socks5", "socks5h")
-            if proxy.scheme not in schemes or not proxy.hostname or not _has_valid_port(proxy):
-                raise ValueError("EGRESS_PROXY must look like http://host:port")
+        check_keys(self.api_key, self.admin_key, self.keys)
+        for host in self.allowed_hosts:
+            if not _HOST.fullmatch(host):
+                raise ValueError(f"ALLOWED_HOSTS: {host!r} is not a host; write it without scheme and port")
+        if self.egress_proxy is not None and not _is_proxy(self.egress_proxy):
+            raise ValueError("EGRESS_PROXY must look like http://host:port")
         if self.webhook_url is not None:
             hook = urlsplit(self.webhook_url.get_secret_value())
             if hook.scheme not in ("http", "https") or not hook.hostname or not _has_valid_port(hook):
@@ -253,8 +290,13 @@ class Config(BaseSettings):
 
     @classmethod
     def command_line_names(cls) -> tuple[str, ...]:
-        """The settings that a command-line option can set; tables are for the TOML file."""
+        """The settings that a command-line option can set, secrets by their files; tables are for TOML."""
         return tuple(name for name, field in cls.model_fields.items() if field.default != {})
+
+    @property
+    def loopback_only(self) -> bool:
+        """Whether only programs on this machine can connect."""
+        return all(is_loopback(host.strip().strip("[]")) for host in self.host.split(","))
 
     @property
     def trusted_networks(self) -> tuple[Network, ...]:
@@ -331,11 +373,3 @@ def _has_valid_port(url: SplitResult) -> bool:
         return url.port != 0
     except ValueError:
         return False
-
-
-def _sentence(detail: Any) -> str:
-    where = ".".join(str(part) for part in detail["loc"]).upper()
-    what = str(detail["msg"]).removeprefix("Value error, ")
-    if detail["type"] == "extra_forbidden":
-        return f"{where} is not a setting; `ytdlpd config` lists them"
-    return f"{where}: {what}" if where else what

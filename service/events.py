@@ -30,6 +30,15 @@ class BreakerChanged(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class AccessRules(Event):
+    """Who may extract and who may do what admins do, in words; with advice where a key is weak."""
+
+    extraction: str
+    admin: str
+    advice: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class TemplateStarted(Event):
     """The template process is warm and forks workers."""
 

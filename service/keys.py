@@ -24,6 +24,9 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
+LONG_ENOUGH = 16  # characters that a key should have
+_VARIETY = 6  # different characters among them
+
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -88,6 +91,28 @@ class KeyRing:
             if hmac.compare_digest(digest, known):
                 found = key
         return found
+
+
+def check_keys(api: SecretStr | None, admin: SecretStr | None, named: Mapping[str, KeySettings]) -> None:
+    """Raises ValueError where ADMIN_KEY is easily guessed, or where one key stands for two owners."""
+    if admin is not None and is_weak(admin.get_secret_value()):
+        raise ValueError(
+            f"ADMIN_KEY is easily guessed; take {LONG_ENOUGH} random characters or more, for example from "
+            "`openssl rand -base64 24`"
+        )
+    owners = {f"[keys.{name}]": _digest_of(settings) for name, settings in named.items()}
+    single = {"API_KEY": api, "ADMIN_KEY": admin}
+    owners |= {name: digest_of(key.get_secret_value()) for name, key in single.items() if key is not None}
+    known: dict[bytes, str] = {}
+    for owner, digest in owners.items():
+        if digest in known:
+            raise ValueError(f"{known[digest]} and {owner} are the same key; each needs its own")
+        known[digest] = owner
+
+
+def is_weak(key: str) -> bool:
+    """Whether `key` is shorter than a random key, or hardly varies."""
+    return len(key) < LONG_ENOUGH or len(set(key)) < _VARIETY
 
 
 def digest_of(key: str) -> bytes:

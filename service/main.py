@@ -23,6 +23,7 @@ from .solver.solver import Solver
 from .telemetry.sinks import log_sink, sentry_sink
 from .telemetry.telemetry import Telemetry
 from .web.app import create_app
+from .web.http.authentication import access_rules
 from .web.http.listener import serve
 from .wire import Job
 
@@ -92,6 +93,7 @@ async def main(
     if sentry := sentry_sink(config):
         bus.subscribe(sentry)
     telemetry = Telemetry.build(config, bus)
+    bus.emit(access_rules(config))
     lifecycle = Lifecycle()
     core = Core.build(config, bus, telemetry.measured)
     telemetry.metrics.observe(core.pool, core.breakers, lifecycle, core.dispatcher.cache)

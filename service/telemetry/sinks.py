@@ -26,8 +26,11 @@ _WARNINGS = (
 
 def level_of(event: events.Event) -> Literal["warning", "info", "debug"]:
     """The level of an event: trouble is a warning, ordinary starts and ends of workers are debug."""
-    if isinstance(event, _WARNINGS) or (isinstance(event, events.BreakerChanged) and event.current == "OPEN"):
-        return "warning"
+    match event:
+        case events.BreakerChanged(current="OPEN") | events.AccessRules(advice=str()):
+            return "warning"
+        case _ if isinstance(event, _WARNINGS):
+            return "warning"
     return "debug" if isinstance(event, events.WorkerStarted | events.WorkerEnded) else "info"
 
 

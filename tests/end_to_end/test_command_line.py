@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from service.config import Config
+from service.setting_sources import SECRETS
 from tests.internet import Internet
 from tests.support.lone_worker import MEASURED
 from tests.support.running_service import PATIENCE, ROOT
@@ -60,7 +61,7 @@ def test_an_address_that_is_no_url_is_named() -> None:
 
 def test_config_masks_secrets_and_names_the_source_that_wins(tmp_path: Path) -> None:
     file = tmp_path / "ytdlpd.toml"
-    file.write_text('port = 1\nadmin_key = "FILESECRET"\n')
+    file.write_text('port = 1\nadmin_key = "A SECRET of the file"\n')
     done = ytdlpd("--config", str(file), "config", "--max-workers", "4", PORT="2", API_KEY="KEYSECRET")
     assert done.returncode == 0, done.stderr
     settings = json.loads(done.stdout)
@@ -73,7 +74,8 @@ def test_help_teaches_every_setting() -> None:
     assert all(command in top for command in ("serve", "extract", "size", "config", "Examples"))
     text = ytdlpd("serve", "--help").stdout
     for name in Config.command_line_names():
-        assert f"--{name.replace('_', '-')}" in text
+        file = "-file" if name in SECRETS else ""
+        assert f"--{name.replace('_', '-')}{file} " in text
 
 
 def test_an_unknown_option_is_named() -> None:

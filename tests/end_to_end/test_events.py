@@ -91,7 +91,7 @@ async def following(port: int, path: str, **headers: str) -> AsyncIterator[Calla
     stream = await trio.open_tcp_stream("127.0.0.1", port)
     async with stream:
         given = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
-        await stream.send_all(f"GET {path} HTTP/1.1\r\nHost: test\r\n{given}\r\n".encode())
+        await stream.send_all(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{given}\r\n".encode())
         text = ""
 
         async def until(wanted: str) -> str:
@@ -108,14 +108,14 @@ async def following(port: int, path: str, **headers: str) -> AsyncIterator[Calla
 
 
 async def test_admins_follow_the_events_until_the_drain_is_over() -> None:
-    it = web(admin_key="the admin's key")
+    it = web(admin_key="the key of an admin")
     path = "/api/v1/events"
     assert (await it.get(path)).status_code == 401
     it.bus.emit(OPENED)
     with trio.fail_after(30):
         async with (
             serving(it.app, it.lifecycle) as port,
-            following(port, path, X_API_Key="the admin's key", Last_Event_ID="0") as until,
+            following(port, path, X_API_Key="the key of an admin", Last_Event_ID="0") as until,
         ):
             text = await until("10 failed")
             assert "200" in text.partition("\r\n")[0]
@@ -149,13 +149,13 @@ async def test_where_all_places_are_taken_the_next_is_told_so() -> None:
 
 
 async def test_a_snapshot_tells_admins_more() -> None:
-    it = web(require_auth=True, api_key="the key", admin_key="the admin's key")
+    it = web(require_auth=True, api_key="the key", admin_key="the key of an admin")
     it.bus.emit(OPENED)
     path, shots = "/api/v1/dashboard/stream", []
     assert (await it.get(path)).status_code == 401
     with trio.fail_after(30):
         async with serving(it.app, it.lifecycle) as port:
-            for key in ("the key", "the admin's key"):
+            for key in ("the key", "the key of an admin"):
                 async with following(port, path, X_API_Key=key) as until:
                     text = await until("}\n\n")
                     shots.append(json.loads(text.partition("data: ")[2].partition("\n\n")[0]))

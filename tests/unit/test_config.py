@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, get_args
 
+import click
 import pytest
+from pydantic import SecretStr
 
+from service.__main__ import serve
 from service.breaker.settings import Mode
 from service.config import Config, ConfigError
+from service.keys import digest_of
+from service.setting_sources import SECRETS
+
+KEY = "a key that is long enough"
 
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in Config.model_fields:
+    for name in (*Config.model_fields, *(f"{secret}_FILE" for secret in SECRETS)):
         monkeypatch.delenv(name.upper(), raising=False)
 
 
@@ -58,10 +66,11 @@ def test_lists_are_comma_separated_or_toml_arrays(tmp_path: Path, monkeypatch: p
 
 
 def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("API_KEY", "EGRESS_PROXY", "EGRESS_CA_FILE", "SENTRY_DSN"):
-        monkeypatch.setenv(name, "")
-    config = Config.load()
-    assert (config.api_key, config.egress_proxy, config.egress_ca_file, config.sentry_dsn) == (None,) * 4
+    unset = Config.load()
+    for name in (*Config.model_fields, *(f"{secret}_FILE" for secret in SECRETS)):
+        monkeypatch.setenv(name.upper(), "")
+    assert Config.load() == unset
+    assert Config.load(api_key="", egress_proxy="").api_key is None
 
 
 @pytest.mark.parametrize(
@@ -76,6 +85,12 @@ def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch) -> N
         ({"egress_proxy": "http://proxy:abc"}, "EGRESS_PROXY must look like http://host:port"),
         ({"webhook_url": "https://hook.example:99999/"}, "WEBHOOK_URL must look like https://host/path"),
         ({"shutdown_grace_ms": "100000000000000"}, "SHUTDOWN_GRACE_MS: "),
+        ({"admin_key": "1"}, "ADMIN_KEY is easily guessed"),
+        ({"admin_key": "a" * 32}, "ADMIN_KEY is easily guessed"),
+        ({"api_key": KEY, "admin_key": KEY}, "API_KEY and ADMIN_KEY are the same key"),
+        ({"allowed_hosts": "http://tv.lan"}, "ALLOWED_HOSTS: 'http://tv.lan' is not a host"),
+        ({"allowed_hosts": "tv.lan:80"}, "ALLOWED_HOSTS: 'tv.lan:80' is not a host"),
+        ({"allowed_hosts": "*"}, "ALLOWED_HOSTS: '*' is not a host"),
         ({"egress_ca_file": "/nowhere.pem"}, "EGRESS_CA_FILE /nowhere.pem does not exist"),
         ({"plugin_dir": "/nowhere"}, "PLUGIN_DIR /nowhere is not a directory"),
         ({"trusted_proxies": "10.0.0.0/8,friend"}, "'friend' is not an address or a network"),
@@ -100,7 +115,7 @@ def test_each_wrong_setting_gets_a_line(monkeypatch: pytest.MonkeyPatch) -> None
 def test_an_unknown_name_in_the_file_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "ytdlpd.toml"
     file.write_text("max_worker = 4\n")
-    with pytest.raises(ConfigError, match="MAX_WORKER is not a setting"):
+    with pytest.raises(ConfigError, match="MAX_WORKER is not a setting; did you mean MAX_WORKERS"):
         Config.load(file=file)
 
 
@@ -114,10 +129,146 @@ def test_a_file_that_is_missing_or_broken_is_named(tmp_path: Path) -> None:
 
 
 def test_secrets_are_masked_for_people() -> None:
-    config = Config.load(api_key="k-1", admin_key="k-2", egress_proxy="http://user:word@proxy.example:3128")
+    config = Config.load(
+        api_key="k-1", admin_key="k-2 of an administrator", egress_proxy="http://user:word@proxy.example:3128"
+    )
     text = repr(config.masked()) + repr(config.api_key) + repr(config.admin_key)
-    assert not any(secret in text for secret in ("k-1", "k-2", "word"))
+    assert not any(secret in text for secret in ("k-1", "k-2 of an administrator", "word"))
     assert config.masked()["egress_proxy"] == "http://***@proxy.example:3128"
+
+
+def test_two_owners_have_two_keys(tmp_path: Path) -> None:
+    file = tmp_path / "ytdlpd.toml"
+    digest = digest_of(KEY).hex()
+    file.write_text(f'[keys.alice]\nhash = "{digest}"\n[keys.bob]\nhash = "{digest.upper()}"\n')
+    with pytest.raises(ConfigError, match=r"\[keys.alice\] and \[keys.bob\] are the same key"):
+        Config.load(file=file)
+    file.write_text(f'admin_key = "{KEY}"\n[keys.alice]\nhash = "{digest}"\n')
+    with pytest.raises(ConfigError, match="the same key") as info:
+        Config.load(file=file)
+    assert KEY not in str(info.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("ADMINKEY", "ADMIN_KEY"),
+        ("ADMIN_KEYS", "ADMIN_KEY"),
+        ("admin_kye", "ADMIN_KEY"),
+        ("API_KEYS", "API_KEY"),
+        ("REQUIRED_AUTH", "REQUIRE_AUTH"),
+        ("ALLOWED_ORIGIN", "ALLOWED_ORIGINS"),
+        ("ADMIN_KEYFILE", "ADMIN_KEY_FILE"),
+        ("YTDLPD_ADMIN_KEY", "ADMIN_KEY"),
+    ],
+)
+def test_a_mistyped_variable_is_refused(name: str, meant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "x")
+    with pytest.raises(ConfigError) as info:
+        Config.load()
+    assert str(info.value) == f"{name} in the environment is not a setting; did you mean {meant}?"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("HOSTNAME", "HOSTS", "KEY", "APP_KEY", "GEMINI_API_KEY", "WEB_MAX_WORKERS", "HTTP_PROXY"),
+        *("SENTRY_RELEASE", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "YTDLPD_CONFIG", "YTDLPD_PORT"),
+    ],
+)
+def test_the_variables_of_others_are_not(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "x")
+    Config.load()
+
+
+@pytest.mark.parametrize("name", ["KEYS", "SITE"])
+def test_a_variable_that_is_no_table_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "foo")
+    with pytest.raises(ConfigError, match=rf"^{name}: a table") as info:
+        Config.load()
+    assert "file" not in str(info.value)
+
+
+@pytest.mark.parametrize(("written", "level"), [("INFO", "info"), ("warn", "warning"), ("Error", "error")])
+def test_a_level_may_be_written_as_elsewhere(written: str, level: str) -> None:
+    assert Config.load(log_level=written).log_level == level
+
+
+@pytest.mark.parametrize(
+    ("host", "alone"),
+    [
+        *(("127.0.0.1", True), ("localhost", True), ("::1", True), ("127.0.0.1, ::1", True)),
+        *(("0.0.0.0", False), ("::", False), ("127.0.0.1,10.0.0.1", False), ("ytdlpd.lan", False)),
+    ],
+)
+def test_loopback_alone(host: str, alone: bool) -> None:
+    assert Config.load(host=host).loopback_only is alone
+
+
+# Secrets
+
+
+def test_every_secret_is_listed() -> None:
+    typed = {name for name, field in Config.model_fields.items() if SecretStr in get_args(field.annotation)}
+    assert set(SECRETS) == typed | {"egress_proxy"}  # which has credentials
+
+
+VALUES = {"webhook_url": "https://hooks.test/x", "egress_proxy": "http://user:word@proxy.example:3128"}
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_secret_may_stand_in_a_file(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, Any] = {name: VALUES.get(name, KEY)}
+    secret, settings = tmp_path / "secret", tmp_path / "ytdlpd.toml"
+    secret.write_text(f"{given[name]}\n")
+    settings.write_text(f'{name}_file = "{secret}"\n')
+    expected = Config(**given)
+    given = {f"{name}_file": str(secret)}
+    assert Config.load(file=settings) == Config.load(**given) == expected
+    monkeypatch.setenv(f"{name.upper()}_FILE", str(secret))
+    assert Config.load() == expected
+
+
+def test_a_source_that_wins_does_so_with_a_file_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    secret, settings = tmp_path / "secret", tmp_path / "ytdlpd.toml"
+    secret.write_text(KEY)
+    settings.write_text('admin_key = "another key of an admin"\n')
+    monkeypatch.setenv("ADMIN_KEY_FILE", str(secret))
+    admin = Config.load(file=settings).admin_key
+    assert admin is not None
+    assert admin.get_secret_value() == KEY
+    monkeypatch.setenv("ADMIN_KEY", KEY)
+    with pytest.raises(ConfigError, match="ADMIN_KEY and ADMIN_KEY_FILE are both set"):
+        Config.load()
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [(b"", "is empty"), (b" \n", "is empty"), (b"\xff", "is not text"), (b"x" * 70_000, "is too long")],
+)
+def test_a_file_without_a_secret_is_named(content: bytes, sentence: str, tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_bytes(content)
+    with pytest.raises(ConfigError) as info:
+        Config.load(admin_key_file=str(file))
+    assert str(info.value).startswith(f"ADMIN_KEY_FILE: {file} {sentence}")
+    with pytest.raises(ConfigError, match="ADMIN_KEY_FILE: /nowhere cannot be read: No such file"):
+        Config.load(admin_key_file="/nowhere")
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_no_secret_is_taken_from_the_command_line(name: str) -> None:
+    flag = f"--{name.replace('_', '-')}"
+    with pytest.raises(click.UsageError) as info:
+        serve.make_context("serve", [flag, "http://user:word@proxy.example"])
+    assert f"{name.upper()}_FILE in the environment, or give {flag}-file" in info.value.message
+    assert "word" not in info.value.message
+    assert serve.make_context("serve", [f"{flag}-file", "x"]).params[f"{name}_file"] == "x"
+
+
+def test_the_address_of_a_proxy_is_no_secret() -> None:
+    context = serve.make_context("serve", ["--egress-proxy", "http://proxy.example:3128"])
+    assert context.params["egress_proxy"] == "http://proxy.example:3128"
 
 
 def test_a_config_is_frozen() -> None:

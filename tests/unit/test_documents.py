@@ -26,6 +26,7 @@ from service import events
 from service.codes import TRAITS, Code
 from service.command_line import cli
 from service.config import Config
+from service.setting_sources import SECRETS
 from tests.support import markdown
 from tests.support.web_app import web
 from tests.unit.telemetry.test_metrics import observed
@@ -36,7 +37,7 @@ DOCUMENTS = (
     *sorted((ROOT / "docs").glob("*.md")),
 )
 FOLDERS = ("service", "tests", "bench", "deploy", "examples", "docs")
-SETTINGS = {name.upper() for name in Config.model_fields}
+SETTINGS = {name.upper() for name in Config.model_fields} | {f"{name.upper()}_FILE" for name in SECRETS}
 NAMES_OF_OTHERS = {
     "YTDLPD_CONFIG",  # environment of the command line, and of the examples
     "YTDLPD_URL",

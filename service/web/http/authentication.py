@@ -1,4 +1,7 @@
-"""Authentication: X-API-Key against API_KEY, ADMIN_KEY and the [keys] table, in constant time."""
+"""Authentication: X-API-Key against API_KEY, ADMIN_KEY and the [keys] table, in constant time.
+
+Where no key is an admin's, the admin endpoints are closed, unless the service listens on loopback alone.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,10 @@ from werkzeug.datastructures import Headers
 
 from ...codes import Code
 from ...config import Config
-from ...keys import KeyRing, digest_of
+from ...events import AccessRules
+from ...keys import LONG_ENOUGH, KeyRing, digest_of, is_weak
 from ..errors import Refused
+from .cross_origin import CrossOriginProtection
 
 HEADER = "X-API-Key"
 
@@ -37,6 +42,8 @@ class Identity:
 
 ANYBODY = Identity()
 
+_CLOSED = "This is closed because no key is an admin's"
+
 
 class Keys:
     """The keys of the service, kept as digests."""
@@ -46,7 +53,9 @@ class Keys:
         self._api = _digest(config.api_key)
         self._admin = _digest(config.admin_key)
         self._ring = KeyRing.of(config.keys)
-        self._has_admins = self._admin is not None or any(key.admin for key in config.keys.values())
+        self._has_admins = _has_admins(config)
+        self._loopback_only = config.loopback_only
+        self._cross_origin = CrossOriginProtection(config.allowed_hosts)
 
     def identify(self, presented: str | None) -> Identity | None:
         """The identity of the key; None for an unknown key, and for no key."""
@@ -85,24 +94,48 @@ class Keys:
         return identity or ANYBODY
 
     def require_admin(self, headers: Headers) -> None:
-        """Let only admins pass. Where an admin key is set, it is always required. Without one, the admin
-        endpoints are open to all clients, or closed where keys are required.
+        """Let only admins pass. Where no key is an admin's and none is required, those are the programs on
+        this machine, if the service listens on loopback alone.
 
         Raises:
-            Refused: UNAUTHORIZED; or KEY_NOT_ALLOWED for a known key that is not an admin's, and for a
-                request that a page of another site makes a browser send to an open endpoint.
+            Refused: UNAUTHORIZED; or KEY_NOT_ALLOWED for a known key that is not an admin's, for a service
+                without a key of an admin, and for a request that a page of another origin sends.
         """
         presented = headers.get(HEADER)
         identity = self.identify(presented)
         if identity is not None and identity.admin:
             return
         if not (self._has_admins or self._required):
-            if headers.get("Sec-Fetch-Site") == "cross-site":
-                raise Refused(Code.KEY_NOT_ALLOWED, "Other sites may not do this; set ADMIN_KEY and send it")
+            reason = self._cross_origin.refusal(headers) if self._loopback_only else _CLOSED
+            if reason is not None:
+                raise Refused(Code.KEY_NOT_ALLOWED, f"{reason}; set ADMIN_KEY and send it in {HEADER}")
             return
         if identity is None:
             raise _unauthorized(presented)
         raise Refused(Code.KEY_NOT_ALLOWED, f"Your key in {HEADER} is known, but this needs an admin's key")
+
+
+def access_rules(config: Config) -> AccessRules:
+    """Who may do what, in words for the log."""
+    if _has_admins(config):
+        admin = "clients with an admin's key"
+    elif config.require_auth:
+        admin = "nobody: no key is an admin's"
+    elif config.loopback_only:
+        admin = "programs on this machine"
+    else:
+        admin = "nobody: ADMIN_KEY is not set"
+    if config.require_auth:
+        extraction = "clients with a key"
+    else:
+        extraction = "programs on this machine" if config.loopback_only else "everybody who reaches the port"
+    weak = config.api_key is not None and is_weak(config.api_key.get_secret_value())
+    advice = f"API_KEY is easily guessed; take {LONG_ENOUGH} random characters or more" if weak else None
+    return AccessRules(extraction, admin, advice)
+
+
+def _has_admins(config: Config) -> bool:
+    return config.admin_key is not None or any(key.admin for key in config.keys.values())
 
 
 def _unauthorized(presented: str | None) -> Refused:

@@ -20,7 +20,7 @@ from service.web.api.health import PATIENCE
 from service.wire import Job, Kind
 from tests.support.web_app import BODY, SOLVER, URL, Web, web
 
-ADMIN = {"X-API-Key": "the admin's"}
+ADMIN = {"X-API-Key": "the key of an admin"}
 
 
 async def body_of(response: Any) -> Any:
@@ -97,7 +97,7 @@ async def test_extract_by_body(sent: Any, fields: tuple[str, ...], playlist: int
 
 @pytest.mark.parametrize("path", ["/health", "/health/main"])
 async def test_health_of_a_healthy_service(path: str) -> None:
-    response = await web(admin_key="the admin's").get(path)
+    response = await web(admin_key="the key of an admin").get(path)
     assert response.status_code == 200
     body = await body_of(response)
     models.HealthResponse.model_validate(body)
@@ -116,7 +116,7 @@ async def test_health_of_a_healthy_service(path: str) -> None:
 
 
 async def test_health_tells_an_admin_more() -> None:
-    body = await body_of(await web(admin_key="the admin's").get("/health", headers=ADMIN))
+    body = await body_of(await web(admin_key="the key of an admin").get("/health", headers=ADMIN))
     assert body["workerPool"]["workers"] == [
         {"pid": 4242, "state": "idle", "tasks": 3, "age": 12.5, "rss": 50_000_000}
     ]

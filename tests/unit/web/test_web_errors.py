@@ -153,7 +153,8 @@ async def test_any_other_request_id_is_replaced(insane: str) -> None:
     assert first.headers["X-Request-ID"] != second.headers["X-Request-ID"]
 
 
-KEYS = {"require_auth": True, "api_key": "the key", "admin_key": "the admin's"}
+ADMIN_KEY = "the key of an admin"
+KEYS = {"require_auth": True, "api_key": "the key", "admin_key": ADMIN_KEY}
 
 
 async def get_with(it: Web, key: str | None) -> int:
@@ -169,7 +170,7 @@ async def get_with(it: Web, key: str | None) -> int:
 
 @pytest.mark.parametrize(
     ("key", "status"),
-    [(None, 401), ("", 401), ("wrong", 401), ("the key", 200), ("the admin's", 200)],
+    [(None, 401), ("", 401), ("wrong", 401), ("the key", 200), (ADMIN_KEY, 200)],
 )
 async def test_the_api_asks_for_a_key_where_it_must(key: str | None, status: int) -> None:
     it = web(**KEYS)
@@ -191,12 +192,12 @@ async def test_a_refused_key_is_told_what_to_do() -> None:
     ("settings", "key", "status"),
     [
         ({}, None, 200),
-        ({"admin_key": "the admin's"}, None, 401),
-        ({"admin_key": "the admin's"}, "wrong", 401),
-        ({"admin_key": "the admin's"}, "the admin's", 200),
+        ({"admin_key": ADMIN_KEY}, None, 401),
+        ({"admin_key": ADMIN_KEY}, "wrong", 401),
+        ({"admin_key": ADMIN_KEY}, ADMIN_KEY, 200),
         (KEYS, None, 401),
         (KEYS, "the key", 403),
-        (KEYS, "the admin's", 200),
+        (KEYS, ADMIN_KEY, 200),
         ({"require_auth": True, "api_key": "the key"}, "the key", 403),
         ({"require_auth": True, "api_key": "the key"}, None, 401),
     ],
@@ -291,13 +292,3 @@ async def test_one_access_line_without_secrets() -> None:
     assert line["duration_ms"] >= 0
     assert "hush" not in str(lines)
     assert "the key" not in str(lines)
-
-
-async def test_a_page_of_another_site_cannot_use_an_open_admins_endpoint() -> None:
-    foreign = {"Sec-Fetch-Site": "cross-site"}
-    response = await web().request("POST", RESET, headers=foreign)
-    assert (response.status_code, (await body_of(response))["code"]) == (403, "KEY_NOT_ALLOWED")
-    response = await web(admin_key="secret").request(
-        "POST", RESET, headers={**foreign, "X-API-Key": "secret"}
-    )
-    assert response.status_code == 200
