@@ -100,7 +100,9 @@ def configure(config: Config) -> None:
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(config.log_level.upper())
+    # Below a warning, libraries speak of every request that they make, with its URL: httpx of WEBHOOK_URL.
+    root.setLevel(max(logging.WARNING, logging.getLevelName(config.log_level.upper())))
+    logging.getLogger(__package__).setLevel(config.log_level.upper())
     if isinstance(sys.stderr, LogStream):
         sys.stderr.report = partial(_dropped, [stamp, *render])
 

@@ -42,7 +42,8 @@ def log_sink(event: events.Event) -> None:
 def sentry_sink(config: Config) -> events.Sink | None:
     """Start Sentry and return its sink; None where no DSN is set.
 
-    Neither request bodies nor local variables are sent: both may hold cookies.
+    A report has the service's warnings and errors, and nothing of requests: no URL, address, header, body,
+    log line or local variable. Errors are grouped by where they were raised.
 
     Raises:
         ConfigError: SENTRY_DSN is set but the extra is not installed, or the DSN is malformed.
@@ -51,6 +52,11 @@ def sentry_sink(config: Config) -> events.Sink | None:
         return None
     try:
         import sentry_sdk
+        from sentry_sdk.integrations.atexit import AtexitIntegration
+        from sentry_sdk.integrations.dedupe import DedupeIntegration
+        from sentry_sdk.integrations.excepthook import ExcepthookIntegration
+        from sentry_sdk.integrations.logging import LoggingIntegration
+        from sentry_sdk.integrations.threading import ThreadingIntegration
         from sentry_sdk.utils import BadDsn
     except ImportError:
         raise ConfigError(
@@ -63,16 +69,33 @@ def sentry_sink(config: Config) -> events.Sink | None:
             send_default_pii=False,
             include_local_variables=False,
             max_request_body_size="never",
+            # The others add requests and breadcrumbs, which name clients, their URLs and WEBHOOK_URL.
+            default_integrations=False,
+            auto_enabling_integrations=False,
+            integrations=[
+                AtexitIntegration(callback=lambda *_: None),
+                DedupeIntegration(),
+                ExcepthookIntegration(),
+                LoggingIntegration(level=None),
+                ThreadingIntegration(propagate_scope=False),
+            ],
+            before_breadcrumb=lambda *_: None,
             before_send=_scrub_report,
         )
     except BadDsn:
         raise ConfigError("SENTRY_DSN is not a DSN; copy it from the project's settings in Sentry") from None
 
     def sink(event: events.Event) -> None:
-        if isinstance(event, (*_WARNINGS, events.BreakerChanged)):
-            with sentry_sdk.new_scope() as scope:
-                scope.set_context("event", fields_of(event))
-                sentry_sdk.capture_message(type(event).__name__, level="warning")
+        if level_of(event) != "warning":
+            return
+        name, site = type(event).__name__, getattr(event, "site", None)
+        with sentry_sdk.new_scope() as scope:
+            scope.fingerprint = [name, site or ""]  # an issue for each kind of event and site
+            scope.set_tag("event", name)
+            if site is not None:
+                scope.set_tag("site", site)
+            scope.set_context("event", fields_of(event))
+            sentry_sdk.capture_message(f"{name} {site}" if site is not None else name, level="warning")
 
     return sink
 
