@@ -26,9 +26,15 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _DEFAULT_PORTS = {"http": 80, "https": 443, "socks4": 1080, "socks4a": 1080, "socks5": 1080, "socks5h": 1080}
 
-# Names with a meaning only inside a private network (RFC 6761, RFC 6762, RFC 8375, ICANN's .internal).
+# Names with a meaning only inside a private network: those of standards (RFC 6761, RFC 6762, RFC 7686,
+# RFC 8375, RFC 9476, ICANN's .internal), and those of clusters. A proxy would look all of them up.
 _PRIVATE_SUFFIXES = frozenset(
-    ("localhost", "localdomain", "local", "internal", "intranet", "private", "corp", "home", "lan", "arpa")
+    (
+        *("localhost", "localdomain", "local", "internal", "intranet", "private", "corp", "home", "lan"),
+        *("arpa", "domain", "workgroup", "onion", "alt"),
+        *("svc", "pod", "cluster", "k8s", "kube", "kubernetes", "consul", "nomad", "mesos", "mesh"),
+        *("docker", "podman", "container", "lxd", "incus", "vm", "vpn"),
+    )
 )
 
 # Global by definition, but without web sites: protocol assignments, 6to4 relays, benchmarking.
@@ -44,6 +50,8 @@ WEB_PORTS = frozenset((80, 81, 443, 1935, *range(8000, 8011), *range(8080, 8091)
 _DNS = 53  # libc uses TCP where an answer is too long for UDP
 
 _HOST = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]{0,252})")
+_ENTRY = re.compile(r"(\[[^\]]+\]|[^\s:/?#@\[\]]+)(?::(\d{1,5}))?")  # of EGRESS_ALLOW: a host, perhaps a port
+_NAME = re.compile(r"(?=.{1,253}$)(?!-)[a-z0-9_-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9_-]{1,63}(?<!-))*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,21 +80,24 @@ def rules(entries: Iterable[str]) -> tuple[Rule, ...]:
 
 
 def _rule(entry: str) -> Rule:
-    try:
-        return Rule(ipaddress.ip_network(entry.strip("[]"), strict=False), None, None)
-    except ValueError:
-        pass
-    try:
-        parts = urlsplit(f"//{entry}")
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        host, port = None, None
-    if not host or parts.path or parts.username is not None:
-        raise ValueError(f"EGRESS_ALLOW: {entry!r} is not a network, a host or host:port")
+    if "/" in entry:
+        try:
+            return Rule(ipaddress.ip_network(entry), None, None)
+        except ValueError as error:
+            raise ValueError(f"EGRESS_ALLOW: {entry!r} is not a network: {error}") from None
+    if entry.count(":") > 1 and not entry.startswith("["):
+        if literal(entry) is None or literal(entry.rpartition(":")[0]) is not None:
+            raise ValueError(f"EGRESS_ALLOW: {entry!r} may have a port; write [address], or [address]:port")
+        return Rule(ipaddress.ip_network(entry), None, None)
+    found = _ENTRY.fullmatch(entry)
+    host = _plain(found[1].strip("[]")) if found else ""
+    port = int(found[2]) if found and found[2] else None
     address = literal(host)
-    if address is not None:
-        return Rule(ipaddress.ip_network(address), None, port)
-    return Rule(None, _plain(host), port)
+    bracketed = entry.startswith("[")
+    named = not (address or bracketed or host.rpartition(".")[2].isdigit()) and _NAME.fullmatch(host)
+    if not (address or named) or port == 0 or (port or 0) > 65535:
+        raise ValueError(f"EGRESS_ALLOW: {entry!r} is not a network, a host or host:port")
+    return Rule(None if address is None else ipaddress.ip_network(address), host if named else None, port)
 
 
 def literal(host: str) -> Address | None:
@@ -195,9 +206,13 @@ class Guard:
             parts = urlsplit(settings.proxy)
             self._proxy = (parts.hostname or "", _port(parts))
 
+    def refusal(self, url: str) -> str | None:
+        """Why `url` may not be requested, or None."""
+        return refusal(url, self._rules)
+
     def check_url(self, url: str) -> None:
         """Raises Blocked where `url` may not be requested."""
-        reason = refusal(url, self._rules)
+        reason = self.refusal(url)
         if reason is not None:
             raise self.job_record.deny(reason)
         if self._proxy is None and self._rules:

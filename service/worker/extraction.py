@@ -14,7 +14,6 @@ import io
 import re
 import sys
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +29,7 @@ from . import challenges, patches, player_cache, runtime, scope, transport
 from .egress import Guard
 from .extractors import Extractors
 from .job_record import JobRecord
+from .media_urls import MediaUrls
 from .player_cache import PlayerCache
 from .scope import EVERYTHING, Scope
 
@@ -100,6 +100,7 @@ class Downloader(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp is untyped
         self.scope = scope
         self.solve = solve
         self.losses: list[BaseException] = []
+        self.media_urls = MediaUrls(guard.refusal)
         self._guard = guard
         self._ca_file = ca_file
         super().__init__({**params, "extractor_args": scope.extractor_args}, auto_init=False)
@@ -120,6 +121,11 @@ class Downloader(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp is untyped
             ""  # the first one that is now asked for is the one chosen; others only look for embeds
         )
         return super().extract_info(url, download, ie_key or self._choose(url), *more, **options)
+
+    def process_video_result(self, info_dict: dict[str, Any], download: bool = True) -> dict[str, Any]:
+        self.media_urls.choose(info_dict)
+        found: dict[str, Any] = super().process_video_result(info_dict, download)
+        return found
 
     def get_info_extractor(self, ie_key: str) -> Any:
         self.extractor = self.extractor or ie_key
@@ -227,12 +233,3 @@ def _load_cookies(downloader: Downloader, text: str) -> None:
         if entry.strip() and not entry.startswith("#") and not _COOKIE.fullmatch(entry):
             raise http.cookiejar.LoadError("a line is not a Netscape cookie")  # yt-dlp would print it
     downloader.cookiejar.load(io.StringIO("\n".join(("# Netscape HTTP Cookie File", *lines, ""))))
-
-
-def origins(info: Mapping[str, Any]) -> set[str]:
-    """The origins (scheme and authority) of the URLs that a client fetches next, fragments included."""
-    items = [info, *(info.get("formats") or ()), *(info.get("entries") or ())]
-    items += [fragment for item in items if item for fragment in item.get("fragments") or ()]
-    urls = (item.get(name) for item in items if item for name in ("url", "manifest_url", "fragment_base_url"))
-    web = (url for url in urls if isinstance(url, str) and url.startswith(("http://", "https://")))
-    return {"/".join(url.split("/", 3)[:3]) for url in web}

@@ -45,7 +45,7 @@ from ..wire import (
 from . import expiry, failures, publish, sandbox, scratch, state, warmup
 from .challenges import Solve, solver_on
 from .egress import Guard
-from .extraction import Downloader, Shared, extract, origins, parameters, shared
+from .extraction import Downloader, Shared, extract, parameters, shared
 from .job_record import MAX_CPU, JobRecord
 from .scope import scope_of
 
@@ -114,10 +114,9 @@ def run(
         downloader = Downloader(params, tables, guard, settings.ca_file, scope_of(job), solve)
         with contextlib.closing(downloader), _cpu_budget(job_record):
             info = extract(downloader, job)
-        for origin in origins(info):
-            guard.check_url(origin)
-        if job_record.denied is not None:  # yt-dlp swallowed the denial
-            raise job_record.deny(job_record.denied)
+        # A denial that yt-dlp swallowed, or a result that names refused places only.
+        if (denied := job_record.denied or downloader.media_urls.prune(info)) is not None:
+            raise job_record.deny(denied)
     except _Refused as refused:
         return Failure(refused.code, failures.sentence(refused.code), usage=usage())
     except BaseException as error:

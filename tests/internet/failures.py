@@ -82,6 +82,11 @@ _PIECE = (b"<!DOCTYPE html><title>A big page</title>" + b"<p>All work and no pla
 _BOMB = 'jwplayer("a").setup({}' * 730
 _GARBAGE = bytes((index * index * 31 + index * 7) % 251 for index in range(4096))
 
+_REFUSED_PLACES = (
+    *("file:///etc/passwd", "ws://10.0.0.1/", "rtmp://10.0.0.1/a", "javascript:alert(1)", "data:video/mp4,x"),
+    *("http://10.0.0.1/a.mp4", "//127.0.0.1/a.mp4", "http://router.local/a.mp4"),
+)
+
 FAILURES: dict[str, Failure] = {
     "401": _status(401, "Unauthorized", ("WWW-Authenticate", 'Basic realm="members"')),
     "402": _status(402, "Payment Required"),
@@ -148,6 +153,12 @@ FAILURES: dict[str, Failure] = {
     ),
     "rss-private": lambda request, port: Reply(
         media.feed(f"http://127.0.0.1:{port}/"), "application/rss+xml"
+    ),
+    "video-some-private": lambda request, port: page(
+        "A video in many places",
+        '<video poster="file:///etc/passwd"><source src="/public.mp4" type="video/mp4">'
+        + "".join(f'<source src="{place}" type="video/mp4">' for place in _REFUSED_PLACES)
+        + '<track kind="subtitles" srclang="en" src="http://10.0.0.1/en.vtt"></video>',
     ),
     "video-private": lambda request, port: page(
         "A private video",

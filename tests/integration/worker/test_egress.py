@@ -12,9 +12,10 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from publicsuffixlist import PublicSuffixList
 
 from service.wire import WorkerSettings
-from service.worker.egress import Guard, is_public, literal, refusal, rules
+from service.worker.egress import _PRIVATE_SUFFIXES, Guard, is_public, literal, refusal, rules
 from service.worker.job_record import (
     MAX_BYTES,
     MAX_HOPS,
@@ -69,6 +70,10 @@ def test_private_names() -> None:
         "router.lan",
         "nas.home.arpa",
         "kubernetes",
+        "kubernetes.default.svc",
+        "vault.service.consul",
+        "db.k8s",
+        "gateway.docker",
         "１２７.０.０.１",  # noqa: RUF001
         "ⓛocalhost",
         "127。0。0。1",
@@ -149,10 +154,41 @@ def test_the_operators_exceptions() -> None:
         assert refusal(url, allow) is not None, url
 
 
-@pytest.mark.parametrize("entry", ["", "host:port", "http://x/", "10.0.0.0/99", "a@b:80"])
+@pytest.mark.parametrize(
+    "entry",
+    [
+        *("", "host:port", "http://x/", "10.0.0.0/99", "a@b:80", "*", "*.lan", "-", "-a.lan", "a..b", "a;b"),
+        *("media.lan:0", "media.lan:", "media.lan:65536", "media.lan?x", "10.1.2.3/8", "::1:8080", "[::1"),
+        *("[media.lan]", "1.2.3.4.5", "10.0.0.0/8:80", "a b", "[]:80"),
+    ],
+)
 def test_an_exception_that_is_none(entry: str) -> None:
     with pytest.raises(ValueError, match="EGRESS_ALLOW"):
         rules((entry,))
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        *(
+            "::1",
+            "fd00::/8",
+            "[fd00::1]",
+            "[fd00::1]:8080",
+            "2001:db8::1:5/128",
+            "0:0:0:0:0:0:0:1",
+            "10.1.2.3",
+        ),
+        *("10.0.0.0/8", "media.lan", "MEDIA.lan.:80", "router", "bücher.lan", "under_score.lan:8080"),
+    ],
+)
+def test_an_exception_that_is_one(entry: str) -> None:
+    assert len(rules((entry,))) == 1
+
+
+def test_no_private_suffix_is_a_public_one() -> None:
+    known = PublicSuffixList(accept_unknown=False, only_icann=True)
+    assert [suffix for suffix in _PRIVATE_SUFFIXES - {"arpa", "onion"} if known.publicsuffix(suffix)] == []
 
 
 def test_addresses_without_a_proxy() -> None:

@@ -341,6 +341,16 @@ def test_each_failure_has_its_code(url: str, worker: LoneWorker, internet: Inter
         assert found.extractor == "Generic"
 
 
+def test_of_many_places_only_the_public_ones_are_named(worker: LoneWorker, internet: Internet) -> None:
+    found = extract(worker, "https://fail.example/video-some-private")
+    assert [item["url"] for item in found["formats"]] == ["https://fail.example/public.mp4"]
+    assert (found["url"], found["partial"]) == ("https://fail.example/public.mp4", True)
+    named = json.dumps({**found, "description": None})
+    for place in ("file:", "ws:", "rtmp:", "javascript:", "data:", "10.0.0.1", "127.0.0.1", "router.local"):
+        assert place not in named
+    assert internet.counters().private_hits == 0
+
+
 def test_a_page_that_only_burns_cpu_costs_its_budget(settings: WorkerSettings) -> None:
     with LoneWorker.spawn(settings, cpu=1.0) as thrifty:
         bomb = failure(thrifty, "https://fail.example/regex-bomb")
