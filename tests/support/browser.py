@@ -38,14 +38,22 @@ needs_browser = pytest.mark.skipif(
 
 
 @contextmanager
-def browser(profile: str, *, width: int = 1280, height: int = 900) -> Iterator[Any]:
-    """A browser with that profile directory; ends at exit."""
+def browser(
+    profile: str, *, width: int = 1280, height: int = 900, local_names: str | None = None
+) -> Iterator[Any]:
+    """A browser with that profile directory; ends at exit.
+
+    Args:
+        local_names: a pattern of names that this machine has, for example *.test.
+    """
     assert CHROMIUM is not None
     assert DRIVER is not None, "chromium and chromedriver have to be installed"
     options = Options()
     options.binary_location = CHROMIUM
     for flag in (*_FLAGS, f"--user-data-dir={profile}", f"--window-size={width},{height}"):
         options.add_argument(flag)
+    if local_names is not None:
+        options.add_argument(f"--host-resolver-rules=MAP {local_names} 127.0.0.1")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=Driver(DRIVER))
     try:
