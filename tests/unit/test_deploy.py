@@ -17,6 +17,7 @@ import yaml
 
 from service.config import Config
 from service.main import WATCHDOG
+from service.web.http.authentication import access_rules
 from service.web.http.connection import Limits
 from tests.support import contained
 from tests.support.running_service import ROOT
@@ -152,6 +153,16 @@ def test_every_variable_is_a_setting() -> None:
     foreign = {name for name in given if name.startswith(("PYTHON", "PIP_"))}
     assert given - foreign <= known
     Config.load(**{each["name"].lower(): each["value"] for each in container()["env"]})
+
+
+def test_no_deployment_has_open_admin_endpoints() -> None:
+    """As they are, without anything that an operator adds."""
+    (host,) = re.findall(r"\bHOST=(\S+)", DOCKERFILE)
+    compose = load(DEPLOY / "compose.yaml")["services"]["ytdlpd"]["environment"]
+    given = {each["name"]: each["value"] for each in container()["env"]}
+    assert not {"HOST", "ALLOWED_HOSTS"} & {*compose, *given, *unit_environment()}
+    assert access_rules(Config.load(host=host)).admin.startswith("nobody")
+    assert compose["ADMIN_KEY"] == "${ADMIN_KEY:-}"  # blank is not set
 
 
 def test_the_probes_ask_what_is_there() -> None:
