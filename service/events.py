@@ -153,7 +153,7 @@ class EgressDenied(Event):
 
 @dataclass(frozen=True, slots=True)
 class UrlQuarantined(Event):
-    """A URL of `site` has killed `deaths` workers in one job, and is now in quarantine."""
+    """A URL of `site` has killed `deaths` workers in one job, and is now refused to its client or to all."""
 
     site: str
     deaths: int

@@ -25,12 +25,16 @@ from .codes import Code
 
 HEADER = struct.Struct("!II")
 MAX_HEAD = 64 * 1024
-MAX_JOB = 512 * 1024  # a job's frame: a URL and at most 256 KB of cookies, JSON-escaped
+MAX_JOB = 512 * 1024  # a job's frame; it is hardly longer than the request's body, of at most 256 KB
 MAX_SCRIPT = 8 << 20  # YouTube's player scripts have 2.7 MB
 
 
 class ProtocolError(Exception):
     """The peer broke the framing; its process is not to be trusted any further."""
+
+
+class JobTooLarge(Exception):
+    """The frame of a job is over its bound; no worker is told."""
 
 
 class Kind(StrEnum):
@@ -201,7 +205,9 @@ class Warm:
 
 def frame(head: dict[str, Any], body: int = 0) -> bytes:
     """A frame up to its body of so many bytes, which follows: it may be long, and need not be copied."""
-    encoded = json.dumps(head, separators=(",", ":")).encode()
+    # Without escapes of what is not ASCII, which would make a character of two bytes one of six.
+    text = json.dumps(head, separators=(",", ":"), ensure_ascii=False)
+    encoded = text.encode(errors="surrogatepass")  # as json.loads decodes it
     return HEADER.pack(len(encoded), body) + encoded
 
 
@@ -222,8 +228,15 @@ def encode_ready(ready: Ready) -> bytes:
 
 
 def encode_job(job: Job, timeout: float) -> bytes:
-    """The frame of `job`, to be finished in `timeout` seconds."""
-    return frame({"job": asdict(job), "timeout": timeout})
+    """The frame of `job`, to be finished in `timeout` seconds.
+
+    Raises:
+        JobTooLarge: it is over the bound.
+    """
+    encoded = frame({"job": asdict(job), "timeout": timeout})
+    if len(encoded) - HEADER.size > MAX_JOB:
+        raise JobTooLarge
+    return encoded
 
 
 def encode_outcome(outcome: Outcome) -> tuple[bytes, bytes]:

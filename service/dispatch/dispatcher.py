@@ -1,6 +1,7 @@
 """The dispatcher, where every extraction begins. It sets the one deadline of a job.
 
-It tries a cached result, then an equal job in flight, then an execution (`execution.py`).
+It tries a cached result, asks the quarantine, then tries an equal job in flight, then an execution
+(`execution.py`).
 """
 
 from __future__ import annotations
@@ -106,6 +107,8 @@ class Dispatcher:
         private = job.cookies is not None  # never cached, never shared
         if not private and not context.caller.fresh and (kept := self._cache.find(job, now)):
             return kept
+        # Before a flight is joined, which may be that of a client whom the quarantine lets through.
+        self._with.quarantine.check(job.url, context.caller.client, now, cookies=private)
         with self._with.progress.subscribe(job, progress):
             if private:
                 return replace(await self._run(context), etag="")

@@ -1,6 +1,6 @@
 """The execution of one job: the straight line that every extraction takes, attempt by attempt.
 
-the quarantine → the breaker's early refusal → the site's pace → a lease on a worker (waiting for it) → the
+the breaker's early refusal → the site's pace → a lease on a worker (waiting for it) → the
 breaker's permit, settled exactly once → the worker → another attempt after a pause, where that may help.
 
 However many attempts a job makes, it counts once in its site's breaker, by its last result; otherwise one bad
@@ -95,7 +95,6 @@ class Execution:
             ServiceError: the failure of the extraction, CircuitOpen, QueueFull or ShuttingDown.
         """
         collaborators = self._with
-        collaborators.quarantine.check(self._job.url, trio.current_time())
         for attempt in range(1, MAX_ATTEMPTS + 1):
             await collaborators.breakers.ready(self._key)
             await self._keep_pace()
@@ -208,9 +207,14 @@ class Execution:
         self._with.progress.emit(self._job, Queued(lease.position, lease.expected_wait))
 
     def _note_deaths(self, lease: Lease) -> None:
-        quarantine, now = self._with.quarantine, trio.current_time()
-        if lease.deaths and quarantine.killed(self._job.url, now, lease.deaths):
-            self._with.bus.emit(events.UrlQuarantined(site=self._key.site, deaths=lease.deaths))
+        if not lease.deaths:
+            return
+        job, now = self._job, trio.current_time()
+        closed = self._with.quarantine.killed(
+            job.url, self._caller.client, now, lease.deaths, cookies=job.cookies is not None
+        )
+        if closed:
+            self._with.bus.emit(events.UrlQuarantined(site=self._key.site, deaths=len(lease.deaths)))
 
     def _report(self, failure: Failure) -> None:
         """Report a failure that concerns more than its caller."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import signal
 from typing import Protocol
 
 import trio
 
 from ..codes import Code
 from ..errors import ServiceError
-from ..wire import Failure, Job, Outcome, ProtocolError, Usage
+from ..wire import Failure, Job, JobTooLarge, Outcome, ProtocolError, Usage
 from .accounting import Cost
 from .admission import Ticket
 from .process import ResultTooLarge, WorkerDied
@@ -42,7 +43,7 @@ class Lease:
         expected_wait: in seconds, as estimated then.
         waited: seconds in the queue.
         interrupted: what the job had cost when it was cancelled; None where it was not.
-        deaths: workers that its job has killed.
+        deaths: how each worker ended that its job has killed: "SIGSEGV", "exit code 1".
     """
 
     def __init__(self, pool: Lessor, ticket: Ticket) -> None:
@@ -51,7 +52,7 @@ class Lease:
         self.expected_wait = 0.0
         self.waited = 0.0
         self.interrupted: Usage | None = None
-        self.deaths = 0
+        self.deaths: list[str] = []
         self.worker: Worker | None = None
         self._pool = pool
         self._granted = trio.Event()
@@ -68,7 +69,7 @@ class Lease:
         """
         deadline = trio.current_time() + timeout
         outcome = await self._attempt(job, deadline)
-        while outcome is None and self.deaths < DEATHS and self._pool.retries():
+        while outcome is None and len(self.deaths) < DEATHS and self._pool.retries():
             outcome = await self._attempt(job, deadline)
         if outcome is None:
             outcome = Failure(Code.WORKER_CRASHED, "the extraction crashed, and a second attempt as well")
@@ -94,6 +95,9 @@ class Lease:
         except ResultTooLarge:
             outcome = Failure(Code.RESULT_TOO_LARGE, "the result is larger than this service passes on")
             reason = Reason.OVERSIZED
+        except JobTooLarge:  # the web layer's bound on bodies keeps this from happening
+            outcome = Failure(Code.PAYLOAD_TOO_LARGE, "the request is larger than a worker takes")
+            reason = None
         except (WorkerDied, ProtocolError):
             pass
         except trio.Cancelled:
@@ -115,7 +119,8 @@ class Lease:
                 # Bounded by the slot's kill and reap: see Process.end.
                 with trio.CancelScope(shield=True):
                     await worker.gone.wait()
-        self.deaths += outcome is None and worker.status is not None
+        if outcome is None and worker.status is not None:
+            self.deaths.append(_cause(worker.status))
         return outcome
 
     @property
@@ -142,3 +147,11 @@ class Lease:
         """Refuse the lease."""
         self._refusal = error
         self._granted.set()
+
+
+def _cause(status: int) -> str:
+    """How a process ended that has this exit status."""
+    try:
+        return signal.Signals(-status).name
+    except ValueError:
+        return f"exit code {status}"

@@ -106,6 +106,7 @@ class Process:
         After an exception the worker must not be used again.
 
         Raises:
+            JobTooLarge: the job is over the bound.
             WorkerDied: it ended without a whole answer.
             ResultTooLarge: its answer is over the bound.
             ProtocolError: its answer is malformed.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -12,7 +13,7 @@ import httpx
 import pytest
 
 from tests.internet import Internet
-from tests.support.running_service import Service, alive, eventually
+from tests.support.running_service import ADMIN, Service, alive, eventually
 
 VIDEO = "https://www.youtube.com/watch?v=dQw4w9WgXcQ"
 
@@ -199,6 +200,18 @@ def test_cookies_reach_only_their_site(service: Service) -> None:
         assert "TOPSECRET" not in service.extract(url).text
     eventually(lambda: any(each["reason"] == "cookies" for each in service.events("WorkerEnded")))
     assert "TOPSECRET" not in service.log
+
+
+def test_cookies_of_any_letters_kill_no_worker_and_close_no_url(service: Service) -> None:
+    url = "https://any.example/closed-by-cookies"
+    cookies = "\t".join([".example.com", "TRUE", "/", "FALSE", "0", "n", "é" * 125_000])
+    body = json.dumps({"url": url, "cookies": cookies}, ensure_ascii=False).encode()
+    headers = {"Content-Type": "application/json"} | ADMIN
+    for _ in range(2):
+        answer = httpx.post(service.url + "/api/v1/extract", content=body, headers=headers, timeout=60)
+        assert answer.status_code == 200, answer.text
+    assert service.extract(url).status_code == 200
+    assert not any(each["reason"] == "crashed" for each in service.events("WorkerEnded"))
 
 
 def test_health_answers_while_every_worker_is_busy(service: Service) -> None:

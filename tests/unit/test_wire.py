@@ -55,6 +55,18 @@ def split(frame: bytes) -> tuple[bytes, bytes]:
     return frame[size : size + head], frame[size + head :]
 
 
+@given(st.text(), st.text(max_size=200))
+def test_the_frame_of_a_job_is_hardly_longer_than_the_body_that_asked_for_it(cookies: str, url: str) -> None:
+    body = json.dumps({"url": url, "cookies": cookies}, ensure_ascii=False).encode()
+    frame = wire.encode_job(Job(Kind.EXTRACT, url, cookies=cookies), 25.0)
+    assert len(frame) <= len(body) + 200
+
+
+def test_a_job_over_the_bound_is_refused_before_a_worker_is_told() -> None:
+    with pytest.raises(wire.JobTooLarge):
+        wire.encode_job(Job(Kind.EXTRACT, "https://a.example/", cookies="é" * (wire.MAX_JOB // 2)), 25.0)
+
+
 @given(jobs, seconds)
 def test_a_job_arrives_as_it_was_sent(job: Job, timeout: float) -> None:
     head, body = split(wire.encode_job(job, timeout))

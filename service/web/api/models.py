@@ -301,6 +301,10 @@ class QuarantinedUrl(Model):
     url: str
     host: str
     deaths: int = Field(description="Workers that it has killed.")
+    causes: dict[str, int] = Field(description="How they ended, such as SIGSEGV, and how many each.")
+    clients: int = Field(description="Clients whose jobs killed them.")
+    refused_to: str = Field(description="Everybody, or only the clients whose jobs killed two workers.")
+    cookies: bool = Field(description="Whether it is about jobs with cookies, of one client.")
     seconds_left: float
 
 

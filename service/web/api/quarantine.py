@@ -34,6 +34,10 @@ def blueprint(services: Services) -> Blueprint:
                 url=each.url,
                 host=urlsplit(each.url).hostname or "",
                 deaths=each.deaths,
+                causes=dict(each.causes),
+                clients=each.clients,
+                refused_to="everybody" if each.for_all else "the clients whose jobs killed two workers",
+                cookies=each.cookies,
                 seconds_left=round(each.seconds_left, 1),
             )
             for each in found

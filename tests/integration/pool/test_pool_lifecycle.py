@@ -173,7 +173,7 @@ async def test_a_template_that_dies_takes_no_blame_to_the_url(tmp_path: Path) ->
             nursery.start_soon(lease.run, scripted("sleep/0.3"), 10)
             await trio.sleep(0.1)
             os.kill(stand.events(events.TemplateStarted)[0].pid, signal.SIGKILL)
-        assert lease.deaths == 0
+        assert lease.deaths == []
 
 
 async def test_a_template_that_does_not_come_back_is_tried_ever_more_slowly(tmp_path: Path) -> None:

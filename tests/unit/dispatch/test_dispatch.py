@@ -45,7 +45,7 @@ class FakeLease:
     waited: float = 0.25
     position: int = 1
     expected_wait: float = 2.0
-    deaths: int = 0
+    deaths: list[str] = field(default_factory=list)
     interrupted: Usage | None = None
 
     async def run(self, job: Job, timeout: float) -> Outcome:
@@ -57,7 +57,7 @@ class FakeLease:
             wall = trio.current_time() - began
             self.interrupted = Usage(cpu=wall * self.pool.busy, wall=wall)
             raise
-        self.deaths = self.pool.deaths
+        self.deaths = ["SIGSEGV"] * self.pool.deaths
         outcome = self.pool.outcomes.pop(0) if len(self.pool.outcomes) > 1 else self.pool.outcomes[0]
         if isinstance(outcome, Exception):
             raise outcome
@@ -333,6 +333,31 @@ async def test_a_url_that_kills_two_workers_is_refused_without_one(autojump_cloc
     assert len(it.pool.leased) == 1
     it.dispatcher.quarantine.clear(JOB.url)
     assert await it.code() is Code.WORKER_CRASHED
+
+
+async def test_deaths_by_cookies_close_nothing_to_others(autojump_clock: MockClock) -> None:
+    it = harness(failure(Code.WORKER_CRASHED), deaths=2)
+    deadly = replace(JOB, cookies="# Netscape HTTP Cookie File")
+    for number in range(5):
+        with pytest.raises(ExtractionError):
+            await it.submit(deadly, Caller(f"client {number}"))
+    it.pool.outcomes, it.pool.deaths = [GOOD], 0
+    await it.submit(caller=Caller("client 0"))
+    with pytest.raises(ExtractionError) as info:
+        await it.submit(deadly, Caller("client 0"))
+    assert info.value.code is Code.QUARANTINED
+
+
+async def test_a_client_that_is_refused_takes_no_other_with_it(autojump_clock: MockClock) -> None:
+    it = harness(GOOD, takes=1)
+    it.dispatcher.quarantine.killed(JOB.url, "killer", trio.current_time(), ["SIGKILL"] * 2)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(it.submit)
+        await wait_all_tasks_blocked()
+        with pytest.raises(ExtractionError) as info:
+            await it.submit(caller=Caller("killer"))  # although it could join the flight
+    assert info.value.code is Code.QUARANTINED
+    assert len(it.pool.leased) == 1
 
 
 async def test_a_429_slows_down_the_calls_that_follow(autojump_clock: MockClock) -> None:

@@ -273,12 +273,14 @@ async def test_a_refusal_tells_the_wait_that_was_expected() -> None:
 async def test_the_quarantine_is_listed_and_released_by_an_admin(autojump_clock: MockClock) -> None:
     it = web(admin_key="the key of an admin")
     quarantine, poison = it.dispatcher.quarantine, "https://a.example/poison"
-    quarantine.killed(poison, trio.current_time(), 2)
+    quarantine.killed(poison, "a client", trio.current_time(), ["SIGSEGV", "SIGSEGV"])
     path, admin = "/api/v1/admin/quarantine", {"X-API-Key": "the key of an admin"}
     assert (await it.get(path)).status_code == 401
     assert (await it.request("POST", f"{path}/release")).status_code == 401
     (listed,) = (await body_of(await it.get(path, headers=admin)))["urls"]
     assert (listed["url"], listed["host"], listed["deaths"]) == (poison, "a.example", 2)
+    assert (listed["causes"], listed["clients"], listed["cookies"]) == ({"SIGSEGV": 2}, 1, False)
+    assert listed["refusedTo"] == "the clients whose jobs killed two workers"
     released = await it.request("POST", f"{path}/release", headers=admin, json={"url": poison})
     assert (await body_of(released))["released"] == 1
     assert (await body_of(await it.get(path, headers=admin)))["urls"] == []
