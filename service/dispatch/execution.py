@@ -22,6 +22,7 @@ from ..breaker.registry import BreakerKey, Breakers
 from ..codes import TRAITS, Blame, CallResult, Code, Retry
 from ..errors import ExtractionError, QueueFull
 from ..pool.admission import Ticket
+from ..pool.lease import Preempted
 from ..pool.pool import Lease, Pool
 from ..telemetry.measurements import CANCELLED, OK, AttemptEnded
 from ..wire import Failure, Job, Outcome, Success
@@ -95,7 +96,8 @@ class Execution:
             ServiceError: the failure of the extraction, CircuitOpen, QueueFull or ShuttingDown.
         """
         collaborators = self._with
-        for attempt in range(1, MAX_ATTEMPTS + 1):
+        attempt = 1
+        while True:
             await collaborators.breakers.ready(self._key)
             await self._keep_pace()
             ticket = Ticket(
@@ -105,11 +107,14 @@ class Execution:
                 share=self._caller.share,
                 site=self._key.site,
             )
-            async with self._cap(), collaborators.pool.acquire(ticket, self._waits) as lease:
-                self.running = True
-                self._queued += lease.waited
-                collaborators.progress.emit(self._job, Started(attempt))
-                outcome, pause = await self._permitted(lease, attempt)
+            try:
+                async with self._cap(), collaborators.pool.acquire(ticket, self._waits) as lease:
+                    self.running = True
+                    self._queued += lease.waited
+                    collaborators.progress.emit(self._job, Started(attempt))
+                    outcome, pause = await self._permitted(lease, attempt)
+            except Preempted:  # no attempt: it waits for its turn again
+                continue
             self._set_pace(outcome)
             if outcome.unsolved:
                 self._with.bus.emit(events.ChallengeUnsolved(self._key.site, outcome.unsolved))
@@ -125,7 +130,7 @@ class Execution:
             await trio.sleep(pause)
             if not collaborators.breakers.admits(self._key):  # the breaker has opened in the meantime
                 raise failure
-        raise AssertionError("the last attempt has no pause")
+            attempt += 1
 
     async def _permitted(self, lease: Lease, attempt: int) -> tuple[Outcome, float | None]:
         """One attempt under a permit, and the pause before the next attempt, if there is one."""
@@ -141,6 +146,8 @@ class Execution:
             pause = None if permit.is_probe else self._pause(outcome, attempt)
             call_result = call_result_of(outcome) if pause is None else CallResult.IGNORED
             return outcome, pause
+        except Preempted:
+            raise
         except BaseException as error:
             call_result = call_result_of_exception(error)
             cost = lease.interrupted

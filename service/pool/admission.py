@@ -2,7 +2,8 @@
 
 It is bounded in time, not only in length: no request is admitted that would wait longer than a third of its
 deadline, and one that can no longer be served in time is shed instead of run. Tiers are strict, but a tier
-without a turn for a while gets one; within a tier clients take fair turns (`fairness.py`).
+without a turn for a while gets one. Within a tier clients take fair turns (`fairness.py`), and tickets whose
+client or site holds its share of the workers (`shares.py`) give way to the others.
 
 After each `enter` and `call` the caller asks `shed` for the tickets that were shed, and answers them.
 """
@@ -11,13 +12,14 @@ from __future__ import annotations
 
 import math
 import random
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from statistics import fmean, median
 
 from ..errors import QueueFull, ServiceError
 from .fairness import FairQueue, Ticket
+from .shares import Shares
 
 __all__ = ["AdmissionQueue", "AdmissionStatistics", "Ticket"]
 
@@ -25,6 +27,9 @@ MAX_WAIT = 10.0  # seconds that a request may have to wait, however late its dea
 AGEING = 10.0  # seconds without a turn after which a lower tier gets one
 SAMPLES = 5  # service times below which only the length is bounded
 WINDOW = 64  # service times that the estimate looks back on
+PATIENCE = 1.0  # seconds that a ticket waits for those beyond their share before one of them is stopped
+STUCK = 4.0  # seconds that a job runs before it is stopped; twice the median where that is less
+SITES = 512  # sites whose service time is remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,7 @@ class AdmissionStatistics:
         longest_wait: so far, of those in the queue.
         entered, called, left: admitted; sent to a worker; withdrawn.
         refused: not admitted. shed: refused later, after a wait. displaced: refused for a fairer claim.
+        stopped: told to give up the worker for a fairer claim.
     """
 
     waiting: int
@@ -56,6 +62,7 @@ class AdmissionStatistics:
     refused: int
     shed: int
     displaced: int
+    stopped: int
 
 
 @dataclass(slots=True)
@@ -79,6 +86,9 @@ class AdmissionQueue:
         self._spread = spread
         self._tiers: dict[int, _Tier] = {}
         self._inside: set[Ticket] = set()
+        self._shares = Shares()
+        self._stopping: Ticket | None = None
+        self._site_times: OrderedDict[str | None, float] = OrderedDict()  # the latest last
         self._sent_away: list[tuple[Ticket, ServiceError]] = []
         self._times: deque[float] = deque(maxlen=WINDOW)
         self._mean: float | None = None
@@ -87,6 +97,7 @@ class AdmissionQueue:
         self._busy = 0
         self._number = 0
         self._entered = self._called = self._left = self._refused = self._shed = self._displaced = 0
+        self._stopped = 0
 
     def __len__(self) -> int:
         return len(self._inside)
@@ -104,15 +115,19 @@ class AdmissionQueue:
         Raises:
             QueueFull: every place is taken, or it could not be served before its deadline.
         """
-        self._workers, self._busy = max(1, workers), busy
+        self._workers = self._shares.workers = max(1, workers)
+        self._busy = busy
+        self._shares.arrive(ticket)
+        bound = self._shares.bound(ticket, now)
         # Where a worker is free no ticket is refused: an estimate may be wrong, and only work corrects it.
-        ticket.queued = self._ahead(ticket.tier) >= self._free()
+        ticket.queued = bound or self._ahead(ticket) >= self._free()
         self._number += 1
         ticket.number, ticket.entered = self._number, now
         self._tiers.setdefault(ticket.tier, _Tier()).queue.push(ticket)
         self._inside.add(ticket)
-        wait = self.expected_wait(ticket, now)
-        if self._hopeless(ticket, now, wait) or not self._has_place(ticket, now):
+        wait = self._bound_wait(ticket) if bound else self.expected_wait(ticket, now)
+        too_long = bound and wait > self._longest_wait(ticket, now)
+        if too_long or self._hopeless(ticket, now, wait) or not self._has_place(ticket, now):
             self._take(ticket)
             self._refused += 1
             raise self._error(wait)
@@ -126,22 +141,49 @@ class AdmissionQueue:
         self._sent_away = [(other, error) for other, error in self._sent_away if other is not ticket]
 
     def call(self, now: float) -> Ticket | None:
-        """The next ticket, taken out of the queue; None where none waits.
+        """The next ticket, taken out of the queue; it holds a worker until `done`.
 
-        Tickets whose turn comes too late are shed: see `shed`.
+        None where none waits, or none but those that are bound to their share. Tickets whose turn comes too
+        late are shed: see `shed`.
         """
-        while self._inside:
-            tier = self._next_tier(now)
-            ticket = tier.queue.peek()
+        while (found := self._next(now)) is not None:
+            tier, ticket = found
             if self._hopeless(ticket, now, 0.0):
                 self._send_away(ticket)
                 self._shed += 1
                 continue
-            tier.queue.pop()
+            tier.queue.take(ticket)
             tier.granted = now
             self._inside.remove(ticket)
+            self._shares.take(ticket, now)
             self._called += 1
             return ticket
+        return None
+
+    def done(self, ticket: Ticket) -> None:
+        """`ticket`, which was called, holds its worker no longer."""
+        self._shares.depart(ticket)
+        if ticket is self._stopping:
+            self._stopping = None
+
+    def excess(self, now: float) -> Ticket | None:
+        """A ticket whose job is to be stopped now, for one that has waited for PATIENCE.
+
+        To be asked while no worker is free. The next one is named once this one is `done`. Its client or site
+        is bound to its share for a while.
+        """
+        if self._stopping is not None:
+            return None
+        older = max(PATIENCE, min(STUCK, 2 * self._median)) if self._mean is not None else STUCK / 2
+        for tier in self._tiers_by_turn(now):
+            ticket = self._claimant(tier, now)
+            if ticket is None or now - ticket.entered < PATIENCE:
+                continue
+            self._stopping = self._shares.excess(now, older=older, tier=ticket.tier)
+            if self._stopping is not None:
+                self._shares.bind(self._stopping, now)
+                self._stopped += 1
+                return self._stopping
         return None
 
     def shed(self, now: float) -> list[tuple[Ticket, ServiceError]]:
@@ -157,15 +199,25 @@ class AdmissionQueue:
         self._times.append(service_time)
         if len(self._times) >= SAMPLES:
             self._mean, self._median = max(fmean(self._times), 1e-3), median(self._times)
+        known = self._site_times.pop(ticket.site, service_time)
+        self._site_times[ticket.site] = known + (service_time - known) / 4
+        if len(self._site_times) > SITES:
+            self._site_times.popitem(last=False)
         if ticket.tier in self._tiers:
             # Workers and cores are both scarce, so a job pays for both.
             self._tiers[ticket.tier].queue.learn(ticket, service_time + cost)
 
     def position(self, ticket: Ticket) -> int:
-        """How many go before `ticket`, if no other enters. Raises ValueError where it does not wait."""
+        """How many go before `ticket`, if no other enters and the shares stay as they are.
+
+        Raises ValueError where it does not wait.
+        """
         if ticket not in self._inside:
             raise ValueError("the ticket does not wait")
-        return self._ahead(ticket.tier - 1) + self._tiers[ticket.tier].queue.rank(ticket)
+        queue, full, before = self._tiers[ticket.tier].queue, self._shares.full, self._before(ticket.tier)
+        if not full(ticket):
+            return before + queue.rank(ticket, lambda other: not full(other))
+        return before + queue.count(lambda other: not full(other)) + queue.rank(ticket, full)
 
     def expected_wait(self, place: Ticket | int, now: float) -> float:
         """Seconds until a ticket, or one at `place`, is called; 0 while service times are unknown."""
@@ -190,14 +242,24 @@ class AdmissionQueue:
             refused=self._refused,
             shed=self._shed,
             displaced=self._displaced,
+            stopped=self._stopped,
         )
 
     def _free(self) -> int:
         return max(0, self._workers - self._busy)
 
-    def _ahead(self, tier: int) -> int:
-        """The number of tickets of `tier` and of better ones."""
-        return sum(len(other.queue) for number, other in self._tiers.items() if number <= tier)
+    def _before(self, tier: int) -> int:
+        """The number of tickets of better tiers than `tier`."""
+        return sum(len(other.queue) for number, other in self._tiers.items() if number < tier)
+
+    def _ahead(self, ticket: Ticket) -> int:
+        """The number of tickets of better tiers and of its own; without those that give way to `ticket`."""
+        full = self._shares.full
+        before = self._before(ticket.tier)
+        if ticket.tier not in self._tiers:
+            return before
+        queue = self._tiers[ticket.tier].queue
+        return before + (len(queue) if full(ticket) else queue.count(lambda other: not full(other)))
 
     def _places_in(self, wait: float) -> int:
         """How many can be served within `wait` seconds, at most `places` (Little's law)."""
@@ -209,10 +271,10 @@ class AdmissionQueue:
         """Whether `ticket`, just entered, may stay; where that is fair, another ticket is displaced."""
         free = self._free()
         crowded = len(self) - free > self._places
-        in_time = self._places_in(min((ticket.deadline - now) / 3, MAX_WAIT))
-        if not crowded and self._ahead(ticket.tier) - free <= in_time:
+        in_time = self._places_in(self._longest_wait(ticket, now))
+        if not crowded and self._ahead(ticket) - free <= in_time:
             return True
-        victim = self._worst_below(ticket.tier) if crowded else None
+        victim = self._worst_below(ticket) if crowded else None
         victim = victim or self._tiers[ticket.tier].queue.victim_for(ticket)
         if victim is None:
             return False
@@ -220,21 +282,57 @@ class AdmissionQueue:
         self._displaced += 1
         return True
 
-    def _worst_below(self, tier: int) -> Ticket | None:
-        """The newest ticket of the last tier behind `tier`."""
-        behind = [number for number, other in self._tiers.items() if number > tier and len(other.queue)]
-        return self._tiers[max(behind)].queue.newest() if behind else None
+    def _worst_below(self, newcomer: Ticket) -> Ticket | None:
+        """The newest ticket of the last tier behind the newcomer's, or the newest that gives way to it."""
+        behind = [
+            number for number, other in self._tiers.items() if number > newcomer.tier and len(other.queue)
+        ]
+        if behind:
+            return self._tiers[max(behind)].queue.newest()
+        full = self._shares.full
+        giving_way = [other for other in self._inside if other.tier == newcomer.tier and full(other)]
+        return None if full(newcomer) else max(giving_way, key=lambda other: other.number, default=None)
 
-    def _next_tier(self, now: float) -> _Tier:
-        """The best tier that waits, or the one that has been passed over for AGEING seconds."""
+    def _longest_wait(self, ticket: Ticket, now: float) -> float:
+        """Seconds that `ticket` may have to wait."""
+        return min((ticket.deadline - now) / 3, MAX_WAIT)
+
+    def _bound_wait(self, ticket: Ticket) -> float:
+        """Seconds until a bound `ticket` is called: its like get half of the workers at most."""
+        like = sum(ticket.site == other.site and ticket.client == other.client for other in self._inside)
+        return like * self._site_times.get(ticket.site, 0.0) / max(1, self._workers // 2)
+
+    def _next(self, now: float) -> tuple[_Tier, Ticket] | None:
+        """The ticket that is called next: one whose client and site have not their share, if there is one."""
+        bound = self._shares.bound
+        for tier in self._tiers_by_turn(now):
+            ticket = self._claimant(tier, now) or tier.queue.peek(lambda other: not bound(other, now))
+            if ticket is not None:
+                return tier, ticket
+        return None
+
+    def _claimant(self, tier: _Tier, now: float) -> Ticket | None:
+        """The ticket of `tier` whose turn it is among those whose client and site have not their share."""
+        shares = self._shares
+        return tier.queue.peek(lambda ticket: not (shares.full(ticket) or shares.bound(ticket, now)))
+
+    def _tiers_by_turn(self, now: float) -> list[_Tier]:
+        """Those that wait, the best first, but before it one that has been passed over for AGEING seconds."""
         waiting = [self._tiers[number] for number in sorted(self._tiers) if len(self._tiers[number].queue)]
         since = [(max(tier.granted, tier.queue.oldest().entered), tier) for tier in waiting]
-        passed_over, tier = min(since, key=lambda pair: pair[0])
-        return tier if now - passed_over >= AGEING else waiting[0]
+        passed_over, aged = min(since, key=lambda pair: pair[0], default=(now, None))
+        if aged is None or now - passed_over < AGEING:
+            return waiting
+        return [aged, *(tier for tier in waiting if tier is not aged)]
 
     def _hopeless(self, ticket: Ticket, now: float, wait: float) -> bool:
-        """Whether a job of median length would end after the deadline of `ticket`."""
-        return self._mean is not None and ticket.queued and now + wait + self._median > ticket.deadline
+        """Whether a job as long as its site's usually are would end after the deadline of `ticket`.
+
+        Of an unknown site nothing is expected: what others ask for says nothing about it.
+        """
+        if self._mean is None or not ticket.queued:
+            return False
+        return now + wait + min(self._site_times.get(ticket.site, 0.0), self._median) > ticket.deadline
 
     def _send_away(self, ticket: Ticket) -> None:
         self._take(ticket)
@@ -243,6 +341,7 @@ class AdmissionQueue:
     def _take(self, ticket: Ticket) -> None:
         self._inside.remove(ticket)
         self._tiers[ticket.tier].queue.remove(ticket)
+        self._shares.depart(ticket)
 
     def _error(self, wait: float | None = None) -> QueueFull:
         seconds = (len(self) + self._busy / 2) * (self._mean or 1.0) / self._workers

@@ -10,6 +10,7 @@ robin, its approximation, because the tags give each ticket its position in the 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 REMEMBERED = 1024  # clients without tickets whose cost is remembered
@@ -43,6 +44,11 @@ class Ticket:
     charge: float = field(default=0.0, init=False)
 
 
+def anyone(ticket: Ticket) -> bool:
+    """Lets every ticket have its turn."""
+    return True
+
+
 @dataclass(eq=False, slots=True)
 class _Client:
     share: float
@@ -54,12 +60,12 @@ class _Client:
         """The places that its tickets take, divided by its share."""
         return len(self.tickets) / self.share
 
-    def before(self, tag: float, number: int) -> int:
-        """How many of its tickets go before one with `tag` and `number`."""
+    def before(self, tag: float, number: int, among: Callable[[Ticket], bool]) -> int:
+        """How many of its tickets `among` those that count go before one with `tag` and `number`."""
         step = self.cost / self.share
         return sum(
             (self.tag + granted * step, mine.number) < (tag, number)
-            for granted, mine in enumerate(self.tickets)
+            for granted, mine in enumerate(filter(among, self.tickets))
         )
 
 
@@ -87,19 +93,21 @@ class FairQueue:
         if len(self._clients) > REMEMBERED:
             self._forget()
 
-    def peek(self) -> Ticket:
-        """The ticket whose turn is next. Raises ValueError where none waits."""
-        return min(self._waiting(), key=lambda client: (client.tag, client.tickets[0].number)).tickets[0]
+    def peek(self, among: Callable[[Ticket], bool] = anyone) -> Ticket | None:
+        """The ticket whose turn is next `among` those that may have one; None where none waits."""
+        firsts = (next(filter(among, client.tickets), None) for client in self._waiting())
+        waiting = [ticket for ticket in firsts if ticket is not None]
+        return min(
+            waiting, key=lambda ticket: (self._clients[ticket.client].tag, ticket.number), default=None
+        )
 
-    def pop(self) -> Ticket:
-        """Take out the next ticket and charge its client. Raises ValueError where none waits."""
-        ticket = self.peek()
+    def take(self, ticket: Ticket) -> None:
+        """Take out `ticket`, whose turn it is, and charge its client."""
         client = self._clients[ticket.client]
         self._clock = max(self._clock, client.tag)
         ticket.charge = client.cost
         client.tag += client.cost / client.share
         self.remove(ticket)
-        return ticket
 
     def remove(self, ticket: Ticket) -> None:
         """Take out `ticket` without a turn. Raises ValueError where it does not wait here."""
@@ -115,16 +123,20 @@ class FairQueue:
             client.cost += _BLEND * (cost - client.cost)
         ticket.charge = cost
 
-    def rank(self, ticket: Ticket) -> int:
-        """How many go before `ticket`, at the costs expected now and if no other ticket enters.
+    def rank(self, ticket: Ticket, among: Callable[[Ticket], bool] = anyone) -> int:
+        """How many `among` those that count go before `ticket`, at the costs expected now.
 
         Raises ValueError where it does not wait here.
         """
         mine = self._clients[ticket.client]
-        granted = mine.tickets.index(ticket)
+        granted = [each for each in mine.tickets if among(each)].index(ticket)
         tag = mine.tag + granted * mine.cost / mine.share
         others = (client for client in self._waiting() if client is not mine)
-        return granted + sum(client.before(tag, ticket.number) for client in others)
+        return granted + sum(client.before(tag, ticket.number, among) for client in others)
+
+    def count(self, among: Callable[[Ticket], bool]) -> int:
+        """How many tickets wait `among` those that count."""
+        return sum(among(ticket) for client in self._clients.values() for ticket in client.tickets)
 
     def oldest(self) -> Ticket:
         """The ticket that has waited longest. Raises ValueError where none waits."""

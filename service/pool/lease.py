@@ -19,6 +19,10 @@ from .worker import Reason, Worker
 DEATHS = 2  # workers that a job may kill
 
 
+class Preempted(Exception):
+    """The worker was needed for another client or site; the job may wait for its turn again."""
+
+
 class Lessor(Protocol):
     """What a lease needs of the pool that grants it."""
 
@@ -57,6 +61,7 @@ class Lease:
         self._pool = pool
         self._granted = trio.Event()
         self._refusal: ServiceError | None = None
+        self._stop = trio.CancelScope()
 
     async def run(self, job: Job, timeout: float) -> Outcome:
         """The outcome of `job`. The worker is told the `timeout` in seconds; the caller sets the deadline.
@@ -66,7 +71,13 @@ class Lease:
 
         Raises:
             ShuttingDown: a fresh worker is needed, and the pool is closed.
+            Preempted: it was stopped.
         """
+        with self._stop:
+            return await self._run(job, timeout)
+        raise Preempted
+
+    async def _run(self, job: Job, timeout: float) -> Outcome:
         deadline = trio.current_time() + timeout
         outcome = await self._attempt(job, deadline)
         while outcome is None and len(self.deaths) < DEATHS and self._pool.retries():
@@ -101,7 +112,7 @@ class Lease:
         except (WorkerDied, ProtocolError):
             pass
         except trio.Cancelled:
-            reason = Reason.INTERRUPTED
+            reason = Reason.PREEMPTED if self._stop.cancel_called else Reason.INTERRUPTED
             raise
         finally:
             seconds = trio.current_time() - began
@@ -142,6 +153,10 @@ class Lease:
         worker.watch.deadline = math.inf
         self.worker = worker
         self._granted.set()
+
+    def stop(self) -> None:
+        """Stop its job, so that the worker is free for another."""
+        self._stop.cancel()
 
     def refuse(self, error: ServiceError) -> None:
         """Refuse the lease."""

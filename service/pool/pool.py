@@ -21,7 +21,7 @@ from ..config import Config
 from ..errors import ShuttingDown
 from ..wire import Outcome, Success, Usage
 from .accounting import Cost
-from .admission import AdmissionQueue, Ticket
+from .admission import PATIENCE, AdmissionQueue, Ticket
 from .lease import Lease
 from .resources import scaler_for
 from .scaling import Arrived, Booted, Finished, Load, Scaler
@@ -69,6 +69,7 @@ class Pool:
         self._floor = trio.Event()
 
         self._waiting: dict[Ticket, Lease] = {}  # bounded by the admission queue
+        self._called: dict[Ticket, Lease] = {}  # those that had their turn; at most MAX_WORKERS
         self._replacing: deque[Lease] = (
             deque()
         )  # leases that need a fresh worker; they go first; at most MAX_WORKERS
@@ -106,11 +107,19 @@ class Pool:
             self._advance()
             if waits is not None and ticket in self._waiting:
                 waits(lease)
-            await lease.granted()
+            await self._turn(lease)
             lease.waited = trio.current_time() - now
             yield lease
         finally:
             self._end(lease)
+
+    async def _turn(self, lease: Lease) -> None:
+        """Return when a worker is granted; look now and then whether one must be freed for it."""
+        while True:
+            with trio.move_on_after(PATIENCE):
+                await lease.granted()
+                return
+            self._advance()
 
     def close(self) -> None:
         """Take no more work: refuse what waits, let jobs run on, replace no worker."""
@@ -309,8 +318,10 @@ class Pool:
         while self._replacing and (worker := self._find_idle(fresh=True)):
             self._grant(self._replacing.popleft(), worker)
         while len(self._admission) and (worker := self._find_idle()):
-            if ticket := self._admission.call(now):
-                self._grant(self._waiting.pop(ticket), worker)
+            if (ticket := self._admission.call(now)) is None:
+                break
+            lease = self._called[ticket] = self._waiting.pop(ticket)
+            self._grant(lease, worker)
         for ticket, error in self._admission.shed(now):
             self._waiting.pop(ticket).refuse(error)
         missing = self._wanted() - self._in_service() - self._booting
@@ -318,6 +329,11 @@ class Pool:
             self._vacant_slots.popleft().set()
             self._booting += 1
             missing -= 1
+        changing = self._booting or any(worker.reason for worker in self._workers)
+        if self._idle or changing or not len(self._admission):
+            return
+        if (ticket := self._admission.excess(now)) is not None:
+            self._called[ticket].stop()
 
     def _find_idle(self, *, fresh: bool = False) -> Worker | None:
         """The most recently used idle worker, an unused one if `fresh`. Unhealthy ones are retired."""
@@ -377,6 +393,8 @@ class Pool:
         """Clean up after the request of `lease`, in whatever state it ended."""
         if self._waiting.pop(lease.ticket, None):
             self._admission.leave(lease.ticket)
+        if self._called.pop(lease.ticket, None):
+            self._admission.done(lease.ticket)
         if lease in self._replacing:
             self._replacing.remove(lease)
         if lease.worker is not None and lease.worker.reason is None:

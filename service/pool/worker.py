@@ -18,6 +18,7 @@ class Reason(StrEnum):
     RECYCLED = "recycled"  # it has run enough jobs
     COOKIES = "cookies"  # its job had cookies, or it makes room for a worker whose job will
     INTERRUPTED = "interrupted"  # its client disconnected, or the deadline passed
+    PREEMPTED = "preempted"  # its client or site held more than its share while another waited
     CRASHED = "crashed"  # it died of a job, or broke the protocol
     OVERSIZED = "oversized"  # its result was over the bound
     SPENT = "spent"  # its job used up a budget

@@ -267,10 +267,10 @@ def _queue(pool: PoolStatistics) -> Iterator[Metric]:
     )
     fates = CounterMetricFamily(
         "ytdlpd_queue_tickets",
-        "Requests by what the queue did with them: refused at the door, shed or displaced later.",
+        "Requests by what the queue did with them: refused at the door, shed or displaced later, or stopped.",
         labels=("fate",),
     )
-    for fate in ("entered", "called", "left", "refused", "shed", "displaced"):
+    for fate in ("entered", "called", "left", "refused", "shed", "displaced", "stopped"):
         fates.add_metric((fate,), getattr(admission, fate))
     yield fates
 

@@ -20,6 +20,7 @@ def used_to(
         queue.enter(ticket, 0.0, workers=1, busy=0)
         assert queue.call(0.0) is ticket
         queue.finished(ticket, 0.0, service_time=seconds, cost=cost)
+        queue.done(ticket)
     return queue
 
 

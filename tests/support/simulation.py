@@ -42,6 +42,7 @@ class Queue(Protocol):
     def leave(self, ticket: Ticket) -> None: ...
     def shed(self, now: float) -> list[tuple[Ticket, ServiceError]]: ...
     def finished(self, ticket: Ticket, now: float, *, service_time: float, cost: float) -> None: ...
+    def done(self, ticket: Ticket) -> None: ...
 
 
 class UnboundedFifo:
@@ -66,6 +67,9 @@ class UnboundedFifo:
         return []
 
     def finished(self, ticket: Ticket, now: float, *, service_time: float, cost: float) -> None:
+        pass
+
+    def done(self, ticket: Ticket) -> None:
         pass
 
 
@@ -326,6 +330,7 @@ class Simulation:
             worker.task, worker.idle_since = None, now
             wall = now - task.started
             self.queue.finished(task.ticket, now, service_time=wall, cost=task.cpu)
+            self.queue.done(task.ticket)
             self.policy.step(now, Finished(task.cpu, wall, task.run_delay, wall))
             self._in_time += done and now <= task.ticket.deadline
 

@@ -23,6 +23,7 @@ from service.dispatch.execution import BACKOFF
 from service.dispatch.request import Answer, Caller
 from service.errors import CircuitOpen, DeadlineExceeded, ExtractionError, QueueFull, ShuttingDown
 from service.pool.admission import Ticket
+from service.pool.lease import Preempted
 from service.pool.pool import Lease, Pool
 from service.wire import Failure, Job, Kind, Outcome, Success, Usage
 
@@ -303,6 +304,14 @@ async def test_equal_jobs_share_but_not_with_cookies(autojump_clock: MockClock) 
         for job in (JOB, JOB, mine, mine):
             nursery.start_soon(it.submit, job)
     assert len(it.pool.leased) == 3
+
+
+async def test_a_preempted_job_waits_for_its_turn_again(autojump_clock: MockClock) -> None:
+    it = harness(Preempted(), Preempted(), GOOD)
+    answer = await it.submit()
+    assert answer.body == b"{}"
+    assert len(it.pool.leased) == 3
+    assert (it.site.total_successes, it.site.total_failures, it.site.ignored_requests) == (1, 0, 2)
 
 
 async def test_an_interruption_answers_every_caller(autojump_clock: MockClock) -> None:

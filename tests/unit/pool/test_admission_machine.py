@@ -24,9 +24,10 @@ class AdmissionQueueMachine(RuleBasedStateMachine):
         tier=st.integers(0, 2),
         patience=st.sampled_from([0.5, 10.0, 1000.0]),
         share=st.sampled_from([0.5, 1.0, 4.0]),
+        site=st.sampled_from(["a.test", "b.test", None]),
     )
-    def arrive(self, client: str, tier: int, patience: float, share: float) -> None:
-        ticket = Ticket(client, tier, self.now + patience, share)
+    def arrive(self, client: str, tier: int, patience: float, share: float, site: str | None) -> None:
+        ticket = Ticket(client, tier, self.now + patience, share, site)
         try:
             self.queue.enter(ticket, self.now, workers=3, busy=len(self.running))
         except QueueFull:
@@ -47,7 +48,9 @@ class AdmissionQueueMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.running)
     @rule(seconds=st.sampled_from([0.01, 1.0, 20.0]))
     def finish(self, seconds: float) -> None:
-        self.queue.finished(self.running.pop(), self.now, service_time=seconds, cost=seconds)
+        ticket = self.running.pop()
+        self.queue.finished(ticket, self.now, service_time=seconds, cost=seconds)
+        self.queue.done(ticket)
 
     @precondition(lambda self: self.inside)
     @rule(data=st.data())

@@ -15,7 +15,7 @@ from service.config import Config
 from service.errors import QueueFull
 from service.pool.accounting import Cost
 from service.pool.admission import Ticket
-from service.pool.lease import Lease
+from service.pool.lease import Lease, Preempted
 from service.pool.pool import Pool
 from service.pool.process import Process, WorkerDied
 from service.pool.template import ForkFailed, Template
@@ -310,3 +310,32 @@ async def test_a_worker_is_gone_within_its_own_job_and_the_job_goes_on_elsewhere
         await trio.sleep(2)
         assert pids == [1001]
         assert fakes.ended() == [(1000, "crashed")]
+
+
+async def test_a_client_that_holds_all_workers_makes_room_for_another(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    fakes = Fakes(max_workers=3)
+    preempted: list[Preempted] = []
+
+    async def drip() -> None:
+        try:
+            async with fakes.pool.acquire(Ticket("greedy")) as lease:
+                await fakes.on(lease, 25)
+        except Preempted as error:
+            preempted.append(error)
+
+    async with running(fakes) as nursery:
+        for _ in range(3):
+            nursery.start_soon(drip)
+        await trio.sleep(5)
+        began = trio.current_time()
+        async with fakes.pool.acquire(Ticket("modest")) as lease:
+            assert trio.current_time() - began < 5  # not 20
+            await fakes.on(lease, 0.5)
+        assert len(preempted) == 1
+        assert [reason for _, reason in fakes.ended()] == ["preempted"]
+        nursery.start_soon(drip)  # it is bound to its share now
+        await trio.sleep(1)
+        assert await fakes.ask() is not None
+        assert len(preempted) == 1
