@@ -33,6 +33,10 @@ from .worker.egress import rules
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+EVERY_SITE = "*"  # the table of [site] with what holds for all
+SLOW_AFTER = 15.0  # seconds after which a call counts as slow; later where a request may take longer
+SLOW_PART = 0.6  # of YTDLP_TIMEOUT
+
 _BREAKER = TypeAdapter(BreakerSettings)
 _PROXIES = ("http", "https", "socks5", "socks5h")
 _HOST = re.compile(r"[\w-]+(\.[\w-]+)*|\[?[0-9a-fA-F:]*:[0-9a-fA-F:.]+\]?")
@@ -131,7 +135,8 @@ class Config(BaseSettings):
 
     site: dict[str, dict[str, Any]] = Field(
         {},
-        description='One site\'s breaker and concurrency, where they differ ([site."example.com"] in TOML).',
+        description="One site's breaker and concurrency, where they differ "
+        '([site."example.com"] in TOML; [site."*"]: of all sites).',
     )
 
     sites: Literal["any", "youtube"] = Field(
@@ -273,16 +278,22 @@ class Config(BaseSettings):
 
     def _site_breaker(self, site: str) -> BreakerSettings:
         """The breaker settings of `site`. Raises ValueError where its table is wrong."""
-        if site_of(f"https://{site}/") != site:
-            raise ValueError(f"[site.{site!r}] is not a site; write its domain, as in example.com")
-        values = {**self.site[site]}
+        if site != EVERY_SITE and site_of(f"https://{site}/") != site:
+            raise ValueError(
+                f"[site.{site!r}] is not a site; write its domain, as in example.com, or * for all"
+            )
+        values = {**self.site.get(site, {})}
         concurrency = values.pop("concurrency", None)
         if concurrency is not None and not (type(concurrency) is int and concurrency >= 1):
             raise ValueError(f"[site.{site!r}]: concurrency must be a whole number of at least 1")
         if unknown := values.keys() - {setting.name for setting in fields(BreakerSettings)}:
-            raise ValueError(f"[site.{site!r}]: {', '.join(sorted(unknown))} is not a setting of a site")
+            known = ", ".join(sorted(("concurrency", *(setting.name for setting in fields(BreakerSettings)))))
+            raise ValueError(
+                f"[site.{site!r}]: {', '.join(sorted(unknown))} is not a setting of a site; there are {known}"
+            )
+        base = self._built_in if site == EVERY_SITE else self.breaker
         try:
-            return _BREAKER.validate_python({**asdict(self.breaker), **values})
+            return _BREAKER.validate_python({**asdict(base), **values})
         except ValidationError as error:
             detail = error.errors()[0]
             where = ".".join(str(part) for part in detail["loc"])
@@ -329,24 +340,31 @@ class Config(BaseSettings):
 
     @property
     def breaker(self) -> BreakerSettings:
-        """The settings of each site's breaker."""
+        """The settings of the breaker of each site that has none of its own."""
+        return self._site_breaker(EVERY_SITE)
+
+    @property
+    def _built_in(self) -> BreakerSettings:
         return BreakerSettings(
             window_calls=self.cb_volume_threshold,
             minimum_calls=self.cb_volume_threshold,
             failure_rate=self.cb_failure_threshold / self.cb_volume_threshold,
+            slow_after=max(SLOW_AFTER, SLOW_PART * self.job_timeout),
+            slow_rate=self.cb_failure_threshold / self.cb_volume_threshold,
             success_threshold=self.cb_success_threshold,
             cooldown=self.cooldown,
         )
 
-    @property
-    def site_caps(self) -> dict[str, int]:
-        """The concurrency limits of sites."""
-        return {site: values["concurrency"] for site, values in self.site.items() if "concurrency" in values}
+    def site_limit(self, site: str) -> int | None:
+        """How many extractions of `site` may run at a time; None where that is not limited."""
+        own, every = self.site.get(site, {}), self.site.get(EVERY_SITE, {})
+        limit: int | None = own.get("concurrency", every.get("concurrency"))
+        return limit
 
     @property
     def site_breakers(self) -> dict[str, BreakerSettings]:
         """The settings of sites that have their own."""
-        return {site: self._site_breaker(site) for site in self.site}
+        return {site: self._site_breaker(site) for site in self.site if site != EVERY_SITE}
 
     @property
     def drain_delay(self) -> float:

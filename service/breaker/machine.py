@@ -35,7 +35,10 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Permit:
-    """The right to make one call; two permits are never equal. Settled exactly once."""
+    """The right to make one call; two permits are never equal. Settled exactly once.
+
+    `admitted_at` is earlier by what the call's job has spent on the site in former attempts.
+    """
 
     generation: int
     is_probe: bool
@@ -128,7 +131,7 @@ class Breaker:
         if self.settings.slow_after is None:
             return inf
         slow = (permit.admitted_at + self.settings.slow_after for permit in self._running)
-        return next((moment for moment in slow if moment > self._now), inf)
+        return min((moment for moment in slow if moment > self._now), default=inf)
 
     def forgettable(self, now: float) -> bool:
         """Whether it carries no state, so that a new breaker in its place would behave the same."""
@@ -180,14 +183,19 @@ class Breaker:
 
     # Calls
 
-    def admit(self, now: float) -> Permit | None:
-        """A permit, to be settled exactly once; None where the call is refused."""
+    def admit(self, now: float, *, spent: float = 0.0) -> Permit | None:
+        """A permit, to be settled exactly once; None where the call is refused.
+
+        Args:
+            spent: seconds that the same job has waited for the site before; they count towards `slow_after`.
+        """
         now = self._advance(now)
         if not self.admits(now) or not self._ramp_admits(now):
             self.reject()
             return None
         self.totals.requests += 1
-        permit = Permit(self._generation, self._state is State.HALF_OPEN, now)
+        is_probe = self._state is State.HALF_OPEN
+        permit = Permit(self._generation, is_probe, now if is_probe else now - spent)
         self._running[permit] = None
         return permit
 
@@ -305,7 +313,8 @@ class Breaker:
         if self._mode is not Mode.AUTOMATIC:
             return
         settings, counts, overdue = self.settings, self._window.counts(now), self._overdue(now)
-        seen, slow = counts.calls + overdue, counts.slow + overdue
+        latest = self._window.counts(now, newer=overdue)  # what a site was like before it hung counts less
+        seen, slow = latest.calls + overdue, latest.slow + overdue
         if self._streak >= settings.streak_limit:
             self._trip(f"{self._streak} calls failed in a row")
         elif counts.calls >= settings.minimum_calls and (

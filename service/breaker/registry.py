@@ -140,8 +140,10 @@ class Breakers:
                 entry.breaker.reject()
                 raise self._refusal(entry)
 
-    async def admit(self, key: BreakerKey, *, wait: bool = True) -> Admission:
+    async def admit(self, key: BreakerKey, *, wait: bool = True, spent: float = 0.0) -> Admission:
         """A permit for one call; may wait up to `probe_wait` seconds for the result of running probes.
+
+        `spent` is what the same job has waited for the site before, in seconds.
 
         Raises:
             CircuitOpen: for the site or for the service.
@@ -156,7 +158,7 @@ class Breakers:
         self._publish(self._service)
         if service_permit is None:
             raise self._refusal(self._service)
-        permit = entry.breaker.admit(now)
+        permit = entry.breaker.admit(now, spent=spent)
         self._publish(entry)
         if permit is None:
             self._settle(self._service, service_permit, CallResult.IGNORED)

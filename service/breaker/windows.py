@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from itertools import islice
 from typing import Protocol
 
 
@@ -23,11 +24,13 @@ class Counts:
 
 
 class Window(Protocol):
-    """Both windows keep their sum up to date, so reading it never walks over the calls."""
+    """Both windows keep their sum up to date, so reading it seldom walks over the calls."""
 
     def record(self, now: float, *, failed: bool, slow: bool) -> None: ...
 
-    def counts(self, now: float) -> Counts: ...
+    def counts(self, now: float, *, newer: int = 0) -> Counts:
+        """The sum; without those that `newer` calls, which are still to be recorded, would displace."""
+        ...
 
     def clear(self) -> None: ...
 
@@ -47,8 +50,9 @@ class CountWindow:
         if len(self._calls) > self._size:
             self._sum -= self._calls.popleft()
 
-    def counts(self, now: float) -> Counts:
-        return self._sum
+    def counts(self, now: float, *, newer: int = 0) -> Counts:
+        displaced = max(0, len(self._calls) + newer - self._size) if newer else 0
+        return self._sum - sum(islice(self._calls, displaced), Counts())
 
     def clear(self) -> None:
         self._calls.clear()
@@ -78,7 +82,7 @@ class TimeWindow:
             self._buckets.append((bucket, call))
         self._sum += call
 
-    def counts(self, now: float) -> Counts:
+    def counts(self, now: float, *, newer: int = 0) -> Counts:
         self._expire(now)
         return self._sum
 

@@ -28,6 +28,7 @@ from .progress import ProgressListener
 from .quarantine import Quarantine
 from .request import Answer, Caller
 from .single_flight import SingleFlight
+from .site_limits import SiteLimits
 
 
 class Dispatcher:
@@ -49,8 +50,8 @@ class Dispatcher:
         measured: Events | None = None,
     ) -> None:
         self._timeout = config.job_timeout
-        caps = {site: trio.CapacityLimiter(places) for site, places in config.site_caps.items()}
-        self._with = Collaborators(pool, breakers, bus, measured or Events(), jitter, caps)
+        limits = SiteLimits(config.site_limit)
+        self._with = Collaborators(pool, breakers, bus, measured or Events(), jitter, limits)
         self._flights: SingleFlight[Answer] = SingleFlight()
         self._cache = Cache(config.cache_max_bytes, config.cache_ttl)
         self._running: set[trio.CancelScope] = set()

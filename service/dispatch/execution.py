@@ -9,7 +9,7 @@ URL could open the breaker for its whole site. A probe is never retried.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 
@@ -29,6 +29,7 @@ from ..wire import Failure, Job, Outcome, Success
 from .progress import ProgressHub, Queued, Retrying, Started
 from .quarantine import Quarantine
 from .request import Answer, Caller
+from .site_limits import SiteLimits
 
 MAX_ATTEMPTS = 3
 BACKOFF = 0.5  # seconds before the second attempt; doubled for each further one, spread by ±25 %
@@ -42,7 +43,7 @@ class Collaborators:
 
     Attributes:
         jitter: a number from 0 to 1, drawn for each pause.
-        caps: limiters of the sites with limited concurrency.
+        limits: of how many extractions of one site run at a time.
         measured: the bus that gets the measurements of attempts.
     """
 
@@ -51,7 +52,7 @@ class Collaborators:
     bus: events.Events
     measured: events.Events
     jitter: Callable[[], float]
-    caps: Mapping[str, trio.CapacityLimiter]
+    limits: SiteLimits
     paces: Paces = field(default_factory=Paces)
     quarantine: Quarantine = field(default_factory=Quarantine)
     progress: ProgressHub = field(default_factory=ProgressHub)
@@ -88,6 +89,7 @@ class Execution:
         self._deadline = context.deadline
         self._key = context.key
         self._queued = 0.0
+        self._spent = 0.0  # seconds on workers, in all attempts
 
     async def run(self) -> Answer:
         """The answer.
@@ -134,7 +136,8 @@ class Execution:
 
     async def _permitted(self, lease: Lease, attempt: int) -> tuple[Outcome, float | None]:
         """One attempt under a permit, and the pause before the next attempt, if there is one."""
-        permit = await self._with.breakers.admit(self._key, wait=False)  # no waiting while a worker is leased
+        # No waiting while a worker is leased.
+        permit = await self._with.breakers.admit(self._key, wait=False, spent=self._spent)
         call_result, retry_after = CallResult.IGNORED, None
         began, ended = trio.current_time(), CANCELLED
         try:
@@ -160,6 +163,7 @@ class Execution:
             self._with.breakers.settle(permit, call_result, retry_after=retry_after)
             self._note_deaths(lease)
             seconds = trio.current_time() - began
+            self._spent += seconds
             self._with.measured.emit(
                 AttemptEnded(self._key.site, ended, self._caller.tier, lease.waited, seconds)
             )
@@ -179,7 +183,7 @@ class Execution:
         Raises:
             QueueFull: MAX_WAITING requests wait for the site.
         """
-        cap = self._with.caps.get(self._key.site)
+        cap = self._with.limits.of(self._key.site)
         if cap is None:
             return nullcontext()
         waiting = cap.statistics().tasks_waiting

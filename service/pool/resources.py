@@ -30,7 +30,7 @@ def scaler_for(config: Config) -> Scaler:
         config.max_workers,
         cores=available_cores(),
         memory=memory_cap(memory, FOOTPRINT, RESERVED) if memory is not None else None,
-        sites=config.site_caps.get("youtube.com") if config.sites == "youtube" else None,
+        sites=config.site_limit("youtube.com") if config.sites == "youtube" else None,
         fixed=config.fixed_workers,
     )
 

@@ -282,17 +282,39 @@ def test_a_site_may_have_a_breaker_of_its_own(tmp_path: Path) -> None:
         'cb_cooldown_ms = 5000\n[site."example.com"]\nprobes = 1\nmode = "METRICS_ONLY"\nconcurrency = 3\n'
     )
     config = Config.load(file=file)
-    assert config.site_caps == {"example.com": 3}
+    assert (config.site_limit("example.com"), config.site_limit("other.example")) == (3, None)
     breaker = config.site_breakers["example.com"]
     assert (breaker.probes, breaker.mode, breaker.cooldown) == (1, Mode.METRICS_ONLY, 5)
     assert config.breaker.probes != 1
 
 
+def test_a_table_may_be_for_all_sites(tmp_path: Path) -> None:
+    file = tmp_path / "ytdlpd.toml"
+    file.write_text(
+        '[site."*"]\nconcurrency = 4\nslow_after = 9.0\nprobes = 1\n[site."example.com"]\nprobes = 3\n'
+    )
+    config = Config.load(file=file)
+    assert (config.site_limit("example.com"), config.site_limit("other.example")) == (4, 4)
+    assert (config.breaker.slow_after, config.breaker.probes) == (9.0, 1)
+    assert set(config.site_breakers) == {"example.com"}
+    breaker = config.site_breakers["example.com"]
+    assert (breaker.slow_after, breaker.probes) == (9.0, 3)
+
+
+@pytest.mark.parametrize(("timeout", "slow_after"), [(5_000, 15.0), (25_000, 15.0), (100_000, 60.0)])
+def test_a_call_is_slow_by_default_that_takes_most_of_a_request(timeout: int, slow_after: float) -> None:
+    assert Config.load(ytdlp_timeout=timeout).breaker.slow_after == slow_after
+
+
 @pytest.mark.parametrize(
     ("table", "sentence"),
     [
+        ('[site."*"]\nprobe = 1', "probe is not a setting of a site; there are concurrency, cooldown,"),
         ('[site."www.example.com"]\nprobes = 1', "write its domain"),
-        ('[site."example.com"]\nprobe = 1', "probe is not a setting of a site"),
+        (
+            '[site."example.com"]\nprobe = 1',
+            "probe is not a setting of a site; there are concurrency, cooldown,",
+        ),
         ('[site."example.com"]\nprobes = 0', "probes must be at least 1"),
         ('[site."example.com"]\nprobes = "many"', "probes "),
         ('[site."example.com"]\nmode = "ODD"', "mode "),

@@ -30,7 +30,7 @@ def test_its_settings_file_is_one(tmp_path: Path) -> None:
     file = tmp_path / "ytdlpd.toml"
     file.write_text(example)
     config = Config.load(file=file)
-    assert config.site_caps == {"slow.example": 3}
+    assert config.site_limit("slow.example") == 3
     assert config.keys["backend"].rate == 20
 
 

@@ -176,6 +176,24 @@ def test_a_running_slow_call_is_not_counted_again_when_it_ends() -> None:
     assert breaker.statistics(3.0).slow_calls == 1
 
 
+def test_running_slow_calls_displace_the_oldest_outcomes() -> None:
+    breaker = Breaker(story(slow_after=2.0, slow_rate=0.5, window_seconds=None, minimum_calls=10))
+    for _ in range(10):
+        breaker.settle(admitted(breaker, 0.0), SUCCESS, 0.0)
+    for _ in range(5):
+        admitted(breaker, 1.0)
+    breaker.tick(3.0)
+    assert breaker.take_changes() == [Change("CLOSED", "OPEN", "5 of 10 calls were slow")]
+
+
+def test_what_a_job_spent_in_former_attempts_counts() -> None:
+    breaker = Breaker(story(slow_after=10.0))
+    permit = breaker.admit(100.0, spent=8.0)
+    assert permit is not None
+    assert breaker.next_deadline() == 102.0
+    assert breaker.statistics(102.0).slow_calls == 1
+
+
 def test_the_next_deadline_is_the_next_call_to_become_slow() -> None:
     breaker = Breaker(story(slow_after=2.0))
     call(breaker, SUCCESS, 0.0)

@@ -13,7 +13,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from service import events
 from service.breaker.pacing import PaceSettings
-from service.breaker.registry import Breakers
+from service.breaker.registry import Breakers, cooldowns
 from service.breaker.settings import BreakerSettings
 from service.breaker.statistics import BreakerStatistics
 from service.codes import Code
@@ -462,6 +462,34 @@ async def test_a_live_result_is_extracted_each_time(autojump_clock: MockClock) -
     await it.submit()
     assert (await it.submit()).age is None
     assert len(it.pool.tickets) == 2
+
+
+async def test_all_sites_may_be_limited_alike(autojump_clock: MockClock) -> None:
+    it = harness(GOOD, takes=2)
+    it.config = Config.load(ytdlp_timeout=25_000, site={"*": {"concurrency": 1}})
+    it.__post_init__()
+    began = trio.current_time()
+    async with trio.open_nursery() as nursery:
+        for url in ("https://a.test/1", "https://a.test/2", "https://b.test/1", "https://b.test/2"):
+            nursery.start_soon(it.submit, Job(Kind.EXTRACT, url))
+    assert sorted(granted - began for granted in it.pool.leased) == pytest.approx([0, 0, 2, 2])
+
+
+async def test_a_hanging_site_opens_its_breaker_while_its_calls_still_run(autojump_clock: MockClock) -> None:
+    """The ten calls before were fine, and each attempt that times out is followed by another."""
+    it = harness(GOOD)
+    it.settings = it.config.breaker
+    it.__post_init__()
+    for number in range(10):
+        await it.submit(Job(Kind.EXTRACT, f"{JOB.url}/{number}"))
+    it.pool.outcomes, it.pool.takes = [failure(Code.UPSTREAM_TIMEOUT)], 8.0
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(cooldowns, it.breakers)
+        for number in range(10, 15):
+            nursery.start_soon(it.code, Job(Kind.EXTRACT, f"{JOB.url}/{number}"))
+        await trio.sleep(16)
+        assert it.site.state == "OPEN"
+        nursery.cancel_scope.cancel()
 
 
 async def test_a_site_may_limit_how_many_ask_it_at_a_time(autojump_clock: MockClock) -> None:
