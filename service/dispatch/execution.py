@@ -3,8 +3,9 @@
 the breaker's early refusal → the site's pace → a lease on a worker (waiting for it) → the
 breaker's permit, settled exactly once → the worker → another attempt after a pause, where that may help.
 
-However many attempts a job makes, it counts once in its site's breaker, by its last result; otherwise one bad
-URL could open the breaker for its whole site. A probe is never retried.
+However many attempts a job makes, its failure counts once in its site's breaker, otherwise one bad URL could
+open the breaker for its whole site: by its last result, or as soon as an attempt has waited for long. A job
+whose turn for another attempt never comes would hide that the site hangs. A probe is never retried.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from .site_limits import SiteLimits
 MAX_ATTEMPTS = 3
 BACKOFF = 0.5  # seconds before the second attempt; doubled for each further one, spread by ±25 %
 MAX_WAITING = 100  # requests that wait for a site with limited concurrency
+LONG = 5.0  # seconds after which a failed attempt counts although there is another
 LEAST_TIME = 1.0  # seconds that must be left for another attempt
 
 
@@ -90,6 +92,7 @@ class Execution:
         self._key = context.key
         self._queued = 0.0
         self._spent = 0.0  # seconds on workers, in all attempts
+        self._counted = False  # its failure counts already
 
     async def run(self) -> Answer:
         """The answer.
@@ -147,7 +150,7 @@ class Execution:
                 return outcome, None
             ended, retry_after = outcome.code.value, outcome.retry_after
             pause = None if permit.is_probe else self._pause(outcome, attempt)
-            call_result = call_result_of(outcome) if pause is None else CallResult.IGNORED
+            call_result = self._counts(outcome, final=pause is None, seconds=trio.current_time() - began)
             return outcome, pause
         except Preempted:
             raise
@@ -167,6 +170,15 @@ class Execution:
             self._with.measured.emit(
                 AttemptEnded(self._key.site, ended, self._caller.tier, lease.waited, seconds)
             )
+
+    def _counts(self, failure: Failure, *, final: bool, seconds: float) -> CallResult:
+        """What an attempt of so many seconds counts that ended in `failure`."""
+        call_result = call_result_of(failure)
+        if call_result is CallResult.FAILURE:
+            if self._counted or not (final or seconds >= LONG):
+                return CallResult.IGNORED
+            self._counted = True
+        return call_result if final or self._counted else CallResult.IGNORED
 
     def _pause(self, failure: Failure, attempt: int) -> float | None:
         """Seconds until the next attempt, or None where this failure is final."""

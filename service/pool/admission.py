@@ -27,8 +27,8 @@ MAX_WAIT = 10.0  # seconds that a request may have to wait, however late its dea
 AGEING = 10.0  # seconds without a turn after which a lower tier gets one
 SAMPLES = 5  # service times below which only the length is bounded
 WINDOW = 64  # service times that the estimate looks back on
-PATIENCE = 1.0  # seconds that a ticket waits for those beyond their share before one of them is stopped
-STUCK = 4.0  # seconds that a job runs before it is stopped; twice the median where that is less
+PATIENCE = 0.5  # seconds that a ticket waits for those beyond their share before one of them is stopped
+BRIEF, STUCK = 1.0, 4.0  # seconds that a job runs before it is stopped: twice the median, between these
 SITES = 512  # sites whose service time is remembered
 
 
@@ -166,24 +166,30 @@ class AdmissionQueue:
         if ticket is self._stopping:
             self._stopping = None
 
-    def excess(self, now: float) -> Ticket | None:
+    def excess(self, now: float, waits: Callable[[Ticket], bool] = lambda ticket: True) -> Ticket | None:
         """A ticket whose job is to be stopped now, for one that has waited for PATIENCE.
 
         To be asked while no worker is free. The next one is named once this one is `done`. Its client or site
         is bound to its share for a while.
+
+        Args:
+            waits: whether the job of a ticket waits for its site. One that computes is not stopped: where
+                the cores are short, to do its work again would make them shorter.
         """
         if self._stopping is not None:
             return None
-        older = max(PATIENCE, min(STUCK, 2 * self._median)) if self._mean is not None else STUCK / 2
+        older = BRIEF if self._mean is None else max(BRIEF, min(STUCK, 2 * self._median))
         for tier in self._tiers_by_turn(now):
             ticket = self._claimant(tier, now)
-            if ticket is None or now - ticket.entered < PATIENCE:
+            if ticket is None:
                 continue
-            self._stopping = self._shares.excess(now, older=older, tier=ticket.tier)
-            if self._stopping is not None:
-                self._shares.bind(self._stopping, now)
+            stuck = self._shares.excess(now, older=older, tier=ticket.tier, waits=waits)
+            # One that is bound has been waited for before.
+            if stuck is not None and (now - ticket.entered >= PATIENCE or self._shares.bound(stuck, now)):
+                self._shares.bind(stuck, now)
+                self._stopping = stuck
                 self._stopped += 1
-                return self._stopping
+                return stuck
         return None
 
     def shed(self, now: float) -> list[tuple[Ticket, ServiceError]]:

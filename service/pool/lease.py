@@ -62,6 +62,7 @@ class Lease:
         self._granted = trio.Event()
         self._refusal: ServiceError | None = None
         self._stop = trio.CancelScope()
+        self._began: tuple[float, Cost] | None = None  # of the attempt under way, and the cost before it
 
     async def run(self, job: Job, timeout: float) -> Outcome:
         """The outcome of `job`. The worker is told the `timeout` in seconds; the caller sets the deadline.
@@ -91,6 +92,7 @@ class Lease:
         """One run; None where the worker died of it."""
         worker = await self._pool.exchange_worker(self, fresh=job.cookies is not None)
         began, before = trio.current_time(), worker.process.cost()
+        self._began = began, before
         worker.tasks += 1
         worker.site = self.ticket.site
         outcome: Outcome | None = None
@@ -115,6 +117,7 @@ class Lease:
             reason = Reason.PREEMPTED if self._stop.cancel_called else Reason.INTERRUPTED
             raise
         finally:
+            self._began = None
             seconds = trio.current_time() - began
             # Read now, before the process is dead. One that has answered has no children left.
             cost = worker.process.cost(below=outcome is None) - before
@@ -153,6 +156,15 @@ class Lease:
         worker.watch.deadline = math.inf
         self.worker = worker
         self._granted.set()
+
+    def waits(self) -> bool:
+        """Whether its job has mostly waited for its site so far, neither for a core nor for the solver."""
+        if self._began is None:
+            return False
+        began, before = self._began
+        process = self.held.process
+        cost = process.cost(below=True) - before
+        return cost.cpu + cost.run_delay + process.solving < (trio.current_time() - began) / 2
 
     def stop(self) -> None:
         """Stop its job, so that the worker is free for another."""

@@ -332,7 +332,8 @@ class Pool:
         changing = self._booting or any(worker.reason for worker in self._workers)
         if self._idle or changing or not len(self._admission):
             return
-        if (ticket := self._admission.excess(now)) is not None:
+        ticket = self._admission.excess(now, lambda ticket: self._called[ticket].waits())
+        if ticket is not None:
             self._called[ticket].stop()
 
     def _find_idle(self, *, fresh: bool = False) -> Worker | None:

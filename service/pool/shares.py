@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from .fairness import Ticket
 
@@ -84,16 +84,22 @@ class Shares:
             self._bound.get(site, now) > now and self._held[site] >= self._site_share(ticket)
         )
 
-    def excess(self, now: float, *, older: float, tier: int) -> Ticket | None:
-        """The ticket that has held a worker longest, of those beyond their share.
+    def excess(
+        self, now: float, *, older: float, tier: int, waits: Callable[[Ticket], bool]
+    ) -> Ticket | None:
+        """The ticket that has held a worker longest, of those beyond their share whose job only waits.
 
         Args:
             older: seconds that it must have held it.
             tier: of the ticket that needs the worker; a better one is not stopped for it.
+            waits: whether the job of a ticket waits for its site.
         """
-        over = (ticket for ticket in self._since if ticket.tier >= tier and any(self._over(ticket)))
-        found = next(over, None)
-        return found if found is not None and now - self._since[found] >= older else None
+        for ticket, since in self._since.items():
+            if now - since < older:
+                return None
+            if ticket.tier >= tier and any(self._over(ticket)) and waits(ticket):
+                return ticket
+        return None
 
     def bind(self, ticket: Ticket, now: float) -> None:
         """Bind the client or the site of `ticket`, whichever is beyond its share."""

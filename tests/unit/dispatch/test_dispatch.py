@@ -475,8 +475,36 @@ async def test_all_sites_may_be_limited_alike(autojump_clock: MockClock) -> None
     assert sorted(granted - began for granted in it.pool.leased) == pytest.approx([0, 0, 2, 2])
 
 
-async def test_a_hanging_site_opens_its_breaker_while_its_calls_still_run(autojump_clock: MockClock) -> None:
-    """The ten calls before were fine, and each attempt that times out is followed by another."""
+async def test_a_long_attempt_counts_at_once_and_only_once(autojump_clock: MockClock) -> None:
+    it = harness(failure(Code.UPSTREAM_TIMEOUT), takes=7.0)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(it.code)
+        await trio.sleep(7.1)
+        assert it.site.total_failures == 1
+    assert len(it.pool.leased) == 3
+    assert (it.site.total_failures, it.site.ignored_requests) == (1, 2)
+
+
+async def test_a_dripping_site_opens_its_breaker_while_its_calls_still_run(autojump_clock: MockClock) -> None:
+    it = harness(GOOD)
+    it.settings = it.config.breaker
+    it.__post_init__()
+    for number in range(10):
+        await it.submit(Job(Kind.EXTRACT, f"{JOB.url}/{number}"))
+    it.pool.takes = 20.0
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(cooldowns, it.breakers)
+        for number in range(10, 15):
+            nursery.start_soon(it.submit, Job(Kind.EXTRACT, f"{JOB.url}/{number}"))
+        await trio.sleep(16)
+        assert it.site.state == "OPEN"
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_hanging_site_opens_its_breaker_although_calls_are_tried_again(
+    autojump_clock: MockClock,
+) -> None:
+    """The ten calls before were fine, and each attempt that times out is to be followed by another."""
     it = harness(GOOD)
     it.settings = it.config.breaker
     it.__post_init__()
@@ -487,7 +515,7 @@ async def test_a_hanging_site_opens_its_breaker_while_its_calls_still_run(autoju
         nursery.start_soon(cooldowns, it.breakers)
         for number in range(10, 15):
             nursery.start_soon(it.code, Job(Kind.EXTRACT, f"{JOB.url}/{number}"))
-        await trio.sleep(16)
+        await trio.sleep(9)
         assert it.site.state == "OPEN"
         nursery.cancel_scope.cancel()
 

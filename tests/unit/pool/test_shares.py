@@ -182,6 +182,19 @@ def test_young_jobs_and_better_tiers_are_not_stopped() -> None:
     assert queue.excess(60.0) is not None
 
 
+def test_the_second_is_stopped_at_once() -> None:
+    queue, running = stuck(*of("greedy", WORKERS))
+    for client in "ab":
+        queue.enter(Ticket(client), STUCK, workers=WORKERS, busy=WORKERS)
+    now = STUCK + PATIENCE
+    for stopped in running[:2]:
+        assert queue.excess(now) is stopped
+        queue.done(stopped)
+        assert queue.call(now) is not None
+    queue.enter(Ticket("c"), now, workers=WORKERS, busy=WORKERS)
+    assert queue.excess(now) is running[2]
+
+
 def test_who_was_stopped_keeps_to_its_share_for_a_while_and_leaves_room() -> None:
     queue, running = stuck(*of("greedy", WORKERS))
     modest = Ticket("modest")
