@@ -19,7 +19,6 @@ from .pages import dashboard, docs
 from .services import Dispatcher, Pool, Services
 
 BODY_TIMEOUT = 15  # seconds in which the body of a request must arrive
-RESPONSE_TIMEOUT = 60  # seconds in which a client must read a response; streams set their own
 
 
 def create_app(
@@ -35,7 +34,7 @@ def create_app(
     app.config.update(
         MAX_CONTENT_LENGTH=extract.MAX_BODY,
         BODY_TIMEOUT=BODY_TIMEOUT,
-        RESPONSE_TIMEOUT=RESPONSE_TIMEOUT,
+        RESPONSE_TIMEOUT=None,  # the connection has a deadline for each write
     )
     openapi.install(app)
     errors.install(app)

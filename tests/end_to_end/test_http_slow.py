@@ -264,3 +264,20 @@ async def test_a_port_that_is_taken_is_an_os_error() -> None:
     async with serving(it.app, it.lifecycle, QUICK) as port:
         with pytest.raises(OSError, match="in use"):
             await serve(it.app, Config.load(port=port), it.lifecycle)
+
+
+async def test_a_client_that_takes_each_chunk_in_time_is_cut_when_all_of_it_takes_too_long() -> None:
+    it = web()
+    it.dispatcher.answer = LARGE
+    brisk = Limits(write=1.0, pace=1 << 27, linger=0.3)  # 30 MB within about 1.2 s, and each 64 KB within 1 s
+    async with serving(it.app, it.lifecycle, brisk) as port, await _connect(port) as stream:
+        await stream.send_all(EXTRACT + b"\r\n")
+        received = 0
+        with trio.fail_after(4 * PATIENCE):
+            try:
+                while data := await stream.receive_some(65536):
+                    received += len(data)
+                    await trio.sleep(0.02)  # 64 KB of them at most: 30 MB would take 9 s
+            except trio.BrokenResourceError:
+                pass
+        assert 0 < received < len(LARGE.body)

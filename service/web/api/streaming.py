@@ -49,9 +49,8 @@ class _Pieces(ResponseBody):
 
 
 def stream(pieces: AbstractAsyncContextManager[AsyncIterable[bytes]], content_type: str) -> Response:
-    """The response with `pieces` as its body, without a time limit."""
+    """The response with `pieces` as its body."""
     response = Response(_Pieces(pieces), content_type=content_type)
-    response.timeout = None
     response.headers["X-Accel-Buffering"] = "no"  # else nginx would buffer the pieces
     return response
 

@@ -1,9 +1,10 @@
 """The connection of one client: Hypercorn's, with three defects repaired.
 
 Hypercorn lets every exception but OSError out of a connection, which ends the server and all its requests. It
-writes without a deadline, shielded from cancellation. And it accepts h2c and WebSocket on a plaintext port.
-Here an error ends only its own connection, every chunk is written within a deadline, and the port speaks
-HTTP/1.1 only: TLS and HTTP/2 belong to the proxy in front. Tied to the exact version of Hypercorn.
+writes a copy of each response, without a deadline, shielded from cancellation. And it accepts h2c and
+WebSocket on a plaintext port. Here an error ends only its own connection, a response is written from the
+object that holds it and within a deadline, and the port speaks HTTP/1.1 only: TLS and HTTP/2 belong to the
+proxy in front. Tied to the exact version of Hypercorn.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-from collections.abc import Awaitable, Callable
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from ipaddress import ip_network
@@ -20,6 +22,7 @@ from typing import Any, cast
 import h11
 import structlog
 import trio
+from h11._receivebuffer import ReceiveBuffer
 from hypercorn.config import Config as HypercornConfig
 from hypercorn.events import Closed, Event, RawData, Updated
 from hypercorn.protocol.h11 import H11Protocol
@@ -53,6 +56,7 @@ class Limits:
         header: the request line and headers together.
         keep_alive: for the headers of a request to arrive; also how long an idle connection stays open.
         write: for the client to take one chunk of 64 KB.
+        pace: bytes a second that the client takes on average, at least, besides the first `write` seconds.
         linger: for the client to read the last response and close its side.
         grace: for responses under way when the listener closes.
     """
@@ -64,6 +68,7 @@ class Limits:
     header: int = 16 * 1024
     keep_alive: float = 5.0
     write: float = 10.0
+    pace: int = 64 * 1024
     linger: float = 2.0
     grace: float = 3.0
 
@@ -90,14 +95,37 @@ def plain_error(
     return headers, body
 
 
-class Http1(H11Protocol):
-    """HTTP/1.1 only, with a bound on all headers and one write for head and body."""
+class _HeaderLines(ReceiveBuffer):
+    """h11's buffer, which refuses folded headers: other servers read another header in them."""
 
-    def __init__(self, *args: Any, limit: int, watch: Callable[[], Awaitable[None]]) -> None:
+    def maybe_extract_lines(self) -> list[bytearray] | None:
+        lines = super().maybe_extract_lines()
+        if lines is not None and any(line.startswith((b" ", b"\t")) for line in lines):
+            raise h11.RemoteProtocolError("a header is folded", error_status_hint=400)
+        return lines
+
+
+class Http1(H11Protocol):
+    """HTTP/1.1 only, with a bound on all headers and one write for head and body.
+
+    Args:
+        write: writes pieces of bytes, without a copy of them.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        limit: int,
+        watch: Callable[[], Awaitable[None]],
+        write: Callable[[Sequence[bytes]], Awaitable[None]],
+    ) -> None:
         super().__init__(*args)
+        cast(h11.Connection, self.connection)._receive_buffer = _HeaderLines()
         self.can_read = _Resumption(watch)
         self._limit = limit
-        self._held = b""
+        self._write = write
+        self._held: list[bytes] = []
+        self._last = False  # the connection is closed after this response
         self._bodiless = False  # a response to HEAD has no body, whatever its headers say
 
     async def _check_protocol(self, event: h11.Request) -> None:
@@ -105,13 +133,18 @@ class Http1(H11Protocol):
 
     async def _create_stream(self, request: h11.Request) -> None:
         self._bodiless = request.method == b"HEAD"
+        names = {name for name, _ in request.headers}
+        # Whoever forwards such a request may have read another length (RFC 9112, 6.1).
+        self._last = names >= {b"content-length", b"transfer-encoding"}
         size = len(request.target) + sum(len(name) + len(value) + 4 for name, value in request.headers)
         if size > self._limit:
             await self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         elif request.http_version not in (b"1.0", b"1.1"):
             await self._refuse(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED)
+        elif request.http_version == b"1.0" and b"transfer-encoding" in names:
+            await self._refuse(HTTPStatus.BAD_REQUEST)
         else:
-            if any(name == b"upgrade" for name, _ in request.headers):
+            if b"upgrade" in names:
                 # Without it this is an ordinary request, which is how a server declines an upgrade.
                 headers = [(name, value) for name, value in request.headers if name != b"upgrade"]
                 request = h11.Request(
@@ -140,8 +173,12 @@ class Http1(H11Protocol):
 
         Not where the length of the body is unknown: such a body is streamed and may be long in coming.
         """
+        if self._last and isinstance(event, h11.Response):
+            headers = [*event.headers, (b"connection", b"close")]
+            event = h11.Response(status_code=event.status_code, headers=headers)
         try:
-            self._held += self.connection.send(event) or b""
+            connection = cast(h11.Connection, self.connection)
+            self._held += connection.send_with_data_passthrough(event) or ()
         except h11.LocalProtocolError:
             if self.connection.their_state != h11.ERROR:
                 raise
@@ -150,8 +187,8 @@ class Http1(H11Protocol):
             name == b"content-length" for name, _ in event.headers
         )
         if not waits and self._held:
-            held, self._held = self._held, b""
-            await self.send(RawData(data=held))
+            held, self._held = self._held, []
+            await self._write(held)
 
 
 class _Resumption(EventWrapper):
@@ -214,6 +251,7 @@ class Connection(TCPServer):
                     self.protocol_send,
                     limit=self._limits.header,
                     watch=self._watch,
+                    write=self._write,
                 )
                 self.protocol = cast(Any, self._http)
                 self._updated(idle=True)
@@ -226,10 +264,7 @@ class Connection(TCPServer):
             await self._close()
 
     async def protocol_send(self, event: Event) -> None:
-        if isinstance(event, RawData):
-            async with self.send_lock:
-                await self._write(event.data)
-        elif isinstance(event, Closed):
+        if isinstance(event, Closed):
             await self._finish()
         elif isinstance(event, Updated):
             self._updated(event.idle)
@@ -249,19 +284,31 @@ class Connection(TCPServer):
         else:
             self._waiting.deadline = trio.current_time() + self.config.keep_alive_timeout
 
-    async def _write(self, data: bytes) -> None:
-        """Write all of `data`, unless the client takes longer than `write` for one CHUNK of it."""
-        view = memoryview(data)
-        with contextlib.suppress(OSError, trio.ClosedResourceError), trio.CancelScope() as patience:
-            while view:
-                patience.deadline = trio.current_time() + self._limits.write
-                due = max(0, len(view) - CHUNK)
-                while len(view) > due:
-                    # As much as the kernel takes, mostly all of it: one write, not one per chunk.
-                    view = view[await self.stream.socket.send(view) :]
-            return
-        await self.protocol.handle(Closed())
-        await self.stream.aclose()
+    async def _write(self, pieces: Sequence[bytes]) -> None:
+        """Write `pieces` as they are, unless the client takes longer than their size allows.
+
+        Each CHUNK has `write` seconds, and all of them as long as they take at `pace`.
+        """
+        views = deque(memoryview(piece) for piece in pieces if piece)
+        left = sum(len(view) for view in views)
+        async with self.send_lock:
+            end = trio.current_time() + self._limits.write + left / self._limits.pace
+            with contextlib.suppress(OSError, trio.ClosedResourceError), trio.CancelScope() as patience:
+                while left:
+                    patience.deadline = min(end, trio.current_time() + self._limits.write)
+                    due = max(0, left - CHUNK)
+                    while left > due:
+                        # As much as the kernel takes, mostly all of it: one write, not one per chunk.
+                        taken = await self.stream.socket.sendmsg(views)
+                        left -= taken
+                        while taken:
+                            view = views.popleft()
+                            if taken < len(view):
+                                views.appendleft(view[taken:])
+                            taken -= min(taken, len(view))
+                return
+            await self.protocol.handle(Closed())
+            await self.stream.aclose()
 
     async def _finish(self) -> None:
         """Close the server's side, and give the client `linger` seconds to read on and close its own.
