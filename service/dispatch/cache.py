@@ -98,8 +98,10 @@ class Cache:
             return None
         self._entries.move_to_end(job)
         self._stale += 1
-        body, etag = _marked(entry.kept.body), f"{entry.kept.etag}-stale"
-        return replace(entry.kept, body=body, etag=etag, age=now - entry.since, stale=True)
+        kept = entry.kept if entry.kept.stale else _marked(entry.kept)
+        if now >= entry.fresh_until:  # all who get it from now on share these bytes; OVERHEAD covers the mark
+            self._entries[job] = replace(entry, kept=kept)
+        return replace(kept, age=now - entry.since)
 
     def keep(self, job: Job, answer: Answer, now: float, *, lifetime: float | None) -> None:
         """Cache a result.
@@ -147,6 +149,7 @@ class Cache:
             self._evictions += 1
 
 
-def _marked(body: bytes) -> bytes:
-    """The JSON object `body` with `stale: true` in it."""
-    return b'{"stale":true' + (b"" if body[1:2] == b"}" else b",") + body[1:]
+def _marked(answer: Answer) -> Answer:
+    """`answer` with `stale: true` in its JSON object."""
+    body = b'{"stale":true' + (b"" if answer.body[1:2] == b"}" else b",") + answer.body[1:]
+    return replace(answer, body=body, etag=f"{answer.etag}-stale", stale=True)

@@ -15,6 +15,7 @@ from .http.fast_path import FastPath
 from .http.instrumentation import Instrumentation
 from .http.limits import RateLimits
 from .http.middleware import Middleware
+from .http.outgoing import Outgoing
 from .pages import dashboard, docs
 from .services import Dispatcher, Pool, Services
 
@@ -40,7 +41,15 @@ def create_app(
     errors.install(app)
     telemetry = telemetry or Telemetry()
     services = Services(
-        config, dispatcher, pool, breakers, lifecycle, Keys(config), RateLimits(config), telemetry
+        config,
+        dispatcher,
+        pool,
+        breakers,
+        lifecycle,
+        Keys(config),
+        RateLimits(config),
+        telemetry,
+        Outgoing(config.ytdlp_max_buffer),
     )
     for subject in (
         health,
@@ -55,7 +64,7 @@ def create_app(
         dashboard,
     ):
         app.register_blueprint(subject.blueprint(services))
-    middleware = Middleware(app.asgi_app, FastPath(services), config, lifecycle)
+    middleware = Middleware(app.asgi_app, FastPath(services), services.outgoing, config, lifecycle)
     routes = {rule.rule for rule in app.url_map.iter_rules()}
     app.asgi_app = Instrumentation(middleware, telemetry, routes)  # type: ignore[method-assign]
     return app

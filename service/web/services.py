@@ -17,7 +17,9 @@ from ..pool.statistics import PoolStatistics
 from ..telemetry.telemetry import Telemetry
 from ..wire import Job
 from .http.authentication import Keys
+from .http.compression import CompressedResults
 from .http.limits import RateLimits
+from .http.outgoing import Outgoing
 from .http.request_memo import RequestMemo
 
 
@@ -54,4 +56,6 @@ class Services:
     keys: Keys
     limits: RateLimits
     telemetry: Telemetry
+    outgoing: Outgoing
     memo: RequestMemo = field(default_factory=RequestMemo)
+    compressed: CompressedResults = field(default_factory=CompressedResults)

@@ -6,21 +6,32 @@ from functools import partial
 
 from quart import Response, request
 
-from ...dispatch.request import Answer
-from ..http.request_memo import RequestMemo
-from ..http.responses import compressed, respond_with
+from ...dispatch.request import Answer, Caller
+from ..http.request_context import current
+from ..http.responses import negotiated
+from ..services import Services
 
 
-async def respond(answer: Answer, content_type: str, memo: RequestMemo) -> Response:
-    """The response with `answer`; 304 where the client has these bytes."""
+async def respond(services: Services, answer: Answer, content_type: str, caller: Caller) -> Response:
+    """The response with `answer`; 304 where the client has these bytes.
+
+    Raises:
+        Refused: TOO_MANY_REQUESTS, where the client still reads too many others.
+    """
     if request.method == "GET" and answer.etag and request.if_none_match.contains_weak(answer.etag):
         response = Response(b"", 304)
         del response.headers["Content-Type"], response.headers["Content-Length"]  # a 304 has no content
         response.headers["Vary"] = "Accept-Encoding"  # as with content
     else:
+        context, outgoing = current(), services.outgoing
+        outgoing.hold(context, caller.client, answer.body)
         # A new result may never be asked for again, so only cached ones are kept compressed.
-        compress = partial(memo.gzip, answer.etag) if answer.age is not None else compressed
-        response = await respond_with(answer.body, content_type=content_type, compress=compress)
+        compress = partial(services.compressed.get, answer.etag, keep=answer.age is not None)
+        body, headers = await negotiated(answer.body, compress)
+        if body is not answer.body:
+            outgoing.let_go(context, answer.body)
+            outgoing.hold(context, caller.client, body)
+        response = Response(body, 200, headers, content_type=content_type)
     response.headers.update(headers_of(answer))
     return response
 

@@ -22,13 +22,14 @@ from ...errors import ServiceError, ShuttingDown
 from ...lifecycle import Phase
 from ...wire import Job, Kind
 from .. import errors
+from ..http.request_context import RequestContext, current
 from ..services import Services
 from . import urls
 from .extract import MAX_BODY, admit, charge, read_body
 from .models import BatchLine
 from .openapi import EXTRACTION_STATUSES, SECURITY, fails, streams
 from .requests import BatchRequest
-from .streaming import LINES, outcome, stream
+from .streaming import LINES, enclosed, outcome, stream
 
 LANES = 4  # URLs of one batch that wait or run at a time
 
@@ -51,44 +52,54 @@ def blueprint(services: Services) -> Blueprint:
         caller = admit(services)
         asked = await read_body(BatchRequest, most=MAX_BODY)
         charge(services, asked.urls)
-        return stream(lines(services, asked, caller), LINES)
+        return stream(lines(services, asked, caller, current()), LINES)
 
     return routes
 
 
 @trio.as_safe_channel
-async def lines(services: Services, asked: BatchRequest, caller: Caller) -> AsyncGenerator[bytes, None]:
+async def lines(
+    services: Services, asked: BatchRequest, caller: Caller, context: RequestContext
+) -> AsyncGenerator[bytes, None]:
     """The lines that answer `asked`. At worst it holds one result per lane, and the one being written."""
-    done, taken = trio.open_memory_channel[bytes](0)
+    done, taken = trio.open_memory_channel[tuple[dict[str, Any], Answer | dict[str, Any]]](0)
     numbered = iter(enumerate(asked.urls))
     async with trio.open_nursery() as nursery:
         async with done:
             for _ in range(LANES):
-                nursery.start_soon(_lane, services, asked, caller, numbered, done.clone())
-        async for line in taken:
-            yield line
+                nursery.start_soon(_lane, services, asked, caller, context, numbered, done.clone())
+        async for place, found in taken:
+            for piece in _line(place, found):
+                yield piece
+            if isinstance(found, Answer):
+                services.outgoing.let_go(context, found.body)
+
+
+def _line(place: dict[str, Any], found: Answer | dict[str, Any]) -> tuple[bytes, ...]:
+    """The line for the URL at `place`, in pieces."""
+    if not isinstance(found, Answer):
+        return (json.dumps({**place, **found}).encode() + b"\n",)
+    head = json.dumps({**place, "ok": True}).encode()
+    return enclosed(head[:-1] + b', "result": ', found.body, b"}\n")
 
 
 async def _lane(
     services: Services,
     asked: BatchRequest,
     caller: Caller,
+    context: RequestContext,
     numbered: Iterator[tuple[int, str]],
-    done: trio.MemorySendChannel[bytes],
+    done: trio.MemorySendChannel[tuple[dict[str, Any], Answer | dict[str, Any]]],
 ) -> None:
     """Answer one URL after the other until none is left."""
     async with done:
         for index, url in numbered:
-            found = await _one(services, asked, caller, url)
-            place: dict[str, Any] = {"index": index, "url": url}
-            if isinstance(found, Answer):
-                head = json.dumps({**place, "ok": True}).encode()
-                await done.send(b'%s, "result": %s}\n' % (head[:-1], found.body))
-            else:
-                await done.send(json.dumps({**place, **found}).encode() + b"\n")
+            await done.send(({"index": index, "url": url}, await _one(services, asked, caller, context, url)))
 
 
-async def _one(services: Services, asked: BatchRequest, caller: Caller, url: str) -> Answer | dict[str, Any]:
+async def _one(
+    services: Services, asked: BatchRequest, caller: Caller, context: RequestContext, url: str
+) -> Answer | dict[str, Any]:
     """The answer for `url`, or the JSON of the error. It waits for a full queue, within its deadline."""
     try:
         schemes = ("https",) if asked.kind == "size" else ("https", "http")
@@ -98,7 +109,7 @@ async def _one(services: Services, asked: BatchRequest, caller: Caller, url: str
     job = Job(Kind(asked.kind), url, fields=tuple(asked.fields))
     patience = trio.current_time() + min(services.config.job_timeout, caller.timeout)
     while services.lifecycle.phase is not Phase.DRAINING:
-        found = await outcome(services, job, caller)
+        found = await outcome(services, job, caller, context)
         if isinstance(found, Answer) or found["code"] != Code.QUEUE_FULL:
             return found
         pause = found["retryAfter"]

@@ -45,7 +45,7 @@ def blueprint(services: Services) -> Blueprint:
         if not job.lines:
             body = await request.data if request.method == "POST" else b""
             services.memo.learn(request.scope, body, job)
-        return await respond(result, LINES if job.lines else JSON, services.memo)
+        return await respond(services, result, LINES if job.lines else JSON, caller)
 
     async def extract(asked: ExtractQuery, cookies: str | None, caller: Caller) -> Response:
         url = urls.check(asked.url, schemes=("https", "http"), sites=sites)
@@ -59,7 +59,9 @@ def blueprint(services: Services) -> Blueprint:
             cookies=cookies,
         )
         response = (
-            stream(follow(services, job, caller), EVENTS) if liked == EVENTS else await answer(job, caller)
+            stream(follow(services, job, caller, current()), EVENTS)
+            if liked == EVENTS
+            else await answer(job, caller)
         )
         response.headers.add("Vary", "Accept")
         return response

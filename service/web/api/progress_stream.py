@@ -11,21 +11,24 @@ import trio
 from ...dispatch.progress import Progress, Queued, Started
 from ...dispatch.request import Answer, Caller
 from ...wire import Job
+from ..http.request_context import RequestContext
 from ..services import Services
-from .streaming import HEARTBEAT, event, outcome
+from .streaming import HEARTBEAT, enclosed, event, outcome
 
 SILENCE = 10.0  # seconds without an event after which a heartbeat is sent
 STEPS = 32  # buffered for a slow client; three attempts make nine
 
 
 @trio.as_safe_channel
-async def follow(services: Services, job: Job, caller: Caller) -> AsyncGenerator[bytes, None]:
+async def follow(
+    services: Services, job: Job, caller: Caller, context: RequestContext
+) -> AsyncGenerator[bytes, None]:
     """The events of `job`; the last is `done`, with the answer of a plain request as its data."""
     steps, taken = trio.open_memory_channel[Progress | bytes](STEPS)
     async with trio.open_nursery() as nursery:
 
         async def run() -> None:
-            found = await outcome(services, job, caller, steps.send_nowait)
+            found = await outcome(services, job, caller, context, steps.send_nowait)
             await steps.send(found.body if isinstance(found, Answer) else _json(**found))
 
         nursery.start_soon(run)
@@ -36,7 +39,8 @@ async def follow(services: Services, job: Job, caller: Caller) -> AsyncGenerator
             if isinstance(step, bytes):
                 break
             yield HEARTBEAT if step is None else _described(step)
-    yield event("done", step)
+    for piece in enclosed(b"event: done\ndata: ", step, b"\n\n"):
+        yield piece
 
 
 def _described(step: Progress) -> bytes:

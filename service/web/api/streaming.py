@@ -21,6 +21,8 @@ from ...dispatch.request import Answer, Caller
 from ...errors import ServiceError
 from ...wire import Job
 from .. import errors
+from ..http.outgoing import SMALL
+from ..http.request_context import RequestContext
 from ..services import Services
 
 log = structlog.get_logger(__name__)
@@ -60,17 +62,28 @@ def event(name: str, data: bytes) -> bytes:
     return b"event: %s\ndata: %s\n\n" % (name.encode(), data)
 
 
+def enclosed(head: bytes, body: bytes, tail: bytes) -> tuple[bytes, ...]:
+    """The three in a row: as one piece, or as they are where `body` is too large to be copied."""
+    return (head, body, tail) if len(body) >= SMALL else (head + body + tail,)
+
+
 def accepted(*content_types: str) -> str:
     """The content type that the client prefers; the first where it has no preference."""
     return request.accept_mimetypes.best_match(content_types) or content_types[0]
 
 
 async def outcome(
-    services: Services, job: Job, caller: Caller, progress: ProgressListener | None = None
+    services: Services,
+    job: Job,
+    caller: Caller,
+    context: RequestContext,
+    progress: ProgressListener | None = None,
 ) -> Answer | dict[str, Any]:
-    """The answer to `job`, or the JSON of the error that it ended with."""
+    """The answer to `job`, held by the request of `context`, or the JSON of the error that it ended with."""
     try:
-        return await services.dispatcher.submit(job, caller, progress=progress)
+        answer = await services.dispatcher.submit(job, caller, progress=progress)
+        services.outgoing.hold(context, caller.client, answer.body)
+        return answer
     except ServiceError as error:
         return errors.describe(error, caller.request_id)
     except Exception:

@@ -22,9 +22,11 @@ from ..api import health
 from ..api.answers import headers_of
 from ..services import Services
 from .access_control import authorize
+from .compression import WORTH_IT, gzipped
+from .limits import client_of
 from .request_context import RequestContext
 from .request_memo import MAX_SIZE
-from .responses import WORTH_IT, CompleteResponse, Headers, gzipped, with_security_headers
+from .responses import CompleteResponse, Headers, with_security_headers
 
 REPEATABLE = frozenset({("GET", "/api/v1/extract"), ("POST", "/api/v1/extract"), ("POST", "/api/v1/size")})
 AT_ONCE = 1.0  # seconds in which a small body must arrive
@@ -83,11 +85,13 @@ class FastPath:
         if condition is not None and condition != f'W/"{answer.etag}"':
             return None
         gzip = gzip and len(answer.body) >= WORTH_IT
-        content = self._services.memo.gzipped(answer.etag) if gzip else answer.body
+        content = self._services.compressed.kept(answer.etag) if gzip else answer.body
         if content is None:
             return None
         try:
-            authorize(self._services, context, sent.get(b"x-api-key"))
+            known, _ = authorize(self._services, context, sent.get(b"x-api-key"))
+            if condition is None:
+                self._services.outgoing.hold(context, client_of(known, context.client), content)
         except ServiceError:
             return None
         self._services.telemetry.measured.emit(JobEnded(repeat.site, OK, 0.0))  # as in Dispatcher.submit

@@ -23,6 +23,7 @@ from ...logs import ACCESS
 from .. import errors
 from .fast_path import FastPath
 from .limits import client_address
+from .outgoing import Outgoing
 from .request_context import RequestContext, attach, request_id
 from .responses import CompleteResponse, Headers, with_security_headers
 
@@ -45,9 +46,17 @@ _PREFLIGHT: Headers = [
 class Middleware:
     """Wraps an ASGI app."""
 
-    def __init__(self, app: ASGIFramework, fast_path: FastPath, config: Config, lifecycle: Lifecycle) -> None:
+    def __init__(
+        self,
+        app: ASGIFramework,
+        fast_path: FastPath,
+        outgoing: Outgoing,
+        config: Config,
+        lifecycle: Lifecycle,
+    ) -> None:
         self._app = app
         self._fast_path = fast_path
+        self._outgoing = outgoing
         self._lifecycle = lifecycle
         self._trusted = config.trusted_networks
         self._origins = frozenset(origin.rstrip("/") for origin in config.allowed_origins)
@@ -69,17 +78,19 @@ class Middleware:
         response = _Response(context, receive, send, partial(self._added, context, sent))
         began = trio.current_time()
         try:
-            whole, response.source = await self._fast_path.answer(scope, sent, context, receive)
-            if whole is not None:
-                await response.whole(whole)
-            else:
-                with structlog.contextvars.bound_contextvars(request_id=context.request_id):
-                    await self._answer(scope, sent, response)
+            with context.scope:
+                whole, response.source = await self._fast_path.answer(scope, sent, context, receive)
+                if whole is not None:
+                    await response.whole(whole)
+                else:
+                    with structlog.contextvars.bound_contextvars(request_id=context.request_id):
+                        await self._answer(scope, sent, response)
         except Exception:
             log.exception("request_failed", request_id=context.request_id)
             if response.status is None:
                 await response.error(Code.INTERNAL, "Something went wrong inside the service")
         finally:
+            self._outgoing.release(context)
             log.info(
                 "request",
                 method=scope["method"],

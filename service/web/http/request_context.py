@@ -7,6 +7,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+import trio
 from quart import request
 
 from ...codes import Code
@@ -15,7 +16,7 @@ _SANE_ID = re.compile(r"[A-Za-z0-9._:+/=@-]{1,128}")
 _KEY = "service.request_context"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class RequestContext:
     """What middleware and handlers know of one request.
 
@@ -24,12 +25,14 @@ class RequestContext:
         client: the client's address, behind trusted proxies.
         code: the code of the error that it was answered with.
         headers: what the handlers add to the response, errors included.
+        scope: cancelled, it ends the request and its connection.
     """
 
     request_id: str
     client: str
     code: Code | None = None
     headers: dict[str, str] = field(default_factory=dict)
+    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
 
 
 def request_id(sent: str | None) -> str:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-import trio
 from pydantic import BaseModel
 from quart import Response, request
 
-WORTH_IT = 1024  # bytes below which gzip saves less than its headers cost
-OFF_LOOP = 64 * 1024  # bytes from which compression runs in a thread, because it would delay other requests
-LEVEL = 4
+from .compression import WORTH_IT, compressed
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -41,29 +37,20 @@ def with_security_headers(headers: Headers) -> Headers:
     return [*headers, *((name, value) for name, value in _SECURITY_HEADERS.items() if name not in present)]
 
 
-def gzipped(body: bytes) -> bytes:
-    return gzip.compress(body, LEVEL, mtime=0)
-
-
-async def compressed(body: bytes) -> bytes:
-    """`body` gzipped; in a thread where it is long."""
-    if len(body) < OFF_LOOP:
-        return gzipped(body)
-    return await trio.to_thread.run_sync(gzipped, body)
-
-
-async def respond_with(
-    body: bytes,
-    status: int = 200,
-    *,
-    content_type: str = "application/json",
-    compress: Callable[[bytes], Awaitable[bytes]] = compressed,
-) -> Response:
-    """The response with `body`, unparsed."""
+async def negotiated(
+    body: bytes, compress: Callable[[bytes], Awaitable[bytes]] = compressed
+) -> tuple[bytes, dict[str, str]]:
+    """`body` as the client takes it, and the headers that say so."""
     headers = {"Vary": "Accept-Encoding"}
     if len(body) >= WORTH_IT and request.accept_encodings.quality("gzip") > 0:
         headers["Content-Encoding"] = "gzip"
         body = await compress(body)
+    return body, headers
+
+
+async def respond_with(body: bytes, status: int = 200, *, content_type: str = "application/json") -> Response:
+    """The response with `body`, unparsed."""
+    body, headers = await negotiated(body)
     return Response(body, status, headers, content_type=content_type)
 
 
