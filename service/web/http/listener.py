@@ -32,6 +32,9 @@ from .limits import ConnectionLimiter
 log = structlog.get_logger(__name__)
 
 LAST_CALL = 0.1  # seconds in which the requests of the last connections must arrive
+OWN = 32  # file descriptors that the service needs for itself, about
+OF_A_WORKER = 3  # and for each worker: a socket, the process, its accounting
+TURNED_AWAY = 32  # connections that are told at a time why there is no room; further ones are closed
 
 
 async def serve(
@@ -85,9 +88,8 @@ class _AcceptLoop:
         self._state = state
         self._limits = limits
         self._context = WorkerContext(None)
-        # A quarter of the file descriptors is left for everything else.
         descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        self._room = min(limits.connections, descriptors * 3 // 4)
+        self._room, self._doorsteps = places(descriptors, config.max_workers, limits.connections)
         self._connections: set[Connection] = set()
         self._crowds = ConnectionLimiter(limits.of_one_client, (*limits.spared, *config.trusted_networks))
 
@@ -101,15 +103,16 @@ class _AcceptLoop:
         bound = [(listener.socket.family, listener.socket.getsockname()) for listener in listeners]
         urls = [f"http://{repr_socket_addr(family, address)}" for family, address in bound]
         async with trio.open_nursery() as connections:
-            async with trio.open_nursery() as accepting:
-                accept = partial(trio.serve_listeners, handler_nursery=connections)
-                accepting.start_soon(accept, self._admit, listeners)
-                task_status.started(urls)
-                await lifecycle.leaving.wait()
-                # serve_listeners closes its own sockets; these keep the kernel's queues.
-                queues = [socket.socket(fileno=os.dup(listener.socket.fileno())) for listener in listeners]
-                accepting.cancel_scope.cancel()
-            await self._last_call(queues, connections)
+            # serve_listeners closes its own sockets; these keep the kernel's queues.
+            with contextlib.ExitStack() as kept:
+                queues = [kept.enter_context(_duplicate(listener)) for listener in listeners]
+                async with trio.open_nursery() as accepting:
+                    accept = partial(trio.serve_listeners, handler_nursery=connections)
+                    accepting.start_soon(accept, self._admit, listeners)
+                    task_status.started(urls)
+                    await lifecycle.leaving.wait()
+                    accepting.cancel_scope.cancel()
+                await self._last_call(queues, connections)
             for connection in self._connections:
                 connection.retire()
             lifecycle.left.set()
@@ -139,8 +142,7 @@ class _AcceptLoop:
             await stream.aclose()
             return
         if self._room <= 0 or not self._crowds.enter(address):
-            log.warning("connection_refused", room=self._room)
-            await _turn_away(stream)
+            await self._refuse(stream)
             return
         self._room -= 1
         connection = Connection(self._app, self._hypercorn, self._context, self._state, self._limits, stream)
@@ -151,6 +153,32 @@ class _AcceptLoop:
             self._connections.discard(connection)
             self._room += 1
             self._crowds.leave(address)
+
+    async def _refuse(self, stream: trio.SocketStream) -> None:
+        """Close the connection; where few are being told why at this moment, after telling."""
+        log.warning("connection_refused", room=self._room)
+        if self._doorsteps <= 0:
+            await trio.aclose_forcefully(stream)
+            return
+        self._doorsteps -= 1
+        try:
+            await _turn_away(stream)
+        finally:
+            self._doorsteps += 1
+
+
+def places(descriptors: int, workers: int, most: int) -> tuple[int, int]:
+    """How many connections may be served at a time, and how many more may be turned away with an answer.
+
+    Both leave file descriptors for everything else: a quarter, or what so many workers need.
+    """
+    left = descriptors - max(descriptors // 4, OWN + OF_A_WORKER * workers)
+    turned_away = min(TURNED_AWAY, max(left // 8, 1))
+    return min(most, max(left - turned_away, 4)), turned_away
+
+
+def _duplicate(listener: trio.SocketListener) -> socket.socket:
+    return socket.socket(fileno=os.dup(listener.socket.fileno()))
 
 
 async def _turn_away(stream: trio.SocketStream) -> None:
