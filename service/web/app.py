@@ -16,6 +16,7 @@ from .http.instrumentation import Instrumentation
 from .http.limits import RateLimits
 from .http.middleware import Middleware
 from .http.outgoing import Outgoing
+from .http.snapshots import SharedSnapshots
 from .pages import dashboard, docs
 from .services import Dispatcher, Pool, Services
 
@@ -50,6 +51,7 @@ def create_app(
         RateLimits(config),
         telemetry,
         Outgoing(config.ytdlp_max_buffer),
+        SharedSnapshots(breakers),
     )
     for subject in (
         health,

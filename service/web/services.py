@@ -14,13 +14,16 @@ from ..dispatch.quarantine import Quarantine
 from ..dispatch.request import Answer, Caller
 from ..lifecycle import Lifecycle
 from ..pool.statistics import PoolStatistics
+from ..telemetry.event_log import SUBSCRIBERS
 from ..telemetry.telemetry import Telemetry
 from ..wire import Job
 from .http.authentication import Keys
 from .http.compression import CompressedResults
 from .http.limits import RateLimits
 from .http.outgoing import Outgoing
+from .http.places import Places
 from .http.request_memo import RequestMemo
+from .http.snapshots import SharedSnapshots
 
 
 class Dispatcher(Protocol):
@@ -46,7 +49,12 @@ class Pool(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Everything a route may use."""
+    """Everything a route may use.
+
+    Attributes:
+        viewers: the places of those who follow the service: events and the dashboard.
+        followers: the places of those who follow an extraction.
+    """
 
     config: Config
     dispatcher: Dispatcher
@@ -57,5 +65,8 @@ class Services:
     limits: RateLimits
     telemetry: Telemetry
     outgoing: Outgoing
+    snapshots: SharedSnapshots
     memo: RequestMemo = field(default_factory=RequestMemo)
     compressed: CompressedResults = field(default_factory=CompressedResults)
+    viewers: Places = field(default_factory=lambda: Places(SUBSCRIBERS, of_one_client=8, for_admins=8))
+    followers: Places = field(default_factory=lambda: Places(256, of_one_client=32, for_admins=32))

@@ -9,6 +9,7 @@ from quart import Blueprint, Response, request
 from quart_schema import operation_id, security_scheme, tag
 from quart_schema.documentation import document_request, document_response
 
+from ..http.access_control import require_admin
 from ..http.responses import respond_with_json
 from ..services import Services
 from .extract import read_body
@@ -43,9 +44,9 @@ def _view(
     @security_scheme(SECURITY)
     @document_request(ResetRequest)
     @document_response(ResetResponse)
-    @fails(400, 401, 403, 413, 415)
+    @fails(400, 401, 403, 413, 415, 429)
     async def operate() -> Response:
-        services.keys.require_admin(request.headers)
+        require_admin(services)
         asked = await read_body(ResetRequest) if await request.get_data() else ResetRequest(site=None)
         previous, current = operation(asked.site)
         whose = f"The circuit breaker of {asked.site} was" if asked.site else "All circuit breakers were"

@@ -10,9 +10,12 @@ from quart import Blueprint, Response, request
 from quart_schema import security_scheme, tag
 
 from ...codes import Code
-from ...lifecycle import Lifecycle
-from ...telemetry.event_log import EventLog, Record, TooManySubscribers
+from ...telemetry.event_log import Record, TooManySubscribers
 from ..errors import Refused
+from ..http.access_control import require_admin
+from ..http.authentication import HEADER
+from ..http.limits import client_of
+from ..http.request_context import current
 from ..services import Services
 from .models import Notice
 from .openapi import SECURITY, fails, streams
@@ -29,17 +32,19 @@ def blueprint(services: Services) -> Blueprint:
     @tag(["operation"])
     @security_scheme(SECURITY)
     @streams(EVENTS, Notice, "Events as they happen, with comments as heartbeats.")
-    @fails(401, 403, 503)
+    @fails(401, 403, 429, 503)
     async def notices() -> Response:
         """Transitions of breakers, workers and the service, as server-sent events; for admins.
 
         Last-Event-ID brings the events after it, as far as they are kept.
         """
-        services.keys.require_admin(request.headers)
+        require_admin(services)
         event_log = services.telemetry.event_log
+        client = client_of(services.keys.identify(request.headers.get(HEADER)), current().client)
+        services.viewers.check(client, admin=True)
         if event_log.full:
             raise too_many()
-        return stream(_follow(event_log, services.lifecycle, _last_seen()), EVENTS)
+        return stream(_follow(services, client, _last_seen()), EVENTS)
 
     return routes
 
@@ -54,11 +59,13 @@ def _last_seen() -> int | None:
 
 
 @trio.as_safe_channel
-async def _follow(
-    event_log: EventLog, lifecycle: Lifecycle, after: int | None
-) -> AsyncGenerator[bytes, None]:
+async def _follow(services: Services, client: str, after: int | None) -> AsyncGenerator[bytes, None]:
+    event_log, lifecycle = services.telemetry.event_log, services.lifecycle
     try:
-        with event_log.subscribe(after=after) as subscription:
+        with (
+            services.viewers.take(client, admin=True),
+            event_log.subscribe(after=after) as subscription,
+        ):
             yield HEARTBEAT  # so that the headers are sent at once
             while True:
                 over = lifecycle.closing.is_set()  # then the last event has been sent
@@ -73,7 +80,7 @@ async def _follow(
                     return
                 else:
                     yield HEARTBEAT
-    except TooManySubscribers:
+    except (TooManySubscribers, Refused):
         return  # the last place was taken since the check
 
 

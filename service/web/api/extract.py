@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import trio
 from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
 from quart import Blueprint, Response, request
 from quart_schema import security_scheme, tag
 from quart_schema.documentation import document_querystring, document_request, document_response
@@ -58,11 +59,11 @@ def blueprint(services: Services) -> Blueprint:
             lines=liked == LINES,
             cookies=cookies,
         )
-        response = (
-            stream(follow(services, job, caller, current()), EVENTS)
-            if liked == EVENTS
-            else await answer(job, caller)
-        )
+        if liked == EVENTS:
+            services.followers.check(caller.client, admin=caller.admin)
+            response = stream(follow(services, job, caller, current()), EVENTS)
+        else:
+            response = await answer(job, caller)
         response.headers.add("Vary", "Accept")
         return response
 
@@ -181,10 +182,14 @@ async def read_body(model: type[M], *, most: int = MAX_BODY_WITHOUT_COOKIES) -> 
         )
     data = await request.get_data()  # at most MAX_CONTENT_LENGTH; more is refused while it arrives
     try:
+        if b"NaN" in data or b"Infinity" in data:  # no JSON, though Pydantic takes it where no field has it
+            from_json(data, allow_inf_nan=False)
         # Strict: "5" is no number. What is not JSON at all is found in the same pass.
         found = model.model_validate_json(data, strict=True)
     except ValidationError as error:
         raise refusal(error) from None
+    except ValueError:
+        raise Refused(Code.INVALID_REQUEST, "The body is not valid JSON") from None
     if len(data) > most and getattr(found, "cookies", None) is None:
         raise too_large()
     return found

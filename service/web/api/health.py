@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import psutil
@@ -19,8 +21,9 @@ from ...lifecycle import Phase
 from ...logs import timestamp
 from ...pool.statistics import PoolStatistics
 from .. import errors
+from ..http.access_control import admit_reader
 from ..http.authentication import HEADER
-from ..http.request_context import current
+from ..http.request_context import RequestContext, current
 from ..http.responses import encoded, respond_with, respond_with_json
 from ..services import Services
 from .metrics import circuit_breaker, circuit_breakers, uptime, worker_pool
@@ -34,6 +37,7 @@ from .models import (
     Solver,
     UnhealthyResponse,
 )
+from .openapi import fails
 
 PATHS = frozenset({"/health", "/health/main", "/health/live", "/health/ready"})
 
@@ -62,6 +66,7 @@ def blueprint(services: Services) -> Blueprint:
     @tag(["operation"])
     @document_response(HealthResponse)
     @document_response(UnhealthyResponse, 503)
+    @fails(429)
     async def health() -> Response:
         """Health of the service, with its counters; pids, paths and memory only with an admin's key."""
         return await _respond(services)
@@ -70,6 +75,7 @@ def blueprint(services: Services) -> Blueprint:
     @tag(["operation"])
     @document_response(HealthResponse)
     @document_response(UnhealthyResponse, 503)
+    @fails(429)
     async def health_main() -> Response:
         """The same as /health, for old clients."""
         return await _respond(services)
@@ -121,25 +127,29 @@ def _obstacle(services: Services) -> tuple[Code, str] | None:
     return None
 
 
-def well(services: Services, path: str, presented: str | None) -> bytes | None:
+def well(services: Services, context: RequestContext, path: str, presented: str | None) -> bytes | None:
     """The JSON for a GET of `path`, one of PATHS; None where the answer is an error.
 
     Args:
         presented: the client's key.
+
+    Raises:
+        Refused: TOO_MANY_REQUESTS.
     """
     if path == "/health/live":
         return _ALIVE
     if path == "/health/ready":
         return _READY if _obstacle(services) is None else None
-    report, code = _report(services, presented)
-    return encoded(HealthResponse(**report)) if code is None else None
+    return _latest(services, context, presented).body
 
 
 async def _respond(services: Services) -> Response:
-    report, code = _report(services, request.headers.get(HEADER))
-    if code is None:
-        return await respond_with_json(HealthResponse(**report))
     context = current()
+    latest = _latest(services, context, request.headers.get(HEADER))
+    if latest.body is not None:
+        return await respond_with(latest.body)
+    report, code = {**latest.report}, latest.code
+    assert code is not None
     context.code = code
     wait = errors.waiting(code, _RETRY)
     report |= {"error": report["reason"], "code": code, "retry_after": wait}
@@ -149,12 +159,26 @@ async def _respond(services: Services) -> Response:
     return response
 
 
-def _report(services: Services, presented: str | None) -> tuple[dict[str, Any], Code | None]:
-    """The fields of the report, and the code of the error where the service cannot serve."""
-    admin = services.keys.is_admin(presented)
+@dataclass(frozen=True, slots=True)
+class _Report:
+    """The fields of a report; its JSON, or the code of the error where the service cannot serve."""
+
+    report: dict[str, Any]
+    code: Code | None
+    body: bytes | None
+
+
+def _latest(services: Services, context: RequestContext, presented: str | None) -> _Report:
+    """Raises Refused, TOO_MANY_REQUESTS."""
+    known = admit_reader(services, context, presented)
+    admin = known is not None and known.admin
+    return services.snapshots.get("health", admin, partial(_report, services, admin))
+
+
+def _report(services: Services, admin: bool) -> _Report:
     pool, breakers = services.pool.statistics(), services.breakers.statistics()
     status, code, reason = _judge(pool, breakers, services.lifecycle.phase, services.config)
-    report = {
+    report: dict[str, Any] = {
         "ok": status != "unhealthy",
         "status": status,
         "reason": reason,
@@ -179,7 +203,7 @@ def _report(services: Services, presented: str | None) -> tuple[dict[str, Any], 
             "rateLimitMaxRequests": services.config.rate_limit_max_requests,
         },
     }
-    return report, code
+    return _Report(report, code, encoded(HealthResponse(**report)) if code is None else None)
 
 
 def _judge(

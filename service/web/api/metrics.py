@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from quart import Blueprint, Response, request
 from quart_schema import security_scheme, tag
 from quart_schema.documentation import document_response
@@ -11,8 +13,10 @@ from ...breaker.statistics import BreakersStatistics
 from ...config import Config
 from ...logs import timestamp
 from ...pool.statistics import PoolStatistics
+from ..http.access_control import admit_reader
 from ..http.authentication import HEADER
-from ..http.responses import respond_with_json
+from ..http.request_context import current
+from ..http.responses import encoded, respond_with
 from ..services import Services
 from .models import (
     BreakerConfig,
@@ -37,26 +41,31 @@ def blueprint(services: Services) -> Blueprint:
     @tag(["operation"])
     @security_scheme(SECURITY)
     @document_response(MetricsResponse)
-    @fails(401)
+    @fails(401, 429)
     async def metrics() -> Response:
         """Counters of the worker pool and of the circuit breakers."""
-        identity = services.keys.authenticate(request.headers.get(HEADER))
-        breakers = services.breakers.statistics()
-        return await respond_with_json(
-            MetricsResponse(
-                ok=True,
-                timestamp=timestamp(),
-                version=__version__,
-                uptime=uptime(services.lifecycle.uptime),
-                worker_pool=worker_pool(services.pool.statistics(), services.config, details=identity.admin),
-                circuit_breaker=circuit_breaker(breakers, services.config),
-                circuit_breakers=circuit_breakers(breakers),
-                cache=Cache.model_validate(services.dispatcher.cache()),
-                paces=[Pace.model_validate(pace) for pace in services.dispatcher.paces() if pace.cuts],
-            )
-        )
+        presented = request.headers.get(HEADER)
+        admin = services.keys.admit(admit_reader(services, current(), presented), presented).admin
+        return await respond_with(services.snapshots.get("metrics", admin, partial(_report, services, admin)))
 
     return routes
+
+
+def _report(services: Services, admin: bool) -> bytes:
+    breakers = services.breakers.statistics()
+    return encoded(
+        MetricsResponse(
+            ok=True,
+            timestamp=timestamp(),
+            version=__version__,
+            uptime=uptime(services.lifecycle.uptime),
+            worker_pool=worker_pool(services.pool.statistics(), services.config, details=admin),
+            circuit_breaker=circuit_breaker(breakers, services.config),
+            circuit_breakers=circuit_breakers(breakers),
+            cache=Cache.model_validate(services.dispatcher.cache()),
+            paces=[Pace.model_validate(pace) for pace in services.dispatcher.paces() if pace.cuts],
+        )
+    )
 
 
 def uptime(seconds: float) -> Uptime:

@@ -11,6 +11,8 @@ import trio
 from ...dispatch.progress import Progress, Queued, Started
 from ...dispatch.request import Answer, Caller
 from ...wire import Job
+from .. import errors
+from ..errors import Refused
 from ..http.request_context import RequestContext
 from ..services import Services
 from .streaming import HEARTBEAT, enclosed, event, outcome
@@ -28,7 +30,11 @@ async def follow(
     async with trio.open_nursery() as nursery:
 
         async def run() -> None:
-            found = await outcome(services, job, caller, context, steps.send_nowait)
+            try:
+                with services.followers.take(caller.client, admin=caller.admin):
+                    found = await outcome(services, job, caller, context, steps.send_nowait)
+            except Refused as error:  # the last place was taken since the check
+                found = errors.describe(error, caller.request_id)
             await steps.send(found.body if isinstance(found, Answer) else _json(**found))
 
         nursery.start_soon(run)

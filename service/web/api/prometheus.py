@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from prometheus_client.exposition import choose_encoder
+from collections.abc import Callable
+from functools import partial
+
+from prometheus_client import CollectorRegistry, exposition
+from prometheus_client.openmetrics import exposition as openmetrics
 from pydantic import RootModel
 from quart import Blueprint, Response, request
 from quart_schema import security_scheme, tag
 
+from ..http.access_control import admit_reader
 from ..http.authentication import HEADER
+from ..http.request_context import current
 from ..http.responses import respond_with
 from ..services import Services
 from .openapi import SECURITY, fails, streams
@@ -25,14 +31,33 @@ def blueprint(services: Services) -> Blueprint:
     @tag(["operation"])
     @security_scheme(SECURITY)
     @streams("text/plain", Exposition, "One series a line.")
-    @fails(401)
+    @fails(401, 429)
     async def prometheus() -> Response:
         """Metrics in Prometheus' text format, or in that of OpenMetrics."""
-        services.keys.authenticate(_presented())
-        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-        return await respond_with(encode(registry), content_type=content_type)
+        presented = _presented()
+        services.keys.admit(admit_reader(services, current(), presented), presented)
+        encode, content_type = _FORMATS[_wants_openmetrics(request.headers.get("Accept", ""))]
+        body = services.snapshots.get("prometheus", content_type, partial(encode, registry))
+        return await respond_with(body, content_type=content_type)
 
     return routes
+
+
+# Two, so that what clients write into Accept does not make ever more snapshots.
+_FORMATS: dict[bool, tuple[Callable[[CollectorRegistry], bytes], str]] = {
+    False: (exposition.generate_latest, exposition.CONTENT_TYPE_PLAIN_0_0_4),
+    True: (openmetrics.generate_latest, openmetrics.CONTENT_TYPE_LATEST),
+}
+
+
+def _wants_openmetrics(accept: str) -> bool:
+    """Whether the client takes OpenMetrics 1.0.0. The official client's own reading fails on odd versions."""
+    for offer in accept.split(","):
+        media, *parameters = (part.strip() for part in offer.split(";"))
+        versions = [part for part in parameters if part.startswith("version=")]
+        if media == "application/openmetrics-text" and versions in ([], ["version=1.0.0"]):
+            return True
+    return False
 
 
 def _presented() -> str | None:

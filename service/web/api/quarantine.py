@@ -9,6 +9,7 @@ from quart import Blueprint, Response, request
 from quart_schema import security_scheme, tag
 from quart_schema.documentation import document_request, document_response
 
+from ..http.access_control import require_admin
 from ..http.responses import respond_with_json
 from ..services import Services
 from .extract import read_body
@@ -24,10 +25,10 @@ def blueprint(services: Services) -> Blueprint:
     @tag(["operation"])
     @security_scheme(SECURITY)
     @document_response(QuarantineResponse)
-    @fails(401, 403)
+    @fails(401, 403, 429)
     async def listed() -> Response:
         """URLs that are refused because they crashed the extraction repeatedly."""
-        services.keys.require_admin(request.headers)
+        require_admin(services)
         found = services.dispatcher.quarantine.listed(trio.current_time())
         urls = [
             QuarantinedUrl(
@@ -49,10 +50,10 @@ def blueprint(services: Services) -> Blueprint:
     @security_scheme(SECURITY)
     @document_request(ReleaseRequest)
     @document_response(ReleaseResponse)
-    @fails(400, 401, 403, 413, 415)
+    @fails(400, 401, 403, 413, 415, 429)
     async def release() -> Response:
         """Let URLs be tried again: the one named, or all; the body may be left out."""
-        services.keys.require_admin(request.headers)
+        require_admin(services)
         asked = await read_body(ReleaseRequest) if await request.get_data() else ReleaseRequest(url=None)
         released = services.dispatcher.quarantine.clear(asked.url)
         return await respond_with_json(ReleaseResponse(ok=True, released=released))

@@ -1,14 +1,17 @@
-"""Access control for requests that need work: the same for the routes and the fast path."""
+"""Access control: for requests that need work, the same for the routes and the fast path; for those that read
+counters; and for admins. Wherever a key is presented, guessing uses up the limit of the address.
+"""
 
 from __future__ import annotations
 
 import trio
+from quart import request
 
 from ...errors import ShuttingDown
 from ...lifecycle import Phase
 from ..services import Services
-from .authentication import Identity
-from .request_context import RequestContext
+from .authentication import HEADER, Identity
+from .request_context import RequestContext, current
 
 
 def authorize(
@@ -28,3 +31,31 @@ def authorize(
     if allowance is not None:
         context.headers.update(allowance.headers)
     return known, services.keys.admit(known, presented)
+
+
+def admit_reader(services: Services, context: RequestContext, presented: str | None) -> Identity | None:
+    """The identity of the presented key, if it is known, for a request that only reads counters.
+
+    Raises:
+        Refused: TOO_MANY_REQUESTS.
+    """
+    known = _identify(services, context, presented)
+    services.limits.take_reading(known, context.client, trio.current_time())
+    return known
+
+
+def require_admin(services: Services) -> None:
+    """Let only admins pass.
+
+    Raises:
+        Refused: TOO_MANY_REQUESTS, or as `Keys.require_admin`.
+    """
+    _identify(services, current(), request.headers.get(HEADER))
+    services.keys.require_admin(request.headers)
+
+
+def _identify(services: Services, context: RequestContext, presented: str | None) -> Identity | None:
+    known = services.keys.identify(presented)
+    if presented and known is None:
+        services.limits.take(None, context.client, trio.current_time())
+    return known

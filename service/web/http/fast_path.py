@@ -56,14 +56,19 @@ class FastPath:
         if gzip is None:
             return None, receive
         if probe:
-            return self._probe(path, sent, gzip), receive
+            return self._probe(path, sent, context, gzip), receive
         body: bytes | None = b""
         if method == "POST":
             body, receive = await _peek(receive)
         return None if body is None else self._kept(scope, sent, context, body, gzip), receive
 
-    def _probe(self, path: str, sent: Mapping[bytes, str], gzip: bool) -> CompleteResponse | None:
-        body = health.well(self._services, path, sent.get(b"x-api-key"))
+    def _probe(
+        self, path: str, sent: Mapping[bytes, str], context: RequestContext, gzip: bool
+    ) -> CompleteResponse | None:
+        try:
+            body = health.well(self._services, context, path, sent.get(b"x-api-key"))
+        except ServiceError:
+            return None
         if body is None:
             return None
         gzip = gzip and len(body) >= WORTH_IT

@@ -20,6 +20,8 @@ from ..errors import Refused
 from .authentication import Identity
 
 MAX_CLIENTS = 50_000  # clients remembered, at about 200 bytes each; the least recent is forgotten first
+CROWD = 5  # IPv6 clients' worth that a /48 may use, which is what one customer is often given
+READINGS = 30  # times as often as work may be asked for, counters may be read
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +62,37 @@ class RateLimit:
         self._max_clients = max_clients
         self._arrivals: OrderedDict[str, float] = OrderedDict()
 
-    def take(self, client: str, now: float, count: int = 1) -> Allowance:
-        """Count `count` requests of `client` at `now` (seconds), or refuse them all."""
+    def take(self, client: str, now: float, count: int = 1, *, crowd: str | None = None) -> Allowance:
+        """Count `count` requests of `client` at `now` (seconds), or refuse them all.
+
+        Args:
+            crowd: the network around the client, which has CROWD times the limit.
+        """
+        cost = count * self._interval
+        arrival, refused = self._look(client, now, cost)
+        if refused is None and crowd is not None:
+            wider, refused = self._look(crowd, now, cost / CROWD)
+            if refused is None:
+                self._count(crowd, wider)
+        if refused is not None:
+            return refused
+        self._count(client, arrival)
+        remaining = int((self._window - (arrival - now)) / self._interval + 1e-6)
+        return Allowance(self.limit, self._window, remaining, arrival - now, None)
+
+    def _look(self, client: str, now: float, cost: float) -> tuple[float, Allowance | None]:
+        """The arrival time after requests that cost so much, and the refusal where they are too early."""
         arrival = max(self._arrivals.get(client, now), now)
-        early = arrival - (self._window - count * self._interval) - now
+        early = arrival - (self._window - cost) - now
         if early > 1e-6:
-            return Allowance(self.limit, self._window, 0, arrival - now, early)
-        arrival += count * self._interval
+            return arrival, Allowance(self.limit, self._window, 0, arrival - now, early)
+        return arrival + cost, None
+
+    def _count(self, client: str, arrival: float) -> None:
         self._arrivals[client] = arrival
         self._arrivals.move_to_end(client)
         if len(self._arrivals) > self._max_clients:
             self._arrivals.popitem(last=False)
-        remaining = int((self._window - (arrival - now)) / self._interval + 1e-6)
-        return Allowance(self.limit, self._window, remaining, arrival - now, None)
 
 
 class RateLimits:
@@ -81,6 +101,7 @@ class RateLimits:
     def __init__(self, config: Config) -> None:
         limit, window = config.rate_limit_max_requests, config.rate_limit_window_ms / 1000
         self._common = RateLimit(limit, window) if limit else None
+        self._readings = RateLimit(READINGS * limit, window) if limit else None
         self._own: dict[str, RateLimit] = {}
 
     def of(self, identity: Identity | None) -> RateLimit | None:
@@ -96,18 +117,28 @@ class RateLimits:
         Raises:
             Refused: TOO_MANY_REQUESTS, with the headers that tell the limit.
         """
-        limit = self.of(identity)
-        if limit is None:
-            return None
-        allowance = limit.take(client_of(identity, address), now, count)
-        if allowance.retry_after is not None:
-            raise Refused(
-                Code.TOO_MANY_REQUESTS,
-                f"Too many requests: at most {allowance.limit} in {allowance.window:g} s",
-                retry_after=allowance.retry_after,
-                headers=allowance.headers,
-            )
-        return allowance
+        return _take(self.of(identity), identity, address, now, count)
+
+    def take_reading(self, identity: Identity | None, address: str, now: float) -> None:
+        """Count a request that only reads counters. Raises as `take`."""
+        _take(self._readings, identity, address, now, 1)
+
+
+def _take(
+    limit: RateLimit | None, identity: Identity | None, address: str, now: float, count: int
+) -> Allowance | None:
+    if limit is None:
+        return None
+    client = client_of(identity, address)
+    allowance = limit.take(client, now, count, crowd=crowd_of(client))
+    if allowance.retry_after is not None:
+        raise Refused(
+            Code.TOO_MANY_REQUESTS,
+            f"Too many requests: at most {allowance.limit} in {allowance.window:g} s",
+            retry_after=allowance.retry_after,
+            headers=allowance.headers,
+        )
+    return allowance
 
 
 class ConnectionLimiter:
@@ -120,23 +151,25 @@ class ConnectionLimiter:
 
     def enter(self, address: str) -> bool:
         """Whether one more connection of `address` is admitted; if so, it must `leave` later."""
-        client = self._counted(address)
-        if client is None:
-            return True
-        if self._sizes[client] >= self._limit:
+        counted = self._counted(address)
+        if any(self._sizes[each] >= limit for each, limit in counted):
             return False
-        self._sizes[client] += 1
+        self._sizes.update(each for each, _ in counted)
         return True
 
     def leave(self, address: str) -> None:
-        client = self._counted(address)
-        if client is not None:
-            self._sizes[client] -= 1
-            if not self._sizes[client]:
-                del self._sizes[client]
+        for each, _ in self._counted(address):
+            self._sizes[each] -= 1
+            if not self._sizes[each]:
+                del self._sizes[each]
 
-    def _counted(self, address: str) -> str | None:
-        return None if _is_within(address, self._spared) else client_of(None, address)
+    def _counted(self, address: str) -> list[tuple[str, int]]:
+        """What `address` counts for, and how many connections that may have."""
+        if _is_within(address, self._spared):
+            return []
+        client = client_of(None, address)
+        crowd = crowd_of(client)
+        return [(client, self._limit), *([(crowd, CROWD * self._limit)] if crowd else [])]
 
 
 def client_of(identity: Identity | None, address: str) -> str:
@@ -147,6 +180,14 @@ def client_of(identity: Identity | None, address: str) -> str:
     if isinstance(parsed, ipaddress.IPv6Address):
         return str(ipaddress.IPv6Network((int(parsed) >> 64 << 64, 64)))
     return address
+
+
+@lru_cache(maxsize=4096)  # the same clients come again
+def crowd_of(client: str) -> str | None:
+    """The /48 around an IPv6 client; None for any other."""
+    if not client.endswith("/64"):
+        return None
+    return str(ipaddress.IPv6Network(client).supernet(new_prefix=48))
 
 
 def client_address(peer: str, forwarded: Sequence[str], trusted: Sequence[Network]) -> str:

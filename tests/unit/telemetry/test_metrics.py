@@ -179,6 +179,14 @@ async def test_openmetrics_is_spoken_too(autojump_clock: MockClock) -> None:
     assert list(openmetrics((await response.get_data()).decode()))  # type: ignore[no-untyped-call]
 
 
+@pytest.mark.parametrize("version", ["x", "1.0.0.0.0", "", "1;q=y", "0.0.1"])
+async def test_a_version_that_is_none_gets_a_format_that_is_spoken(version: str) -> None:
+    accept = {"Accept": f"application/openmetrics-text;version={version}"}
+    response = await observed().get("/metrics", headers=accept)
+    assert response.status_code == 200
+    assert b"ytdlpd_build_info" in await response.get_data()
+
+
 async def test_a_breaker_in_trouble_is_shown_though_its_site_has_no_label(autojump_clock: MockClock) -> None:
     it = observed()
     for site in ("calm.test", "broken.test"):

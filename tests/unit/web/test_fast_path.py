@@ -118,6 +118,13 @@ async def test_an_unusual_request_takes_the_full_path(headers: dict[str, str]) -
     assert len(it.dispatcher.seen) == before + 1 or response.status_code == 400
 
 
+async def test_a_request_is_remembered_only_where_all_of_it_is_short() -> None:
+    for accept in ("*/*" + ", text/html" * 400, "application/json"):
+        it = web()
+        await repeated(it, headers={"Accept": accept})
+        assert shortened(it) is (accept == "application/json")
+
+
 async def test_an_uncached_result_takes_the_full_path() -> None:
     it = web()
     await repeated(it)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,7 +13,15 @@ from hypothesis import strategies as st
 
 from service.keys import new_key
 from service.web.http.authentication import Identity
-from service.web.http.limits import ConnectionLimiter, RateLimit, client_address, client_of
+from service.web.http.limits import (
+    CROWD,
+    READINGS,
+    ConnectionLimiter,
+    RateLimit,
+    client_address,
+    client_of,
+    crowd_of,
+)
 from tests.support.web_app import URL, web
 
 TRUSTED = [ipaddress.ip_network(text) for text in ("10.0.0.0/8", "192.0.2.7/32", "fd00::/8")]
@@ -168,6 +177,39 @@ async def test_guessing_keys_uses_up_the_guesser_s_limit() -> None:
     assert statuses == [401, 401, 429]
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/health"),
+        ("GET", "/metrics"),
+        ("GET", "/api/v1/metrics"),
+        ("GET", "/api/v1/events"),
+        ("GET", "/api/v1/dashboard/stream"),
+        ("GET", "/api/v1/admin/quarantine"),
+        ("POST", "/api/v1/admin/quarantine/release"),
+        ("POST", "/api/v1/admin/circuit-breaker/reset"),
+    ],
+)
+async def test_guessing_keys_is_limited_at_every_door(method: str, path: str) -> None:
+    it = web(rate_limit_max_requests=2, require_auth=True, api_key="the key", admin_key="the admin's key")
+    allowed = 200 if path == "/health" else 401
+    guesses = [await it.request(method, path, headers={"X-API-Key": guess}) for guess in ("a", "b", "c")]
+    assert [guess.status_code for guess in guesses] == [allowed, allowed, 429]
+    assert int(guesses[-1].headers["Retry-After"]) >= 1
+    assert (await ask(it, **{"X-API-Key": "d"})).status_code == 429, "one limit for all of them"
+    right = {"X-API-Key": "the admin's key"}
+    assert (await it.get("/api/v1/admin/quarantine", headers=right)).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/health", "/metrics", "/api/v1/metrics"])
+async def test_counters_are_read_often_but_not_without_end(path: str) -> None:
+    it = web(rate_limit_max_requests=1)
+    statuses = [(await it.get(path)).status_code for _ in range(READINGS + 1)]
+    assert statuses == [200] * READINGS + [429]
+    assert (await it.get("/health/live")).status_code == 200
+    assert (await ask(it)).status_code == 200, "the limit of work is another"
+
+
 async def test_a_key_may_have_a_rate_of_its_own(autojump_clock: Any) -> None:
     key, digest = new_key()
     alice = {"hash": digest, "rate": 0.5, "burst": 3}
@@ -181,6 +223,42 @@ async def test_a_key_may_have_a_rate_of_its_own(autojump_clock: Any) -> None:
 
 async def test_no_limit_no_headers() -> None:
     assert "RateLimit-Limit" not in (await ask(web(rate_limit_max_requests=0))).headers
+
+
+def test_all_of_a_48_share_a_wider_limit() -> None:
+    limit, clients = RateLimit(4, 60.0), [f"2001:db8:1:{number:x}::1" for number in range(60)]
+    served = 0
+    for client in map(partial(client_of, None), clients):
+        served += limit.take(client, 0.0, crowd=crowd_of(client)).retry_after is None
+    assert served == 4 * CROWD
+    neighbour = client_of(None, "2001:db8:2::1")
+    assert limit.take(neighbour, 0.0, crowd=crowd_of(neighbour)).retry_after is None
+
+
+def test_a_client_over_its_own_limit_costs_the_others_of_its_48_nothing() -> None:
+    limit, greedy, other = RateLimit(2, 60.0), "2001:db8:1:1::/64", "2001:db8:1:2::/64"
+    for _ in range(100):
+        limit.take(greedy, 0.0, crowd=crowd_of(greedy))
+    assert [limit.take(other, 0.0, crowd=crowd_of(other)).retry_after is None for _ in range(3)] == [
+        True,
+        True,
+        False,
+    ]
+
+
+def test_the_connections_of_a_48_are_limited_and_forgotten() -> None:
+    limiter, addresses = ConnectionLimiter(1, ()), [f"2001:db8:1:{number:x}::1" for number in range(20)]
+    assert [limiter.enter(address) for address in addresses] == [True] * CROWD + [False] * (20 - CROWD)
+    limiter.leave(addresses[0])
+    assert limiter.enter(addresses[-1])
+    for address in (*addresses[1:CROWD], addresses[-1]):
+        limiter.leave(address)
+    assert [limiter.enter(address) for address in addresses[:CROWD]] == [True] * CROWD
+
+
+@pytest.mark.parametrize("client", ["192.0.2.1", "key:a/64b", "unknown"])
+def test_other_clients_have_no_crowd(client: str) -> None:
+    assert crowd_of(client) is None
 
 
 def test_one_client_has_so_many_connections() -> None:

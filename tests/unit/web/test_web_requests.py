@@ -111,6 +111,14 @@ async def test_malformed_json(data: bytes) -> None:
     assert (await body_of(response))["code"] == "INVALID_REQUEST"
 
 
+@pytest.mark.parametrize(("number", "status"), [("NaN", 400), ("-Infinity", 400), ('"NaN"', 200)])
+async def test_what_no_json_has_is_refused_where_nothing_reads_it_too(number: str, status: int) -> None:
+    data = f'{{"url": "https://a.test/?NaN", "duration_hint": {number}}}'
+    headers = {"Content-Type": "application/json"}
+    response = await web().request("POST", "/api/v1/extract", data=data, headers=headers)
+    assert response.status_code == status
+
+
 @pytest.mark.parametrize("value", [[], "text", 5, None, [{"url": URL}]])
 async def test_json_that_is_no_object(value: Any) -> None:
     response = await web().post("/api/v1/size", value)

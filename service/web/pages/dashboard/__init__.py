@@ -20,7 +20,10 @@ from ....telemetry.event_log import TooManySubscribers
 from ...api.event_stream import LAST, too_many
 from ...api.streaming import EVENTS, event, stream
 from ...errors import Refused
+from ...http.access_control import admit_reader
 from ...http.authentication import HEADER, Keys
+from ...http.limits import client_of
+from ...http.request_context import current
 from ...http.responses import respond_with
 from ...services import Services
 from .snapshot import Snapshots
@@ -51,10 +54,14 @@ def blueprint(services: Services) -> Blueprint:
     @hide
     async def follow() -> Response:
         """Snapshots as server-sent events, until the service has drained."""
-        services.keys.authenticate(request.headers.get(HEADER))
+        presented = request.headers.get(HEADER)
+        known = admit_reader(services, current(), presented)
+        services.keys.admit(known, presented)
+        client, admin = client_of(known, current().client), _is_admin(services.keys, request.headers)
+        services.viewers.check(client, admin=admin)
         if services.telemetry.event_log.full:
             raise too_many()
-        return stream(_follow(services, snapshots, admin=_is_admin(services.keys, request.headers)), EVENTS)
+        return stream(_follow(services, snapshots, client, admin=admin), EVENTS)
 
     return routes
 
@@ -82,9 +89,14 @@ def _is_admin(keys: Keys, headers: Headers) -> bool:
 
 
 @trio.as_safe_channel
-async def _follow(services: Services, snapshots: Snapshots, *, admin: bool) -> AsyncGenerator[bytes, None]:
+async def _follow(
+    services: Services, snapshots: Snapshots, client: str, *, admin: bool
+) -> AsyncGenerator[bytes, None]:
     try:
-        with services.telemetry.event_log.subscribe() as subscription:
+        with (
+            services.viewers.take(client, admin=admin),
+            services.telemetry.event_log.subscribe() as subscription,
+        ):
             over = False
             while not over:
                 yield event("snapshot", snapshots.current(admin=admin))
@@ -94,5 +106,5 @@ async def _follow(services: Services, snapshots: Snapshots, *, admin: bool) -> A
                     over = over or record.event == LAST
                     record = subscription.take()
                 over = over or services.lifecycle.closing.is_set()
-    except TooManySubscribers:
+    except (TooManySubscribers, Refused):
         return  # the last place was taken since the check
