@@ -9,15 +9,17 @@ import os
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -170,6 +172,25 @@ def test_it_keeps_within_its_memory(internet: Internet, slow: None) -> None:
         assert set(statuses) == {200}
         # Of ten; each is expected to take 64 MB, beside the 512 MB for all.
         assert 1 <= pool["peakWorkers"] <= 2
+        assert killed(group) == 0
+
+
+def test_slow_readers_do_not_take_its_memory(internet: Internet) -> None:
+    """Four addresses with eighteen connections each, which read a large answer slowly or not at all."""
+    settings = {"MIN_WORKERS": 1, "MAX_WORKERS": 2}
+    url = "https://cdn.example/huge-1.m3u8"
+    with memory_group(640 << 20) as group, container(internet, group, settings) as it, ExitStack() as readers:
+        answer = it.service.extract(url)
+        assert (answer.status_code, len(answer.content) > 5 << 20) == (200, True)
+        door = urlsplit(it.service.url)
+        for number in range(4 * 18):
+            reader = readers.enter_context(socket.socket())
+            reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            reader.bind((f"127.0.0.{2 + number % 4}", 0))
+            reader.connect((door.hostname, door.port))
+            reader.sendall(f"GET /api/v1/extract?url={url} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            assert reader.recv(12) == b"HTTP/1.1 200"
+        assert it.service.extract("https://html5.example/?meanwhile").status_code == 200
         assert killed(group) == 0
 
 

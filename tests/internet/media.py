@@ -117,18 +117,20 @@ def _json_ld(request: Request) -> Reply:
     )
 
 
-def _big(request: Request) -> Reply:
-    """A manifest so long that its result takes about a megabyte."""
-    variants = "".join(
-        f"#EXT-X-STREAM-INF:BANDWIDTH={800_000 + number},RESOLUTION=640x360\n{number}/{'v' * 200}.m3u8\n"
-        for number in range(_BIG)
+def _big(variants: int, length: int) -> Reply:
+    """A manifest with so many variants, whose URLs are so long."""
+    lines = "".join(
+        f"#EXT-X-STREAM-INF:BANDWIDTH={800_000 + number},RESOLUTION=640x360\n{number}/{'v' * length}.m3u8\n"
+        for number in range(variants)
     )
-    return Reply(f"#EXTM3U\n{variants}".encode(), "application/vnd.apple.mpegurl", kind="manifest")
+    return Reply(f"#EXTM3U\n{lines}".encode(), "application/vnd.apple.mpegurl", kind="manifest")
 
 
 def _variant(request: Request) -> Reply:
     if request.path.startswith("/big-"):
-        return _big(request)
+        return _big(*_BIG)
+    if request.path.startswith("/huge-"):
+        return _big(*_HUGE)
     body = _LIVE_VARIANT if request.path.startswith("/live-") else _VARIANT
     return Reply(body, "application/vnd.apple.mpegurl", kind="manifest")
 
@@ -156,7 +158,8 @@ def _base(request: Request) -> str:
     return f"{request.scheme}://{request.host}/"
 
 
-_BIG = 1200  # variants
+_BIG = 1200, 200  # the result takes about a megabyte
+_HUGE = 450, 20_000  # about nine
 _HTML5 = html5()
 _EMPTY = page("A page about nothing", "<p>No video here, and no link to one.</p>")
 _HLS = Reply(master(), "application/vnd.apple.mpegurl", kind="manifest")

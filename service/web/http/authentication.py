@@ -70,24 +70,11 @@ class Keys:
             return Identity(named.name, named.tier, named.share, named.rate, named.burst, named.admin)
         return ANYBODY if is_api else None
 
-    def is_admin(self, presented: str | None) -> bool:
-        """Whether the key is an admin's."""
-        identity = self.identify(presented)
-        return identity is not None and identity.admin
-
-    def authenticate(self, presented: str | None) -> Identity:
-        """The identity of a client of the API.
+    def admit(self, identity: Identity | None, presented: str | None) -> Identity:
+        """The identity of a client of the API, whose key is already identified.
 
         Raises:
             Refused: UNAUTHORIZED, where keys are required and the key is missing or unknown.
-        """
-        return self.admit(self.identify(presented), presented)
-
-    def admit(self, identity: Identity | None, presented: str | None) -> Identity:
-        """The same, for a key that is already identified.
-
-        Raises:
-            Refused: UNAUTHORIZED.
         """
         if identity is None and self._required:
             raise _unauthorized(presented)
