@@ -15,6 +15,8 @@ import trio.testing
 
 from service.dispatch.request import Answer
 from service.web.http.connection import Limits
+from service.web.http.outgoing import CLIENTS, LARGEST
+from service.wire import Job
 from tests.support.web_app import URL, serving, web
 
 READERS = 50
@@ -41,9 +43,10 @@ def anonymous_memory() -> int:
     return 1024 * int(status.partition("RssAnon:")[2].split()[0])
 
 
-async def reader(port: int) -> trio.SocketStream:
+async def reader(port: int, address: str = "127.0.0.1") -> trio.SocketStream:
     raw = trio.socket.from_stdlib_socket(socket.socket())
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    await raw.bind((address, 0))
     await raw.connect(("127.0.0.1", port))
     return trio.SocketStream(raw)
 
@@ -63,4 +66,26 @@ async def test_readers_share_the_bytes_of_an_answer(way: str) -> None:
             if number == 1:  # the first two bring what all of them share: compressed bytes, caches
                 before = anonymous_memory()
         assert anonymous_memory() - before < MOST
+        it.lifecycle.close()
+
+
+async def test_slow_readers_of_many_answers_cost_each_other_theirs_and_nobody_else() -> None:
+    size = 3 << 20
+    it = web(ytdlp_max_buffer=size)
+
+    async def behaviour(job: Job) -> Answer:
+        return Answer(b'{"title":"%s"}' % (b"x" * (size - 20)))
+
+    it.dispatcher.behaviour = behaviour
+    async with serving(it.app, it.lifecycle, PATIENT) as port, AsyncExitStack() as readers:
+        greedy = []
+        for number in range(CLIENTS * LARGEST):
+            greedy.append(await readers.enter_async_context(await reader(port, f"127.0.0.{2 + number % 2}")))
+            await greedy[-1].send_all(REQUESTS["plain"].encode())
+            assert (await greedy[-1].receive_some(12)) == b"HTTP/1.1 200"
+        modest = await readers.enter_async_context(await reader(port, "127.0.0.9"))
+        await modest.send_all(REQUESTS["plain"].replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n").encode())
+        with trio.fail_after(60):
+            assert len(b"".join([piece async for piece in modest])) > size
+            assert len(b"".join([piece async for piece in greedy[0]])) < size
         it.lifecycle.close()
