@@ -9,7 +9,7 @@ import click
 import pytest
 from pydantic import SecretStr
 
-from service.__main__ import serve
+from service.command_line import serve
 from service.breaker.settings import Mode
 from service.config import Config, ConfigError
 from service.keys import digest_of
