@@ -165,8 +165,9 @@ TRAITS: Mapping[Code, Traits] = MappingProxyType(
         Code.DRM: _no("the video is protected by DRM", cacheable=True, quotes=True),
         Code.NO_MEDIA: _no("the site gives no video for this URL", quotes=True),
         # The site refuses, or fails. One that says stop is not asked again: that prolongs the block.
-        Code.BOT_CHECK: _site(503, sentence="the site takes this service for a bot; try again later"),
-        Code.RATE_LIMITED: _site(503, sentence="the site limits how often it is asked; try again later"),
+        # 429, because balancers repeat a 503 at the next instance, which would ask the angry site again.
+        Code.BOT_CHECK: _site(429, sentence="the site takes this service for a bot; try again later"),
+        Code.RATE_LIMITED: _site(429, sentence="the site limits how often it is asked; try again later"),
         Code.FORBIDDEN: _site(502, sentence="the site refused the request", retry=Retry.ONCE),
         Code.UPSTREAM_ERROR: _site(502, sentence="the site answered with an error", retry=Retry.BACKOFF),
         Code.UPSTREAM_TIMEOUT: _site(504, sentence="the site did not answer in time", retry=Retry.BACKOFF),

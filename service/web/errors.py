@@ -53,7 +53,7 @@ class Refused(ServiceError):
 def waiting(code: Code, retry_after: float | None) -> int | None:
     """Whole seconds for Retry-After, at least 1; None where waiting does not help."""
     if retry_after is None or not math.isfinite(retry_after):
-        if TRAITS[code].status != 503:
+        if TRAITS[code].status not in (429, 503):
             return None
         retry_after = UNKNOWN_WAIT
     return max(1, math.ceil(retry_after))

@@ -19,7 +19,7 @@ def state(service: Service) -> str:
 def test_only_the_site_itself_closes_its_breaker(internet: Internet) -> None:
     with Service.run(internet, settings=SETTINGS) as service:
         for number in range(3):
-            assert service.extract(f"https://youtu.be/botcheck___?t={number}").status_code == 503
+            assert service.extract(f"https://youtu.be/botcheck___?t={number}").status_code == 429
         eventually(lambda: state(service) == "HALF_OPEN")
         for number in range(4):
             assert service.extract(f"{ELSEWHERE}{number}").status_code == 200

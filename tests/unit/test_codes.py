@@ -40,6 +40,13 @@ def test_the_status_names_the_code(code: Code) -> None:
     assert code in codes_of(TRAITS[code].status)
 
 
+@ROWS
+def test_no_answer_of_a_site_has_the_status_that_balancers_repeat(code: Code) -> None:
+    """The site was not asked where its breaker is open, whose status the contract fixes."""
+    it = TRAITS[code]
+    assert it.status != 503 or it.blame is not Blame.SITE or code is Code.CIRCUIT_OPEN
+
+
 @pytest.mark.parametrize("status", [200, 418])
 def test_a_status_that_no_code_has_is_refused(status: int) -> None:
     with pytest.raises(LookupError, match=str(status)):
