@@ -14,6 +14,7 @@ import trio
 from trio.testing import MockClock
 
 from service import events
+from service.breaker.registry import BreakerKey
 from service.config import Config, ConfigError
 from service.telemetry.event_log import BACKLOG, KEPT, SUBSCRIBERS, EventLog, TooManySubscribers
 from service.telemetry.history import BUCKET, BUCKETS, MOVES, SAMPLES, SITES, History, Move, Point
@@ -151,6 +152,7 @@ async def test_where_all_places_are_taken_the_next_is_told_so() -> None:
 async def test_a_snapshot_tells_admins_more() -> None:
     it = web(require_auth=True, api_key="the key", admin_key="the key of an admin")
     it.bus.emit(OPENED)
+    await it.breakers.admit(BreakerKey("a.test"))
     path, shots = "/api/v1/dashboard/stream", []
     assert (await it.get(path)).status_code == 401
     with trio.fail_after(30):
@@ -163,8 +165,9 @@ async def test_a_snapshot_tells_admins_more() -> None:
     assert (plain["admin"], admin["admin"]) == (False, True)
     assert "pid" not in plain["workers"][0]
     assert admin["workers"][0]["pid"] == 4242
-    assert plain["events"] == []
+    assert plain["events"] == plain["breakers"] == []
     assert admin["events"][0]["event"] == "BreakerChanged"
+    assert admin["breakers"][0]["site"] == "a.test"
 
 
 # The history

@@ -43,16 +43,19 @@ def blueprint(services: Services) -> Blueprint:
     @document_response(MetricsResponse)
     @fails(401, 429)
     async def metrics() -> Response:
-        """Counters of the worker pool and of the circuit breakers."""
+        """Counters of the worker pool and of the circuit breakers, and of sites that the client may know."""
         presented = request.headers.get(HEADER)
         admin = services.keys.admit(admit_reader(services, current(), presented), presented).admin
-        return await respond_with(services.snapshots.get("metrics", admin, partial(_report, services, admin)))
+        sites = services.keys.sees_sites(request.headers, presented)
+        make = partial(_report, services, admin=admin, sites=sites)
+        return await respond_with(services.snapshots.get("metrics", (admin, sites), make))
 
     return routes
 
 
-def _report(services: Services, admin: bool) -> bytes:
+def _report(services: Services, *, admin: bool, sites: bool) -> bytes:
     breakers = services.breakers.statistics()
+    paces = services.dispatcher.paces() if sites else ()
     return encoded(
         MetricsResponse(
             ok=True,
@@ -61,9 +64,9 @@ def _report(services: Services, admin: bool) -> bytes:
             uptime=uptime(services.lifecycle.uptime),
             worker_pool=worker_pool(services.pool.statistics(), services.config, details=admin),
             circuit_breaker=circuit_breaker(breakers, services.config),
-            circuit_breakers=circuit_breakers(breakers),
+            circuit_breakers=circuit_breakers(breakers) if sites else [],
             cache=Cache.model_validate(services.dispatcher.cache()),
-            paces=[Pace.model_validate(pace) for pace in services.dispatcher.paces() if pace.cuts],
+            paces=[Pace.model_validate(pace) for pace in paces if pace.cuts],
         )
     )
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 from prometheus_client import CollectorRegistry, exposition
+from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics import exposition as openmetrics
 from pydantic import RootModel
 from quart import Blueprint, Response, request
@@ -33,11 +35,16 @@ def blueprint(services: Services) -> Blueprint:
     @streams("text/plain", Exposition, "One series a line.")
     @fails(401, 429)
     async def prometheus() -> Response:
-        """Metrics in Prometheus' text format, or in that of OpenMetrics."""
+        """Metrics in Prometheus' text format, or in that of OpenMetrics.
+
+        Those by site are for clients that may know the sites.
+        """
         presented = _presented()
         services.keys.admit(admit_reader(services, current(), presented), presented)
+        sites = services.keys.sees_sites(request.headers, presented)
+        shown: Any = registry if sites else _WithoutSites(registry)
         encode, content_type = _FORMATS[_wants_openmetrics(request.headers.get("Accept", ""))]
-        body = services.snapshots.get("prometheus", content_type, partial(encode, registry))
+        body = services.snapshots.get("prometheus", (content_type, sites), partial(encode, shown))
         return await respond_with(body, content_type=content_type)
 
     return routes
@@ -58,6 +65,18 @@ def _wants_openmetrics(accept: str) -> bool:
         if media == "application/openmetrics-text" and versions in ([], ["version=1.0.0"]):
             return True
     return False
+
+
+class _WithoutSites:
+    """The metrics of a registry that no site's name is in."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+
+    def collect(self) -> Iterator[Metric]:
+        for metric in self._registry.collect():
+            if not any("site" in sample.labels for sample in metric.samples):
+                yield metric
 
 
 def _presented() -> str | None:

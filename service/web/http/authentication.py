@@ -70,6 +70,11 @@ class Keys:
             return Identity(named.name, named.tier, named.share, named.rate, named.burst, named.admin)
         return ANYBODY if is_api else None
 
+    def is_admin(self, presented: str | None) -> bool:
+        """Whether the key is an admin's."""
+        identity = self.identify(presented)
+        return identity is not None and identity.admin
+
     def admit(self, identity: Identity | None, presented: str | None) -> Identity:
         """The identity of a client of the API, whose key is already identified.
 
@@ -100,6 +105,15 @@ class Keys:
         if identity is None:
             raise _unauthorized(presented)
         raise Refused(Code.KEY_NOT_ALLOWED, f"Your key in {HEADER} is known, but this needs an admin's key")
+
+    def sees_sites(self, headers: Headers, presented: str | None) -> bool:
+        """Whether the client may know which sites others ask for: an admin may, and where no key is required
+        everybody whom the service listens to, but no page of another origin.
+        """
+        if self._required or self._loopback_only:
+            trusted = not self._required and self._cross_origin.refusal(headers) is None
+            return trusted or self.is_admin(presented)
+        return True
 
 
 def access_rules(config: Config) -> AccessRules:

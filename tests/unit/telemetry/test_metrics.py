@@ -214,6 +214,15 @@ async def test_it_asks_for_a_key_where_the_api_does(headers: dict[str, str], sta
     assert (await it.get("/metrics", headers=headers)).status_code == status
 
 
+async def test_names_of_sites_are_for_those_who_may_know_them() -> None:
+    it = observed(require_auth=True, api_key="the key", admin_key="the key of an admin")
+    it.telemetry.measured.emit(JobEnded("a.test", OK, 1.0))
+    for key, known in (("the key", False), ("the key of an admin", True)):
+        text = (await (await it.get("/metrics", headers={"X-API-Key": key})).get_data()).decode()
+        assert ("a.test" in text) is known
+        assert "ytdlpd_workers_target " in text
+
+
 def test_statsd_gets_what_counters_grew_and_gauges_as_they_are() -> None:
     registry = CollectorRegistry()
     jobs = Counter("ytdlpd_jobs", "_", ("site",), registry=registry)

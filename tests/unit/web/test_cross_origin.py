@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from werkzeug.datastructures import Headers
 
+from service.breaker.pacing import PaceStatistics
+from service.breaker.registry import BreakerKey
 from service.config import Config
 from service.telemetry.sinks import level_of
 from service.web.http.authentication import access_rules
@@ -97,6 +99,33 @@ def test_a_proxy_may_forward_a_name_that_is_allowed() -> None:
     assert protection.refusal(forwarded) is None
     assert protection.refusal(Headers({"Host": "other.example", "X-Forwarded-For": "10.0.0.9"})) is not None
     assert protection.refusal(Headers()) is not None
+
+
+REBOUND = {"Host": "evil.test:3000"}
+SHARED = {"require_auth": True, "api_key": "the key", "admin_key": KEY}
+
+
+@pytest.mark.parametrize(
+    ("settings", "sent", "told"),
+    [
+        ({}, {"Host": "localhost:3000"}, True),
+        ({}, REBOUND, False),
+        ({"allowed_hosts": "evil.test"}, REBOUND, True),
+        ({"admin_key": KEY}, {**REBOUND, "X-API-Key": KEY}, True),
+        ({"host": "0.0.0.0"}, REBOUND, True),
+        (SHARED, {"X-API-Key": "the key"}, False),
+        (SHARED, {"X-API-Key": KEY}, True),
+    ],
+)
+async def test_the_sites_of_others_are_told_to_those_who_may_know_them(
+    settings: dict[str, Any], sent: dict[str, str], told: bool
+) -> None:
+    it = web(**settings)
+    it.dispatcher.shown = (PaceStatistics("a.test", 2.5, 0.4, cuts=1),)
+    await it.breakers.admit(BreakerKey("a.test"))
+    body = await (await it.get("/api/v1/metrics", headers=sent)).get_json()
+    assert bool(body["circuitBreakers"]) is bool(body["paces"]) is told
+    assert body["circuitBreaker"]["stats"]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """GET /dashboard: the files of the page, and a stream of snapshots.
 
 The page loads nothing from elsewhere and needs no build step. A snapshot shows the statistics of the service
-and its history; pids, memory and events are for admins only.
+and its history; pids, memory and events are for admins only, sites for those who may know them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ...http.limits import client_of
 from ...http.request_context import current
 from ...http.responses import respond_with
 from ...services import Services
-from .snapshot import Snapshots
+from .snapshot import Snapshots, View
 
 INTERVAL = 1.0  # seconds between snapshots when nothing happens
 PAUSE = 0.2  # seconds between snapshots at least
@@ -57,11 +57,15 @@ def blueprint(services: Services) -> Blueprint:
         presented = request.headers.get(HEADER)
         known = admit_reader(services, current(), presented)
         services.keys.admit(known, presented)
-        client, admin = client_of(known, current().client), _is_admin(services.keys, request.headers)
-        services.viewers.check(client, admin=admin)
+        view = View(
+            admin=_is_admin(services.keys, request.headers),
+            sites=services.keys.sees_sites(request.headers, presented),
+        )
+        client = client_of(known, current().client)
+        services.viewers.check(client, admin=view.admin)
         if services.telemetry.event_log.full:
             raise too_many()
-        return stream(_follow(services, snapshots, client, admin=admin), EVENTS)
+        return stream(_follow(services, snapshots, client, view), EVENTS)
 
     return routes
 
@@ -90,16 +94,16 @@ def _is_admin(keys: Keys, headers: Headers) -> bool:
 
 @trio.as_safe_channel
 async def _follow(
-    services: Services, snapshots: Snapshots, client: str, *, admin: bool
+    services: Services, snapshots: Snapshots, client: str, view: View
 ) -> AsyncGenerator[bytes, None]:
     try:
         with (
-            services.viewers.take(client, admin=admin),
+            services.viewers.take(client, admin=view.admin),
             services.telemetry.event_log.subscribe() as subscription,
         ):
             over = False
             while not over:
-                yield event("snapshot", snapshots.current(admin=admin))
+                yield event("snapshot", snapshots.current(view))
                 await trio.sleep(PAUSE)
                 record = await subscription.next(INTERVAL - PAUSE)
                 while record is not None:

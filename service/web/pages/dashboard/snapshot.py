@@ -5,7 +5,7 @@ many sites are known.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
@@ -23,41 +23,55 @@ MAX_AGE = 0.5  # seconds
 _BADNESS = ("OPEN", "HALF_OPEN", "CLOSED")
 
 
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a viewer may see.
+
+    Attributes:
+        admin: pids, memory and events.
+        sites: the names of sites.
+    """
+
+    admin: bool
+    sites: bool
+
+
 class Snapshots:
-    """The current snapshot, for admins and for others."""
+    """The current snapshot, for each kind of viewer."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._made: dict[bool, tuple[float, int, bytes]] = {}
+        self._made: dict[View, tuple[float, int, bytes]] = {}
 
-    def current(self, *, admin: bool) -> bytes:
-        return self._services.snapshots.get("dashboard", admin, partial(self._latest, admin=admin))
+    def current(self, view: View) -> bytes:
+        return self._services.snapshots.get("dashboard", view, partial(self._latest, view))
 
-    def _latest(self, *, admin: bool) -> bytes:
+    def _latest(self, view: View) -> bytes:
         now, number = trio.current_time(), self._services.telemetry.event_log.number
-        made, at, snapshot = self._made.get(admin, (-1.0, -1, b""))
+        made, at, snapshot = self._made.get(view, (-1.0, -1, b""))
         if number != at or now - made > MAX_AGE:
-            snapshot = json.dumps(_snapshot(self._services, now, admin=admin), ensure_ascii=False).encode()
-            self._made[admin] = now, number, snapshot
+            snapshot = json.dumps(_snapshot(self._services, now, view), ensure_ascii=False).encode()
+            self._made[view] = now, number, snapshot
         return snapshot
 
 
-def _snapshot(services: Services, now: float, *, admin: bool) -> dict[str, Any]:
+def _snapshot(services: Services, now: float, view: View) -> dict[str, Any]:
     pool, breakers, history = (
         services.pool.statistics(),
         services.breakers.statistics(),
         services.telemetry.history,
     )
-    hidden = () if admin else ("pid", "rss")
+    hidden = (*(() if view.admin else ("pid", "rss")), *(() if view.sites else ("site",)))
     workers = [asdict(worker) for worker in pool.workers]
-    worst_first = sorted(breakers.sites, key=lambda each: (_BADNESS.index(each.state), -each.total_requests))
+    sites = breakers.sites if view.sites else ()
+    worst_first = sorted(sites, key=lambda each: (_BADNESS.index(each.state), -each.total_requests))
     return {
         "version": __version__,
         "ytdlp": pool.ytdlp,
         "runtime": pool.runtime,
         "phase": services.lifecycle.phase.value,
         "uptime": services.lifecycle.uptime,
-        "admin": admin,
+        "admin": view.admin,
         "workers": [{k: v for k, v in worker.items() if k not in hidden} for worker in workers],
         "pool": {
             "ready": pool.active_workers,
@@ -78,11 +92,11 @@ def _snapshot(services: Services, now: float, *, admin: bool) -> dict[str, Any]:
         "bucket": BUCKET,
         "points": [[point.ok, point.failed, point.median, point.p95] for point in history.points(now)],
         "codes": history.codes(now),
-        "failures": [asdict(failure) for failure in history.failures(now)[:FAILURES]],
+        "failures": [asdict(failure) for failure in history.failures(now)[:FAILURES]] if view.sites else [],
         "service": _breaker(breakers.service, None, history, now),
         "breakers": [_breaker(each, each.site, history, now) for each in worst_first[:BREAKERS]],
         "furtherBreakers": max(0, len(worst_first) - BREAKERS),
-        "events": _events(services) if admin else [],
+        "events": _events(services) if view.admin else [],
     }
 
 
