@@ -9,11 +9,9 @@ seconds.
 from __future__ import annotations
 
 import ipaddress
-import re
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import SplitResult, urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, TypeAdapter, ValidationError, model_validator
 from pydantic_settings import (
@@ -27,8 +25,9 @@ from pydantic_settings import (
 from .breaker.settings import BreakerSettings
 from .breaker.sites import site_of
 from .keys import KeySettings, check_keys
+from .setting_checks import PROXIES, WEB, is_host, is_loopback, is_origin, is_url, sentence
 from .setting_sources import ConfigError as ConfigError
-from .setting_sources import Environment, hint, read_file, refuse_look_alikes, with_secrets
+from .setting_sources import Environment, read_file, refuse_look_alikes, with_secrets
 from .worker.egress import rules
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -38,8 +37,6 @@ SLOW_AFTER = 15.0  # seconds after which a call counts as slow; later where a re
 SLOW_PART = 0.6  # of YTDLP_TIMEOUT
 
 _BREAKER = TypeAdapter(BreakerSettings)
-_PROXIES = ("http", "https", "socks5", "socks5h")
-_HOST = re.compile(r"[\w-]+(\.[\w-]+)*|\[?[0-9a-fA-F:]*:[0-9a-fA-F:.]+\]?")
 
 
 def _split(value: object) -> object:
@@ -56,22 +53,6 @@ def _blank_is_none(value: object) -> object:
 def _level(value: object) -> object:
     """A level as other programs write it, too: INFO, warn."""
     return {"warn": "warning"}.get(value.lower(), value.lower()) if isinstance(value, str) else value
-
-
-def is_loopback(host: str) -> bool:
-    """Whether `host` is the loopback's name or one of its addresses."""
-    try:
-        return host.lower() == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _is_proxy(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in _PROXIES and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # the port is none
-        return False
 
 
 CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
@@ -225,16 +206,8 @@ class Config(BaseSettings):
         try:
             return cls(**sources)
         except ValidationError as error:
-            raise ConfigError("\n".join(cls._sentence(detail) for detail in error.errors())) from None
-
-    @classmethod
-    def _sentence(cls, detail: Any) -> str:
-        where = ".".join(str(part) for part in detail["loc"]).upper()
-        what = str(detail["msg"]).removeprefix("Value error, ")
-        if detail["type"] == "extra_forbidden":
-            meant = hint(where, cls.model_fields) or "; `ytdlpd config` lists them"
-            return f"{where} is not a setting{meant}"
-        return f"{where}: {what}" if where else what
+            lines = [sentence(detail, cls.model_fields) for detail in error.errors()]
+            raise ConfigError("\n".join(lines)) from None
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -249,15 +222,21 @@ class Config(BaseSettings):
         if self.require_auth and self.api_key is None and not self.keys:
             raise ValueError("REQUIRE_AUTH is on but API_KEY is not set; set API_KEY or [keys]")
         check_keys(self.api_key, self.admin_key, self.keys)
+        for origin in self.allowed_origins:
+            if not is_origin(origin):
+                raise ValueError(
+                    f"ALLOWED_ORIGINS: {origin!r} is not an origin; write it as https://example.com"
+                )
         for host in self.allowed_hosts:
-            if not _HOST.fullmatch(host):
+            if not is_host(host):
                 raise ValueError(f"ALLOWED_HOSTS: {host!r} is not a host; write it without scheme and port")
-        if self.egress_proxy is not None and not _is_proxy(self.egress_proxy):
+        if self.egress_proxy is not None and not is_url(self.egress_proxy, PROXIES):
             raise ValueError("EGRESS_PROXY must look like http://host:port")
-        if self.webhook_url is not None:
-            hook = urlsplit(self.webhook_url.get_secret_value())
-            if hook.scheme not in ("http", "https") or not hook.hostname or not _has_valid_port(hook):
-                raise ValueError("WEBHOOK_URL must look like https://host/path")
+        if self.webhook_url is not None and not is_url(self.webhook_url.get_secret_value(), WEB):
+            raise ValueError("WEBHOOK_URL must look like https://host/path")
+        collector = self.otel_exporter_otlp_endpoint
+        if collector is not None and not is_url(collector, WEB):
+            raise ValueError("OTEL_EXPORTER_OTLP_ENDPOINT must look like http://host:4318")
         if self.statsd_addr is not None:
             host, _, statsd_port = self.statsd_addr.rpartition(":")
             if not host or not statsd_port.isdigit() or not 0 < int(statsd_port) < 65536:
@@ -271,7 +250,7 @@ class Config(BaseSettings):
             try:
                 ipaddress.ip_network(value, strict=False)
             except ValueError:
-                raise ValueError(f"TRUSTED_PROXIES: {value!r} is not an address or a network") from None
+                raise ValueError(f"TRUSTEDPROXIES: {value!r} is not an address or a network") from None
         for site in self.site:
             self._site_breaker(site)
         return self
@@ -383,11 +362,3 @@ class Config(BaseSettings):
             scheme, _, rest = self.egress_proxy.partition("://")
             values["egress_proxy"] = f"{scheme}://***@{rest.rpartition('@')[2]}"
         return values
-
-
-def _has_valid_port(url: SplitResult) -> bool:
-    """Whether the port of `url`, if it has one, is a number that a port can have."""
-    try:
-        return url.port != 0
-    except ValueError:
-        return False

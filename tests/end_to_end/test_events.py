@@ -351,6 +351,8 @@ def test_a_running_service_delivers_to_the_end_of_its_drain(internet: Internet) 
             with httpx.stream("GET", service.url + "/api/v1/events", headers=ADMIN) as stream:
                 service.process.terminate()
                 assert "DrainEnded" in "".join(stream.iter_text())
+            assert "/hook" not in service.log, "the URL of a webhook is a secret"
+            assert len(service.events("AccessRules")) == 1
 
     async def main() -> None:
         async with trio.open_nursery() as nursery:

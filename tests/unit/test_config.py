@@ -76,8 +76,19 @@ def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        ({"port": "eighty"}, "PORT: "),
-        ({"port": "70000"}, "PORT: "),
+        ({"port": "eighty"}, "PORT: it is not a whole number"),
+        ({"port": "70000"}, "PORT: it must be at most 65535"),
+        ({"require_auth": "perhaps"}, "REQUIRE_AUTH: it is neither true nor false"),
+        ({"scaling": "fixed:x"}, "SCALING: it is neither auto nor fixed:N"),
+        ({"sites": "vimeo"}, "SITES: it must be 'any' or 'youtube'"),
+        ({"shutdown_grace_ms": str(10**18)}, "SHUTDOWN_GRACE_MS: it must be at most 86400000"),
+        (
+            {"keys": {"alice": {"hash": "0" * 64, "teir": 1}}},
+            "KEYS.ALICE.TEIR is not a setting of a key",
+        ),
+        ({"allowed_origins": "example.com"}, "ALLOWED_ORIGINS: 'example.com' is not an origin"),
+        ({"otel_exporter_otlp_endpoint": "foo"}, "OTEL_EXPORTER_OTLP_ENDPOINT must look like"),
+        ({"webhook_url": "https://hooks.test:abc/"}, "WEBHOOK_URL must look like"),
         ({"min_workers": "5", "max_workers": "4"}, "MIN_WORKERS (5) is over MAX_WORKERS (4)"),
         ({"cb_failure_threshold": "11"}, "CB_FAILURE_THRESHOLD is over CB_VOLUME_THRESHOLD"),
         ({"require_auth": "true"}, "set API_KEY"),
@@ -97,7 +108,7 @@ def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch) -> N
         ({"log_level": "loud"}, "LOG_LEVEL: "),
     ],
 )
-def test_a_wrong_setting_is_named_in_one_sentence(given: dict[str, str], sentence: str) -> None:
+def test_a_wrong_setting_is_named_in_one_sentence(given: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ConfigError, match=r".") as info:
         Config.load(file=None, **given)
     assert sentence in str(info.value)
@@ -126,6 +137,8 @@ def test_a_file_that_is_missing_or_broken_is_named(tmp_path: Path) -> None:
     broken.write_text("port = = 1")
     with pytest.raises(ConfigError, match="not valid TOML"):
         Config.load(file=broken)
+    with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
+        Config.load(file=tmp_path)
 
 
 def test_secrets_are_masked_for_people() -> None:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from werkzeug.datastructures import Headers
 
-from ...config import is_loopback
+from ...setting_checks import is_loopback
 
 _AUTHORITY = re.compile(r"(\[[0-9a-f:.]+\]|[\w.-]+)(?::\d*)?", re.IGNORECASE | re.ASCII)
 _FORWARDED = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP")
