@@ -18,6 +18,7 @@ Refusal = Callable[[str], str | None]  # why a URL is refused, or None
 _MEDIA = ("url", "manifest_url", "fragment_base_url")
 _FORMATS = ("formats", "requested_formats")
 _TRACKS = ("subtitles", "automatic_captions")
+_LINKS_OF_FORMATS = frozenset(("page_url", "player_url", "tc_url"))
 _REFERENCES = ("url", "url_transparent")
 _PICTURES = ("thumbnail", "author_thumbnail")
 
@@ -57,6 +58,10 @@ class MediaUrls:
                 return self._media(formats[0])
             if len(left) < len(formats):
                 info.update({name: left, "partial": True})
+            for each in left:
+                for link in _LINKS_OF_FORMATS & each.keys():
+                    if self._judge(each[link]) is not None:
+                        del each[link]
         for name in _TRACKS:
             for language, tracks in [*(info.get(name) or {}).items()]:
                 left = [track for track in tracks if self._media(track) is None]

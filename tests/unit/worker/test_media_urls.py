@@ -40,6 +40,8 @@ def test_a_format_is_left_out(name: str, bad: str) -> None:
     info = {"url": GOOD, "formats": [{"url": GOOD}, {"url": GOOD, name: bad}]}
     assert prune(info) is None
     assert info == {"url": GOOD, "formats": [{"url": GOOD}], "partial": True}
+    assert prune(info := {"url": GOOD, "formats": [{"url": GOOD, "tc_url": bad, "page_url": GOOD}]}) is None
+    assert info["formats"] == [{"url": GOOD, "page_url": GOOD}]
 
 
 @pytest.mark.parametrize("bad", BAD)
