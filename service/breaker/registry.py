@@ -226,11 +226,6 @@ class Breakers:
         """Whether the operator has opened every breaker, those of new sites included."""
         return self._mode_for_all is Mode.FORCED_OPEN
 
-    @property
-    def known(self) -> int:
-        """How many sites have a breaker."""
-        return len(self._entries)
-
     def statistics(self) -> BreakersStatistics:
         now = self._clock()
         entries = [*self._entries.values()]
@@ -257,6 +252,11 @@ class Breakers:
             sites=sites,
             service=service,
         )
+
+    @property
+    def known(self) -> int:
+        """How many sites have a breaker."""
+        return len(self._entries)
 
     # Time
 

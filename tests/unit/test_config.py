@@ -9,8 +9,8 @@ import click
 import pytest
 from pydantic import SecretStr
 
-from service.command_line import serve
 from service.breaker.settings import Mode
+from service.command_line import serve
 from service.config import Config, ConfigError
 from service.keys import digest_of
 from service.setting_sources import SECRETS

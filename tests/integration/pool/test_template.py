@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import resource
 import shutil
@@ -12,8 +11,6 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -25,7 +22,7 @@ from service.config import Config
 from service.pool.accounting import Cost
 from service.pool.process import Process, WorkerDied
 from service.pool.reaper import reap, reap_orphans
-from service.pool.template import ForkFailed, Template
+from service.pool.template import Template
 from service.wire import Failure
 from tests.support.effort import scaled
 from tests.support.scripted_pool import PATIENCE, command, eventually, scripted, standing, told
@@ -124,43 +121,6 @@ async def test_scenario_24_many_lives_leak_neither_descriptors_nor_zombies(tmp_p
         assert _descriptors(template) == before
         (pid,) = template.pids()
         assert psutil.Process(pid).children(recursive=True) == []
-        nursery.cancel_scope.cancel()
-
-
-@contextmanager
-def descriptors(free: int) -> Iterator[None]:
-    """This process may open `free` more files."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(map(int, os.listdir("/proc/self/fd"))) + 8, hard))
-    taken = list[int]()
-    try:
-        with contextlib.suppress(OSError):
-            while True:
-                taken.append(os.dup(0))
-        for _ in range(free):
-            os.close(taken.pop())
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-        for descriptor in taken:
-            os.close(descriptor)
-
-
-async def test_without_a_free_descriptor_a_fork_fails_and_the_next_one_works(tmp_path: Path) -> None:
-    template = Template(Config.load(), events.Events(), command=command(tmp_path))
-    async with trio.open_nursery() as nursery:
-        await nursery.start(template.run)
-        (pid,) = template.pids()
-        for free in (0, 1, 2, 3):  # none for a socket, one end of it, none for the process, just enough
-            with descriptors(free):
-                if free < 3:
-                    with pytest.raises(ForkFailed):
-                        await template.spawn()
-                else:
-                    process = await template.spawn()
-            assert len(psutil.Process(pid).children()) == (free == 3)
-        await process.ready()
-        await process.end(grace=2)
         nursery.cancel_scope.cancel()
 
 
