@@ -30,8 +30,8 @@ def test_a_client_has_its_share_and_admins_have_theirs() -> None:
 
 
 async def test_viewers_of_the_dashboard_lock_no_admin_out() -> None:
-    it = web(require_auth=True, api_key="the key", admin_key="the admin's key")
-    path, admin = "/api/v1/dashboard/stream", {"x_api_key": "the admin's key"}
+    it = web(require_auth=True, api_key="the key", admin_key="the key of an admin")
+    path, admin = "/api/v1/dashboard/stream", {"x_api_key": "the key of an admin"}
     async with AsyncExitStack() as open_streams:
         statuses, viewers = [], []
         for _ in range(20):

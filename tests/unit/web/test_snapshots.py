@@ -46,10 +46,10 @@ async def test_many_readers_share_a_snapshot(
 
 
 async def test_admins_do_not_share_with_others(autojump_clock: MockClock) -> None:
-    it = web(admin_key="secret")
+    it = web(admin_key="the key of an admin")
     for number in range(FEW + 1):
         it.breakers.check(BreakerKey(f"{number}.test"))
-    admin = await (await it.get("/health", headers={"X-API-Key": "secret"})).get_data()
+    admin = await (await it.get("/health", headers={"X-API-Key": "the key of an admin"})).get_data()
     assert b"4242" in admin
     assert b"4242" not in await (await it.get("/health")).get_data()
 
