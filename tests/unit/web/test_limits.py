@@ -22,6 +22,7 @@ from service.web.http.limits import (
     client_of,
     crowd_of,
 )
+from service.web.http.listener import OF_A_WORKER, OWN, TURNED_AWAY, places
 from tests.support.web_app import URL, web
 
 TRUSTED = [ipaddress.ip_network(text) for text in ("10.0.0.0/8", "192.0.2.7/32", "fd00::/8")]
@@ -274,3 +275,17 @@ def test_one_client_has_so_many_connections() -> None:
         assert all(crowds.enter(proxy) for _ in range(9))
         for _ in range(9):
             crowds.leave(proxy)
+
+
+@given(descriptors=st.integers(0, 1 << 20), workers=st.integers(1, 64), most=st.integers(1, 2000))
+def test_connections_leave_descriptors_for_all_workers(descriptors: int, workers: int, most: int) -> None:
+    room, turned_away = places(descriptors, workers, most)
+    assert 1 <= room <= max(most, 1)
+    assert 1 <= turned_away <= TURNED_AWAY
+    needed = max(descriptors // 4, OWN + OF_A_WORKER * workers)
+    assert room + turned_away + needed <= descriptors or room <= 4, "it serves a few in any case"
+
+
+def test_a_usual_limit_leaves_room_for_as_many_connections_as_may_be() -> None:
+    assert places(65_536, 10, 1000) == (1000, TURNED_AWAY)
+    assert places(1024, 10, 1000) == (768 - TURNED_AWAY, TURNED_AWAY)
