@@ -154,7 +154,7 @@ FAILURES: dict[str, Failure] = {
     "rss-private": lambda request, port: Reply(
         media.feed(f"http://127.0.0.1:{port}/"), "application/rss+xml"
     ),
-    "video-some-private": lambda request, port: page(
+    "many-places": lambda request, port: page(
         "A video in many places",
         '<video poster="file:///etc/passwd"><source src="/public.mp4" type="video/mp4">'
         + "".join(f'<source src="{place}" type="video/mp4">' for place in _REFUSED_PLACES)

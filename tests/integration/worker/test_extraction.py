@@ -342,7 +342,7 @@ def test_each_failure_has_its_code(url: str, worker: LoneWorker, internet: Inter
 
 
 def test_of_many_places_only_the_public_ones_are_named(worker: LoneWorker, internet: Internet) -> None:
-    found = extract(worker, "https://fail.example/video-some-private")
+    found = extract(worker, "https://fail.example/many-places")
     assert [item["url"] for item in found["formats"]] == ["https://fail.example/public.mp4"]
     assert (found["url"], found["partial"]) == ("https://fail.example/public.mp4", True)
     named = json.dumps({**found, "description": None})
