@@ -42,15 +42,13 @@ def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
         field = Config.model_fields[name]
         default = "" if field.default in (None, ()) else f" Default: {field.default}."
         flag = f"--{name.replace('_', '-')}"
-        options: dict[str, Any] = {"metavar": name.upper(), "help": f"{field.description}{default}"}
         if name in SECRETS:
-            file: dict[str, Any] = {
-                "metavar": "FILE",
-                "help": f"The file that has {name.upper()}. {field.description}",
-            }
-            command = click.option(f"{flag}-file", f"{name}_file", **file)(command)
-            options = {"hidden": True, "callback": _no_secret}
-        command = click.option(flag, name, **options)(command)
+            help_ = f"The file that has {name.upper()}. {field.description}"
+            command = click.option(f"{flag}-file", f"{name}_file", metavar="FILE", help=help_)(command)
+            command = click.option(flag, name, hidden=True, callback=_no_secret)(command)
+        else:
+            help_ = f"{field.description}{default}"
+            command = click.option(flag, name, metavar=name.upper(), help=help_)(command)
     return command
 
 

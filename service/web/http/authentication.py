@@ -107,13 +107,16 @@ class Keys:
         raise Refused(Code.KEY_NOT_ALLOWED, f"Your key in {HEADER} is known, but this needs an admin's key")
 
     def sees_sites(self, headers: Headers, presented: str | None) -> bool:
-        """Whether the client may know which sites others ask for: an admin may, and where no key is required
-        everybody whom the service listens to, but no page of another origin.
+        """Whether the client may know which sites others ask for.
+
+        An admin may. Where no key is required, so may everybody who reaches the port, but on loopback no page
+        of another origin.
         """
-        if self._required or self._loopback_only:
-            trusted = not self._required and self._cross_origin.refusal(headers) is None
-            return trusted or self.is_admin(presented)
-        return True
+        if self.is_admin(presented):
+            return True
+        if self._required:
+            return False
+        return not self._loopback_only or self._cross_origin.refusal(headers) is None
 
 
 def access_rules(config: Config) -> AccessRules:
