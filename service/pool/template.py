@@ -60,6 +60,7 @@ class Template:
     Args:
         command: starts the process; its control socket's number is added as the last argument.
         solver: solves the challenges that workers meet; None: they do so themselves.
+        release: the folder of the yt-dlp to use; None: the installed one.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Template:
         *,
         command: Sequence[str] = COMMAND,
         solver: Solver | None = None,
+        release: Path | None = None,
     ) -> None:
         self._settings = WorkerSettings(
             proxy=config.egress_proxy,
@@ -81,6 +83,7 @@ class Template:
         )
         self.solver = solver
         self._command = command
+        self._release = release
         self._events = bus
         self._children: list[_Running] = []
         self._current: _Running | None = None
@@ -122,7 +125,7 @@ class Template:
             StartError: it does not get warm.
             OSError: there is no room for its folder, no descriptor or no process to be had.
         """
-        running = _Running(self._settings, self._command, self.solver)
+        running = _Running(self._settings, self._command, self.solver, self._release)
         self._children.append(running)
         try:
             self.warm = await running.warm()
@@ -165,7 +168,9 @@ class _Running:
     so the end of a helper thread would end the template.
     """
 
-    def __init__(self, settings: WorkerSettings, command: Sequence[str], solver: Solver | None) -> None:
+    def __init__(
+        self, settings: WorkerSettings, command: Sequence[str], solver: Solver | None, release: Path | None
+    ) -> None:
         self.gone = False
         self._warm = False
         self._solver = solver
@@ -185,7 +190,7 @@ class _Running:
                     pass_fds=[theirs.fileno()],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
-                    env=_environment(self._scratch),
+                    env=_environment(self._scratch, release),
                     start_new_session=True,  # a terminal's Ctrl-C is for the server, which then drains
                 )
             undo.callback(self._process.wait)
@@ -314,12 +319,18 @@ def _problem(error: StartError | OSError) -> str:
     return str(error) if isinstance(error, StartError) else f"the template process cannot be made: {error}"
 
 
-def _environment(scratch: str) -> Mapping[str, str]:
+def _environment(scratch: str, release: Path | None) -> Mapping[str, str]:
     """All that the template sees of the server's environment."""
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TZ") if name in os.environ}
-    roots = [str(Path(__file__).parents[2]), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    # A release goes first: where the service is installed, the installed yt-dlp is in its own folder.
+    roots = [
+        *([str(release)] if release else []),
+        str(Path(__file__).parents[2]),
+        *os.environ.get("PYTHONPATH", "").split(os.pathsep),
+    ]
     return {
         **kept,
+        **({"PYTHONDONTWRITEBYTECODE": "1"} if release else {}),  # its manifest names each file
         "HOME": scratch,
         "TMPDIR": scratch,
         "PYTHONPATH": os.pathsep.join(os.path.abspath(root) for root in roots if root),
