@@ -60,6 +60,7 @@ class TemplateEnded(Event):
 
     pid: int
     status: int | None
+    ytdlp: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,7 @@ class WorkerStarted(Event):
 
     pid: int
     boot_seconds: float
+    ytdlp: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,7 @@ class WorkerEnded(Event):
     pid: int
     reason: str
     tasks: int
+    ytdlp: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,56 @@ class WorkerBootFailed(Event):
 
     problem: str
     retry_in: float
+
+
+@dataclass(frozen=True, slots=True)
+class CanaryBegan(Event):
+    """A new release of yt-dlp is tried on a growing share of the jobs."""
+
+    version: str
+    serving: str
+
+
+@dataclass(frozen=True, slots=True)
+class CanaryRefused(Event):
+    """A new release of yt-dlp is not tried; it stays where it is."""
+
+    version: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CanaryBootFailed(Event):
+    """A worker of the release that is being tried could not be started; its job runs on the other release."""
+
+    version: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReleasePromoted(Event):
+    """A new release of yt-dlp serves all jobs; `previous` did so before."""
+
+    version: str
+    previous: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseRolledBack(Event):
+    """A release of yt-dlp is taken back, and barred until an admin says otherwise."""
+
+    version: str
+    serving: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PatchesInactive(Event):
+    """A new release has changed functions that are replaced by faster ones; it serves, but costs more CPU."""
+
+    version: str
+    patches: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,10 +48,14 @@ class Lease:
         waited: seconds in the queue.
         interrupted: what the job had cost when it was cancelled; None where it was not.
         deaths: how each worker ended that its job has killed: "SIGSEGV", "exit code 1".
+        canary: it wants a worker of the release that is being tried.
+        version: the release that its latest run was on.
     """
 
-    def __init__(self, pool: Lessor, ticket: Ticket) -> None:
+    def __init__(self, pool: Lessor, ticket: Ticket, *, canary: bool = False) -> None:
         self.ticket = ticket
+        self.canary = canary
+        self.version = ""
         self.position = 0
         self.expected_wait = 0.0
         self.waited = 0.0
@@ -64,24 +68,24 @@ class Lease:
         self._stop = trio.CancelScope()
         self._began: tuple[float, Cost] | None = None  # of the attempt under way, and the cost before it
 
-    async def run(self, job: Job, timeout: float) -> Outcome:
+    async def run(self, job: Job, timeout: float, *, tries: int = DEATHS) -> Outcome:
         """The outcome of `job`. The worker is told the `timeout` in seconds; the caller sets the deadline.
 
-        A job whose worker dies is retried once on a fresh worker; a death together with the template does not
-        count. After a cancellation it returns when the worker is killed and reaped.
+        A job whose worker dies is tried again on a fresh worker, `tries` times at most; a death together with
+        the template does not count. After a cancellation it returns when the worker is killed and reaped.
 
         Raises:
             ShuttingDown: a fresh worker is needed, and the pool is closed.
             Preempted: it was stopped.
         """
         with self._stop:
-            return await self._run(job, timeout)
+            return await self._run(job, timeout, tries)
         raise Preempted
 
-    async def _run(self, job: Job, timeout: float) -> Outcome:
+    async def _run(self, job: Job, timeout: float, tries: int) -> Outcome:
         deadline = trio.current_time() + timeout
         outcome = await self._attempt(job, deadline)
-        while outcome is None and len(self.deaths) < DEATHS and self._pool.retries():
+        while outcome is None and len(self.deaths) < tries and self._pool.retries():
             outcome = await self._attempt(job, deadline)
         if outcome is None:
             outcome = Failure(Code.WORKER_CRASHED, "the extraction crashed, and a second attempt as well")
@@ -94,6 +98,7 @@ class Lease:
         began, before = trio.current_time(), worker.process.cost()
         self._began = began, before
         worker.tasks += 1
+        self.version = worker.template.version
         worker.site = self.ticket.site
         outcome: Outcome | None = None
         reason: Reason | None = Reason.CRASHED

@@ -28,12 +28,14 @@ from .scaling import Arrived, Booted, Finished, Load, Scaler
 from .spawning import Spawner
 from .statistics import PoolStatistics, WorkerStatistics
 from .template import Template
+from .templates import Templates
 from .worker import Reason, Worker
 
 __all__ = ["Lease", "Pool", "PoolStatistics", "WorkerStatistics"]
 
 BOOT = 10.0  # seconds in which a worker must say READY
 GRACE = 2.0  # seconds between TERM and KILL
+REPLACING = 5.0  # seconds after which the replacement of a worker is tried again
 
 
 class Pool:
@@ -58,14 +60,14 @@ class Pool:
     ) -> None:
         self.slots = range(config.max_workers)
         self._config = config
-        self._template = template
+        self.templates = Templates(template)
         self._events = bus
         self._grace = grace
         self._closed = False
         self._admission = AdmissionQueue(config.queue_max)
         self._scaler = scaler or scaler_for(config)
         self._limiter = trio.CapacityLimiter(0)
-        self._spawner = Spawner(template, bus, tasks=config.max_tasks_per_worker, patience=boot, draw=draw)
+        self._spawner = Spawner(bus, tasks=config.max_tasks_per_worker, patience=boot, draw=draw)
         self._floor = trio.Event()
 
         self._waiting: dict[Ticket, Lease] = {}  # bounded by the admission queue
@@ -86,9 +88,11 @@ class Pool:
 
     @asynccontextmanager
     async def acquire(
-        self, ticket: Ticket, waits: Callable[[Lease], None] | None = None
+        self, ticket: Ticket, waits: Callable[[Lease], None] | None = None, *, canary: bool = False
     ) -> AsyncIterator[Lease]:
         """A lease, as soon as it is the turn of `ticket`; `waits` is called where that is not at once.
+
+        Where `canary` is true and a release is being tried, its job runs on that one.
 
         Raises:
             QueueFull: the queue is full, or the wait would exceed the deadline.
@@ -99,7 +103,7 @@ class Pool:
         now = trio.current_time()
         self._scaler.step(now, Arrived())
         self._admission.enter(ticket, now, workers=self._scaler.limit, busy=self._busy())
-        lease = self._waiting[ticket] = Lease(self, ticket)
+        lease = self._waiting[ticket] = Lease(self, ticket, canary=canary)
         lease.position = self._admission.position(ticket)
         lease.expected_wait = self._admission.expected_wait(ticket, now)
         self._total += 1
@@ -144,7 +148,8 @@ class Pool:
     def statistics(self) -> PoolStatistics:
         """A snapshot."""
         now = trio.current_time()
-        warm, solver = self._template.warm, self._template.solver
+        main, canary = self.templates.main, self.templates.canary
+        warm, solver = main.warm, main.solver
         return PoolStatistics(
             total_tasks=self._total,
             completed_tasks=self._completed,
@@ -163,30 +168,53 @@ class Pool:
             workers=tuple(self._describe(now)),
             admission=self._admission.statistics(now),
             scaling=self._scaler.statistics(now),
-            ytdlp=warm.ytdlp if warm else None,
+            ytdlp=main.version or None,
             runtime=warm.runtime if warm else None,
             solver=solver.statistics() if solver else None,
+            canary=canary.version if canary else None,
+            inactive_patches={
+                template.version: template.warm.inactive_patches
+                for template in (main, canary)
+                if template and template.warm
+            },
         )
+
+    # For the rollout of releases.
+
+    async def replace_workers(self, template: Template) -> None:
+        """Replace the workers of `template`, which is not in use any more, one at a time.
+
+        Returns when the last one is reaped.
+        """
+        while workers := [worker for worker in self._workers if worker.template is template]:
+            for worker in workers:
+                worker.due = 0  # a busy one goes after its job
+            idle = next((worker for worker in workers if worker in self._idle), None)
+            if idle is not None and not self._closed:
+                self.retire(idle, Reason.RECYCLED)
+            with trio.move_on_after(REPLACING):  # where a boot fails, the old worker serves on
+                await (idle or workers[0]).gone.wait()
 
     # For leases.
 
     async def exchange_worker(self, lease: Lease, *, fresh: bool) -> Worker:
-        """The worker of `lease`, or another: where that one is gone, or is used and must be `fresh`.
+        """The worker of `lease`, or another: where that one is gone, of the wrong release, or not `fresh`.
 
         Raises:
             ShuttingDown: another is needed, and the pool is closed.
         """
         worker = lease.worker
         if worker is not None and worker.reason is None:
-            if worker.fresh or not fresh:
+            suits = self.templates.suits(worker.template, lease)
+            if suits and (worker.fresh or not fresh):
                 return worker
-            if (other := self._find_idle(fresh=True)) is not None:
+            if (other := self._find_idle(lease, fresh=fresh)) is not None:
                 self._release(worker)
                 self._grant(lease, other)
                 self._make_idle(worker)
                 await lease.granted()  # else a retry would take this grant for its own
                 return lease.held
-            self.retire(worker, Reason.COOKIES)
+            self.retire(worker, Reason.COOKIES if suits else Reason.RELEASE)
         if worker is not None:
             await worker.gone.wait()
             lease.worker = None
@@ -263,10 +291,25 @@ class Pool:
         worker = None
         while worker is None and self._in_service() + self._booting <= self._wanted():
             await self._spawner.pause()
-            worker = await self._spawner.attempt()
+            worker = await self._attempt()
         self._booting -= 1
         if worker is not None:
             self._add(worker)
+        return worker
+
+    async def _attempt(self) -> Worker | None:
+        """A new worker of the release that the first lease without one waits for; None where it fails."""
+        template, coming = self.templates.main, self._spawner.coming.copy()
+        for lease in self._replacing:
+            wanted = self.templates.wanted(lease)
+            if wanted not in coming:
+                template = wanted
+                break
+            coming.remove(wanted)
+        worker = await self._spawner.attempt(template)
+        if worker is None and template is self.templates.canary:
+            for lease in self._replacing:
+                lease.canary = False  # the release in service does it
         return worker
 
     async def _keep(self, worker: Worker) -> Worker | None:
@@ -275,7 +318,7 @@ class Pool:
         try:
             await self._watch(worker)
             while worker.reason is Reason.RECYCLED and replacement is None:
-                replacement = await self._spawner.attempt()
+                replacement = await self._attempt()
                 self._booting -= 1
                 if replacement is None:  # then it serves on, and is replaced after its next job
                     worker.reason = None
@@ -315,13 +358,15 @@ class Pool:
             self._deserted_at = None
         elif self._deserted_at is None:
             self._deserted_at = now
-        while self._replacing and (worker := self._find_idle(fresh=True)):
-            self._grant(self._replacing.popleft(), worker)
+        for lease in [*self._replacing]:
+            if (worker := self._find_idle(lease, fresh=True)) is not None:
+                self._replacing.remove(lease)
+                self._grant(lease, worker)
         while len(self._admission) and (worker := self._find_idle()):
             if (ticket := self._admission.call(now)) is None:
                 break
             lease = self._called[ticket] = self._waiting.pop(ticket)
-            self._grant(lease, worker)
+            self._grant(lease, self._find_idle(lease) or worker)
         for ticket, error in self._admission.shed(now):
             self._waiting.pop(ticket).refuse(error)
         missing = self._wanted() - self._in_service() - self._booting
@@ -329,6 +374,9 @@ class Pool:
             self._vacant_slots.popleft().set()
             self._booting += 1
             missing -= 1
+        # Idle workers of the other release must not keep a lease from one of its own.
+        if self._replacing and self._idle and missing > len(self._workers) - self._in_service():
+            self.retire(self._idle[0], Reason.RELEASE)
         changing = self._booting or any(worker.reason for worker in self._workers)
         if self._idle or changing or not len(self._admission):
             return
@@ -336,10 +384,15 @@ class Pool:
         if ticket is not None:
             self._called[ticket].stop()
 
-    def _find_idle(self, *, fresh: bool = False) -> Worker | None:
-        """The most recently used idle worker, an unused one if `fresh`. Unhealthy ones are retired."""
+    def _find_idle(self, lease: Lease | None = None, *, fresh: bool = False) -> Worker | None:
+        """The most recently used idle worker, one that suits `lease`, an unused one if `fresh`.
+
+        Unhealthy ones are retired.
+        """
         for worker in reversed(self._idle.copy()):
             if fresh and not worker.fresh:
+                continue
+            if lease is not None and not self.templates.suits(worker.template, lease):
                 continue
             if worker.process.healthy():
                 return worker
@@ -412,19 +465,26 @@ class Pool:
         self._release(worker)
         self._limiter.total_tokens = len(self._workers)
         self._destroyed += 1
-        self._events.emit(events.WorkerEnded(worker.process.pid, worker.reason.value, worker.tasks))
+        self._events.emit(
+            events.WorkerEnded(worker.process.pid, worker.reason.value, worker.tasks, worker.template.version)
+        )
         worker.gone.set()
 
     def _describe(self, now: float) -> list[WorkerStatistics]:
         """The statistics of each process."""
         lines = [
-            WorkerStatistics(process.pid, "booting", 0, now - process.born, process.rss(now))
-            for process in self._spawner.starting
+            WorkerStatistics(
+                process.pid, "booting", 0, now - process.born, process.rss(now), None, template.version
+            )
+            for process, template in self._spawner.starting.items()
         ]
         for worker in self._workers:
             state = "ending" if worker.reason else "busy" if worker.ticket else "idle"
             process = worker.process
             rss = process.rss(now)
             site = worker.site if worker.ticket else None
-            lines.append(WorkerStatistics(process.pid, state, worker.tasks, now - process.born, rss, site))
+            version = worker.template.version
+            lines.append(
+                WorkerStatistics(process.pid, state, worker.tasks, now - process.born, rss, site, version)
+            )
         return lines

@@ -27,13 +27,13 @@ class Spawner:
 
     Attributes:
         backoff: shared by all slots, because they fail for the same reasons.
-        newborn: processes that are not READY yet.
+        starting: processes that are not READY yet, and their templates.
+        coming: the templates of the attempts under way.
         failures: since the start.
     """
 
     def __init__(
         self,
-        template: Template,
         bus: events.Events,
         *,
         tasks: int,
@@ -41,9 +41,9 @@ class Spawner:
         draw: Callable[[], float],
     ) -> None:
         self.backoff = Backoff()
-        self.starting: set[Process] = set()
+        self.starting: dict[Process, Template] = {}
+        self.coming: list[Template] = []  # bounded by the slots
         self.failures = 0
-        self._template = template
         self._events = bus
         self._tasks = tasks
         self._patience = patience
@@ -57,28 +57,38 @@ class Spawner:
         """Wait as long as earlier failures demand."""
         await trio.sleep(self.backoff.wait(trio.current_time()))
 
-    async def attempt(self) -> Worker | None:
-        """A worker that has said READY; None where the attempt failed, which is cleaned up."""
+    async def attempt(self, template: Template) -> Worker | None:
+        """A worker that has said READY; None where the attempt failed, which is cleaned up.
+
+        Failures of a canary say nothing about the service, so they are neither counted nor waited for.
+        """
         began = trio.current_time()
+        self.coming.append(template)
         try:
-            process = await self._template.spawn()
-            problem = await self._await_ready(process)
+            process = await template.spawn()
+            problem = await self._await_ready(process, template)
         except ForkFailed as error:
             problem = str(error)
+        finally:
+            self.coming.remove(template)
         now = trio.current_time()
         if problem is not None:
+            if template.optional:
+                self._events.emit(events.CanaryBootFailed(template.version, problem))
+                return None
             self.failures += 1
             delay = self.backoff.failed(now, began)
             self._events.emit(events.WorkerBootFailed(problem, retry_in=delay))
             return None
-        self.backoff.succeeded()
-        self._events.emit(events.WorkerStarted(process.pid, boot_seconds=now - process.born))
-        return Worker(process, self._due(), now)
+        if not template.optional:
+            self.backoff.succeeded()
+        self._events.emit(events.WorkerStarted(process.pid, now - process.born, template.version))
+        return Worker(process, template, self._due(), now)
 
-    async def _await_ready(self, process: Process) -> str | None:
+    async def _await_ready(self, process: Process, template: Template) -> str | None:
         """Wait for READY; on failure end the process and return the problem."""
         problem: str | None = "cancelled"
-        self.starting.add(process)
+        self.starting[process] = template
         try:
             with trio.move_on_after(self._patience) as patience:
                 await process.ready()
@@ -91,7 +101,7 @@ class Spawner:
             if problem is not None:
                 with trio.CancelScope(shield=True):  # bounded: see Process.end
                     problem = f"{problem} (exit status {await process.end(grace=0)})"
-            self.starting.remove(process)
+            del self.starting[process]
         return problem
 
     def _due(self) -> float:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from ..solver.statistics import SolverStatistics
 from .admission import AdmissionStatistics
@@ -13,7 +14,7 @@ from .scaling import ScalerStatistics
 class WorkerStatistics:
     """One worker: booting, idle, busy or ending; age in seconds, RSS of its process tree in bytes.
 
-    `site` is the site of its job, if it is busy.
+    `site` is the site of its job, if it is busy; `ytdlp` the release that it runs.
     """
 
     pid: int
@@ -22,6 +23,7 @@ class WorkerStatistics:
     age: float
     rss: int
     site: str | None = None
+    ytdlp: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,9 @@ class PoolStatistics:
     Attributes:
         active_workers: ready ones, idle or busy.
         degraded: workers keep failing to boot.
-        ytdlp, runtime: versions, as the template reported them.
+        ytdlp: the release in service; `canary` is the one that is being tried.
+        runtime: as the template reported it.
+        inactive_patches: of each release in use, the patches that its yt-dlp does not take.
         solver: of the challenges that workers meet; None where they solve by themselves.
     """
 
@@ -55,3 +59,5 @@ class PoolStatistics:
     ytdlp: str | None
     runtime: str | None
     solver: SolverStatistics | None = None
+    canary: str | None = None
+    inactive_patches: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -61,6 +61,10 @@ class Template:
         command: starts the process; its control socket's number is added as the last argument.
         solver: solves the challenges that workers meet; None: they do so themselves.
         release: the folder of the yt-dlp to use; None: the installed one.
+        version: what it is called; empty: what it calls itself.
+
+    Attributes:
+        optional: it ends with its process, and nobody waits for another one.
     """
 
     def __init__(
@@ -71,7 +75,9 @@ class Template:
         command: Sequence[str] = COMMAND,
         solver: Solver | None = None,
         release: Path | None = None,
+        version: str = "",
     ) -> None:
+        self.optional = False
         self._settings = WorkerSettings(
             proxy=config.egress_proxy,
             ca_file=str(config.egress_ca_file.absolute()) if config.egress_ca_file else None,
@@ -84,6 +90,7 @@ class Template:
         self.solver = solver
         self._command = command
         self._release = release
+        self._version = version
         self._events = bus
         self._children: list[_Running] = []
         self._current: _Running | None = None
@@ -91,7 +98,7 @@ class Template:
         self.warm: Warm | None = None
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Keep a template running; started when the first one is warm.
+        """Keep a template running; started when the first one is warm. An optional one runs once.
 
         Cancelled, it stays until the last worker is reaped, so that the pool's slots may end with it.
 
@@ -107,8 +114,8 @@ class Template:
             try:
                 await self._life(task_status)
             except (StartError, OSError) as error:
-                if self.warm is None and isinstance(error, StartError):
-                    raise
+                if self.warm is None and (self.optional or isinstance(error, StartError)):
+                    raise StartError(_problem(error)) from error
                 delay = backoff.failed(trio.current_time(), began)
                 self._events.emit(events.WorkerBootFailed(_problem(error), retry_in=delay))
             else:
@@ -116,6 +123,8 @@ class Template:
                 if trio.current_time() - began > STABLE:
                     backoff.succeeded()
                 delay = backoff.failed(trio.current_time(), began)
+            if self.optional:
+                return
             await trio.sleep(delay)
 
     async def _life(self, task_status: trio.TaskStatus[None]) -> None:
@@ -142,7 +151,17 @@ class Template:
                 status = await running.close()
             self._current = None
             self._children.remove(running)
-        self._events.emit(events.TemplateEnded(running.pid, status))
+        self._events.emit(events.TemplateEnded(running.pid, status, self.version))
+
+    @property
+    def version(self) -> str:
+        """The release, by its version; unknown before it is warm, where it was not told."""
+        return self._version or (self.warm.ytdlp if self.warm else "")
+
+    @property
+    def alive(self) -> bool:
+        """Whether it forks workers at the moment."""
+        return self._current is not None and not self._current.gone
 
     def pids(self) -> frozenset[int]:
         """Children of this process that the template's own task waits for."""
@@ -152,10 +171,12 @@ class Template:
         """A new worker, before its READY. Waits for a warm template where there is none.
 
         Raises:
-            ForkFailed: the operating system refuses.
+            ForkFailed: the operating system refuses, or an optional template has ended.
         """
         while True:
             while self._current is None or self._current.gone:
+                if self.optional:
+                    raise ForkFailed(f"the template of {self.version} has ended")
                 await self._came.wait()
             with contextlib.suppress(_Gone):
                 return await self._current.spawn()
@@ -211,7 +232,10 @@ class _Running:
         if "failed" in answer:
             raise StartError(f"the template process cannot start: {answer['failed']}")
         self._warm = True
-        return Warm(**{**answer["warm"], "layers": tuple(answer["warm"]["layers"])})
+        report: dict[str, Any] = answer["warm"]
+        for name in ("layers", "inactive_patches"):
+            report[name] = tuple(report[name])
+        return Warm(**report)
 
     async def ended(self) -> None:
         """Return when the process has ended."""

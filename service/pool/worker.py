@@ -8,6 +8,7 @@ import trio
 
 from .admission import Ticket
 from .process import Process
+from .template import Template
 
 
 class Reason(StrEnum):
@@ -16,6 +17,7 @@ class Reason(StrEnum):
     IDLE = "idle"  # it was not needed for a while
     SURPLUS = "surplus"  # beyond the knee
     RECYCLED = "recycled"  # it has run enough jobs
+    RELEASE = "release"  # it makes room for a worker of another release
     COOKIES = "cookies"  # its job had cookies, or it makes room for a worker whose job will
     INTERRUPTED = "interrupted"  # its client disconnected, or the deadline passed
     PREEMPTED = "preempted"  # its client or site held more than its share while another waited
@@ -31,6 +33,7 @@ class Worker:
     """A worker in the pool, from its READY until it is reaped.
 
     Attributes:
+        template: that it was forked from.
         due: tasks after which it is replaced.
         ready: when it said so, on Trio's clock.
         ticket: the ticket that it runs for and holds capacity for, until it is released or reaped; or None.
@@ -41,8 +44,9 @@ class Worker:
         gone: set when it is reaped.
     """
 
-    def __init__(self, process: Process, due: float, now: float) -> None:
+    def __init__(self, process: Process, template: Template, due: float, now: float) -> None:
         self.process = process
+        self.template = template
         self.due = due
         self.ready = now
         self.tasks = 0

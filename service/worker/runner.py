@@ -42,7 +42,7 @@ from ..wire import (
     encode_ready,
     lengths,
 )
-from . import expiry, failures, publish, sandbox, scratch, state, warmup
+from . import expiry, failures, patches, publish, sandbox, scratch, state, warmup
 from .challenges import Solve, solver_on
 from .egress import Guard
 from .extraction import Downloader, Shared, extract, parameters, shared
@@ -60,7 +60,12 @@ def warm(settings: WorkerSettings) -> Warm:
         ColdTemplate, MissingRuntime: something is missing; the text says what.
     """
     info = warmup.prepare(settings).runtime.info
-    return Warm(ytdlp=ytdlp_version, runtime=f"{info.name} {info.version}", layers=sandbox.layers(settings))
+    return Warm(
+        ytdlp=ytdlp_version,
+        runtime=f"{info.name} {info.version}",
+        layers=sandbox.layers(settings),
+        inactive_patches=patches.inactive(),
+    )
 
 
 def work(sock: socket.socket, settings: WorkerSettings) -> None:

@@ -14,16 +14,25 @@ from importlib import import_module
 
 from ._patch import Patch, digest
 
-__all__ = ["PATCHES", "digest", "install"]
+__all__ = ["PATCHES", "digest", "inactive", "install"]
+
+_SUBJECTS = ("traversal", "urls", "sorting", "cookies", "youtube", "iterables")
 
 
 def _all() -> Iterator[Patch]:
-    for subject in ("traversal", "urls", "sorting", "cookies", "youtube", "iterables"):
+    for subject in _SUBJECTS:
         with contextlib.suppress(ImportError, AttributeError):  # this yt-dlp has no such original
             yield from import_module(f".{subject}", __name__).PATCHES
 
 
 PATCHES = tuple(_all())
+
+
+def inactive() -> tuple[str, ...]:
+    """What this yt-dlp has changed and does itself: the names of functions, or of a whole subject."""
+    known = {patch.equivalent.__module__ for patch in PATCHES if callable(patch.equivalent)}
+    missing = [subject for subject in _SUBJECTS if f"{__name__}.{subject}" not in known]
+    return (*missing, *(patch.name for patch in PATCHES if not patch.applies))
 
 
 def install() -> None:

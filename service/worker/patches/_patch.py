@@ -23,6 +23,12 @@ class Patch(NamedTuple):
     holder: type | None = None
 
     @property
+    def name(self) -> str:
+        """The name of the original, as in yt-dlp's source."""
+        name: str = getattr(self.original, "fget", self.original).__qualname__
+        return name
+
+    @property
     def applies(self) -> bool:
         """Whether this yt-dlp still has the source that `equivalent` was tested against."""
         return digest(self.original, *self.along) == self.known

@@ -71,6 +71,9 @@ class FakeTemplate:
     def __init__(self) -> None:
         self.warm = Warm("fake", None)
         self.solver = None
+        self.version = "fake"
+        self.alive = True
+        self.optional = False
         self.forks = True
         self.made: list[FakeProcess] = []
 
