@@ -75,7 +75,7 @@ def run(scenario: Scenario, seed: int) -> Run:
         site = draws.choice(SITES)
         first, other = (NEW, OLD) if canary.first() else (OLD, NEW)
         canary.ran(first)
-        if draws.random() < scenario.rate(first, site, now) and canary.second(first):
+        if draws.random() < scenario.rate(first, site, now) and canary.second(canary=first is NEW):
             canary.ran(other)
             if draws.random() >= scenario.rate(other, site, now):
                 canary.differed(site, failed=first, answered=other)

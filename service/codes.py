@@ -116,6 +116,7 @@ class Traits:
         retry: whether the dispatcher tries again.
         cacheable: the answer stays the same for a while, so the cache may keep it.
         quotes: the site's own words follow the sentence.
+        by_release: a faulty release of yt-dlp can be the cause, so while one is tried, another is asked.
     """
 
     status: int
@@ -125,6 +126,7 @@ class Traits:
     retry: Retry = Retry.NEVER
     cacheable: bool = False
     quotes: bool = False
+    by_release: bool = False
 
 
 # The two large families: the site answered and the answer is no, and the site refuses or fails.
@@ -150,7 +152,7 @@ TRAITS: Mapping[Code, Traits] = MappingProxyType(
         Code.UNSUPPORTED_MEDIA_TYPE: Traits(415, Blame.CLIENT, "send the body as application/json"),
         Code.TOO_MANY_REQUESTS: Traits(429, Blame.CLIENT, "too many requests; wait before the next"),
         # The site answered, and there is nothing to extract for this caller.
-        Code.UNSUPPORTED_URL: _no("no video was found at this URL", cacheable=True),
+        Code.UNSUPPORTED_URL: _no("no video was found at this URL", cacheable=True, by_release=True),
         Code.GEO_RESTRICTED: _no("the site does not show this video in this service's country", quotes=True),
         Code.NOT_LIVE: _no("the channel is not live at the moment", quotes=True),
         Code.UPCOMING: _no("the video has not started yet; try again once it has", quotes=True),
@@ -163,16 +165,26 @@ TRAITS: Mapping[Code, Traits] = MappingProxyType(
         Code.LOGIN_REQUIRED: _no("the site asks for a login; cookies of an account may help", quotes=True),
         Code.PAID: _no("the site asks for a payment or a membership", cacheable=True, quotes=True),
         Code.DRM: _no("the video is protected by DRM", cacheable=True, quotes=True),
-        Code.NO_MEDIA: _no("the site gives no video for this URL", quotes=True),
+        Code.NO_MEDIA: _no("the site gives no video for this URL", quotes=True, by_release=True),
         # The site refuses, or fails. One that says stop is not asked again: that prolongs the block.
         # 429, because balancers repeat a 503 at the next instance, which would ask the angry site again.
-        Code.BOT_CHECK: _site(429, sentence="the site takes this service for a bot; try again later"),
+        Code.BOT_CHECK: _site(
+            429, sentence="the site takes this service for a bot; try again later", by_release=True
+        ),
         Code.RATE_LIMITED: _site(429, sentence="the site limits how often it is asked; try again later"),
-        Code.FORBIDDEN: _site(502, sentence="the site refused the request", retry=Retry.ONCE),
-        Code.UPSTREAM_ERROR: _site(502, sentence="the site answered with an error", retry=Retry.BACKOFF),
+        Code.FORBIDDEN: _site(
+            502, sentence="the site refused the request", retry=Retry.ONCE, by_release=True
+        ),
+        Code.UPSTREAM_ERROR: _site(
+            502, sentence="the site answered with an error", retry=Retry.BACKOFF, by_release=True
+        ),
         Code.UPSTREAM_TIMEOUT: _site(504, sentence="the site did not answer in time", retry=Retry.BACKOFF),
-        Code.UPSTREAM_NETWORK: _site(502, sentence="the connection to the site failed", retry=Retry.BACKOFF),
-        Code.DEADLINE: _site(504, sentence="the site did not answer within the request's deadline"),
+        Code.UPSTREAM_NETWORK: _site(
+            502, sentence="the connection to the site failed", retry=Retry.BACKOFF, by_release=True
+        ),
+        Code.DEADLINE: _site(
+            504, sentence="the site did not answer within the request's deadline", by_release=True
+        ),
         Code.DNS: Traits(
             502, Blame.CLIENT, "the site's name could not be resolved; check the URL", retry=Retry.BACKOFF
         ),
@@ -182,6 +194,7 @@ TRAITS: Mapping[Code, Traits] = MappingProxyType(
             Blame.EXTRACTOR,
             "yt-dlp could not read this site's page; an update of yt-dlp may help",
             counts=CallResult.SUCCESS,
+            by_release=True,
         ),
         # The way from the service to the sites fails.
         Code.PROXY: Traits(
@@ -195,11 +208,15 @@ TRAITS: Mapping[Code, Traits] = MappingProxyType(
             counts=_UNDECIDED,
         ),
         Code.BUDGET_EXCEEDED: Traits(
-            502, Blame.CLIENT, "the page asks for more than one request may use", counts=_UNDECIDED
+            502,
+            Blame.CLIENT,
+            "the page asks for more than one request may use",
+            counts=_UNDECIDED,
+            by_release=True,
         ),
         # The pool has tried it on a second worker already; a page that kills workers is not a dead service.
         Code.WORKER_CRASHED: Traits(
-            500, Blame.SERVICE, "the extraction ended its worker twice", counts=_UNDECIDED
+            500, Blame.SERVICE, "the extraction ended its worker twice", counts=_UNDECIDED, by_release=True
         ),
         Code.QUARANTINED: Traits(503, Blame.CLIENT, "this URL ends workers and is not tried for a while"),
         # The service itself.
@@ -207,6 +224,8 @@ TRAITS: Mapping[Code, Traits] = MappingProxyType(
         Code.QUEUE_FULL: Traits(503, Blame.SERVICE, "too many requests wait already; try again later"),
         Code.STARTING: Traits(503, Blame.SERVICE, "the service is starting; try again in a moment"),
         Code.SHUTTING_DOWN: Traits(503, Blame.SERVICE, "the service is shutting down; try again in a moment"),
-        Code.INTERNAL: Traits(500, Blame.SERVICE, "the service failed to handle this request"),
+        Code.INTERNAL: Traits(
+            500, Blame.SERVICE, "the service failed to handle this request", by_release=True
+        ),
     }
 )

@@ -195,6 +195,7 @@ class ExtractorBroken(Event):
 
     site: str
     extractor: str
+    ytdlp: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,6 +119,17 @@ class Cache:
             ttl = min(REFUSAL_TTL, self._ttl)
             self._put(job, ExtractionError(error.code, str(error)), now, ttl, ttl, 0)
 
+    def purge(self, ytdlp: str) -> int:
+        """Forget what that release of yt-dlp has made, and all refusals; returns how many there were."""
+        bad = [
+            job
+            for job, entry in self._entries.items()
+            if isinstance(entry.kept, ExtractionError) or entry.kept.ytdlp == ytdlp
+        ]
+        for job in bad:
+            self._bytes -= self._entries.pop(job).bytes
+        return len(bad)
+
     def statistics(self) -> CacheStatistics:
         return CacheStatistics(
             hits=self._hits,

@@ -20,6 +20,7 @@ from ..config import Config
 from ..errors import CircuitOpen, DeadlineExceeded, ExtractionError, ShuttingDown
 from ..events import Events
 from ..pool.pool import Pool
+from ..releases.trial import Trial
 from ..telemetry.measurements import job_measured
 from ..wire import Job
 from .cache import Cache, CacheStatistics
@@ -30,6 +31,8 @@ from .request import Answer, Caller
 from .single_flight import SingleFlight
 from .site_limits import SiteLimits
 
+COMPARISON = Caller("comparison of releases", tier=9)  # after all clients
+
 
 class Dispatcher:
     """Answers jobs, and knows which executions are under way.
@@ -37,6 +40,7 @@ class Dispatcher:
     Args:
         jitter: a number from 0 to 1, drawn for each pause between attempts.
         measured: the bus that gets the measurements of jobs and attempts.
+        trial: the release of yt-dlp that is being tried, if there is one.
     """
 
     def __init__(
@@ -48,10 +52,13 @@ class Dispatcher:
         *,
         jitter: Callable[[], float] = random.random,
         measured: Events | None = None,
+        trial: Trial | None = None,
     ) -> None:
         self._timeout = config.job_timeout
         limits = SiteLimits(config.site_limit)
-        self._with = Collaborators(pool, breakers, bus, measured or Events(), jitter, limits)
+        self._with = Collaborators(
+            pool, breakers, bus, measured or Events(), jitter, limits, trial or Trial()
+        )
         self._flights: SingleFlight[Answer] = SingleFlight()
         self._cache = Cache(config.cache_max_bytes, config.cache_ttl)
         self._running: set[trio.CancelScope] = set()
@@ -70,6 +77,20 @@ class Dispatcher:
     def kept(self, job: Job) -> Answer | None:
         """A fresh result from the cache, if there is one."""
         return self._cache.fresh(job, trio.current_time())
+
+    def purge(self, ytdlp: str) -> int:
+        """Forget the cached results of that release of yt-dlp; returns how many there were."""
+        return self._cache.purge(ytdlp)
+
+    async def rerun(self, job: Job, *, canary: bool) -> Answer:
+        """The answer of one release to `job`, neither from the cache nor for it.
+
+        Raises:
+            ServiceError: as for `submit`.
+        """
+        key = BreakerKey(site_of(job.url))
+        deadline = trio.current_time() + self._timeout
+        return await self._run(JobContext(job, COMPARISON, key, deadline, self._timeout, canary))
 
     def paces(self) -> tuple[PaceStatistics, ...]:
         """The pace of each site that was requested lately."""

@@ -25,8 +25,10 @@ from ..errors import ExtractionError, QueueFull
 from ..pool.admission import Ticket
 from ..pool.lease import Preempted
 from ..pool.pool import Lease, Pool
+from ..releases.trial import Trial
 from ..telemetry.measurements import CANCELLED, OK, AttemptEnded
 from ..wire import Failure, Job, Outcome, Success
+from .opinions import Opinions
 from .progress import ProgressHub, Queued, Retrying, Started
 from .quarantine import Quarantine
 from .request import Answer, Caller
@@ -47,6 +49,7 @@ class Collaborators:
         jitter: a number from 0 to 1, drawn for each pause.
         limits: of how many extractions of one site run at a time.
         measured: the bus that gets the measurements of attempts.
+        trial: the release of yt-dlp that is being tried, if there is one.
     """
 
     pool: Pool
@@ -55,6 +58,7 @@ class Collaborators:
     measured: events.Events
     jitter: Callable[[], float]
     limits: SiteLimits
+    trial: Trial
     paces: Paces = field(default_factory=Paces)
     quarantine: Quarantine = field(default_factory=Quarantine)
     progress: ProgressHub = field(default_factory=ProgressHub)
@@ -67,6 +71,7 @@ class JobContext:
     Attributes:
         key: its site, the key of breakers, paces and measurements.
         deadline: on Trio's clock; `timeout` is the same in seconds from the submission.
+        canary: the release to run on, where it matters: the one that is tried, or the other.
     """
 
     job: Job
@@ -74,6 +79,7 @@ class JobContext:
     key: BreakerKey
     deadline: float
     timeout: float
+    canary: bool | None = None
 
 
 class Execution:
@@ -90,6 +96,7 @@ class Execution:
         self._caller = context.caller
         self._deadline = context.deadline
         self._key = context.key
+        self._opinions = Opinions(collaborators.trial, collaborators.measured, context.canary)
         self._queued = 0.0
         self._spent = 0.0  # seconds on workers, in all attempts
         self._counted = False  # its failure counts already
@@ -113,7 +120,7 @@ class Execution:
                 site=self._key.site,
             )
             try:
-                async with self._cap(), collaborators.pool.acquire(ticket, self._waits) as lease:
+                async with self._cap(), self._lease(ticket) as lease:
                     self.running = True
                     self._queued += lease.waited
                     collaborators.progress.emit(self._job, Started(attempt))
@@ -127,7 +134,7 @@ class Execution:
                 return self._answer(outcome, lease)
             failure = ExtractionError(outcome.code, outcome.message, retry_after=outcome.retry_after)
             if pause is None:
-                self._report(outcome)
+                self._report(outcome, lease)
                 raise failure
             collaborators.progress.emit(
                 self._job, Retrying(attempt + 1, pause, outcome.code, outcome.message)
@@ -144,7 +151,7 @@ class Execution:
         call_result, retry_after = CallResult.IGNORED, None
         began, ended = trio.current_time(), CANCELLED
         try:
-            outcome = await lease.run(self._job, self._deadline - began)
+            outcome = await self._opinions.outcome(lease, self._job, self._key.site, self._deadline)
             if isinstance(outcome, Success):
                 call_result, ended = call_result_of(outcome), OK
                 return outcome, None
@@ -188,6 +195,9 @@ class Execution:
         backoff = BACKOFF * 2 ** (attempt - 1) * (0.75 + 0.5 * self._with.jitter())
         pause: float = max(backoff, failure.retry_after or 0.0)
         return pause if trio.current_time() + pause + LEAST_TIME <= self._deadline else None
+
+    def _lease(self, ticket: Ticket) -> AbstractAsyncContextManager[Lease]:
+        return self._with.pool.acquire(ticket, self._waits, canary=self._opinions.canary)
 
     def _cap(self) -> AbstractAsyncContextManager[object]:
         """The limiter of the site, if it has one. The wait for it comes before the pool's queue, not in it.
@@ -239,13 +249,13 @@ class Execution:
         if closed:
             self._with.bus.emit(events.UrlQuarantined(site=self._key.site, deaths=len(lease.deaths)))
 
-    def _report(self, failure: Failure) -> None:
+    def _report(self, failure: Failure, lease: Lease) -> None:
         """Report a failure that concerns more than its caller."""
         site = self._key.site
         if TRAITS[failure.code].blame is Blame.EGRESS:
             self._with.breakers.service_failed()
         if failure.code is Code.EXTRACTOR_BROKEN:
-            self._with.bus.emit(events.ExtractorBroken(site=site, extractor=failure.extractor))
+            self._with.bus.emit(events.ExtractorBroken(site, failure.extractor, lease.version))
         elif failure.code is Code.BLOCKED_TARGET:
             self._with.bus.emit(events.EgressDenied(site=site))
 
@@ -259,4 +269,5 @@ class Execution:
             expected_wait=lease.expected_wait,
             etag=success.etag,
             lifetime=success.lifetime,
+            ytdlp=lease.version,
         )

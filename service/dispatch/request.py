@@ -38,6 +38,7 @@ class Answer:
         lifetime: seconds until the first of its media URLs expires; None where none does.
         age: seconds since the extraction, for a cached result; None for a new one.
         stale: it is past its time.
+        ytdlp: the release of yt-dlp that made it.
         queued, extracted: seconds spent waiting and extracting.
         position, expected_wait: in the queue, when it entered; the wait in seconds, as estimated then.
     """
@@ -52,3 +53,4 @@ class Answer:
     lifetime: float | None = None
     age: float | None = None
     stale: bool = False
+    ytdlp: str = ""

@@ -150,8 +150,10 @@ class Lease:
 
     async def granted(self) -> None:
         """Return when a worker is granted. Raises the ServiceError of a refusal."""
-        await self._granted.wait()
-        self._granted = trio.Event()
+        try:
+            await self._granted.wait()
+        finally:
+            self._granted = trio.Event()
         if self._refusal is not None:
             raise self._refusal
 

@@ -222,7 +222,11 @@ class Pool:
             raise ShuttingDown
         self._replacing.append(lease)
         self._advance()
-        await lease.granted()
+        try:
+            await lease.granted()
+        finally:
+            if lease in self._replacing:  # cancelled; it may run on another release then
+                self._replacing.remove(lease)
         return lease.held
 
     def release(self, lease: Lease) -> None:

@@ -6,10 +6,10 @@ better answer of two; the small steps keep its cost small.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from .judge import Evidence, Judge, Ruling, Verdict, minutes
+from .judge import Contents, Evidence, Judge, Ruling, Verdict, minutes
 
 # The share, and the part of the evidence, in jobs or in time, after which the next one follows.
 STEPS = ((0.01, 0.01, 1 / 12), (0.10, 0.10, 1 / 3), (0.50, 1.0, 1.0))
@@ -65,15 +65,13 @@ class Canary:
         """Whether the next job starts on the new release."""
         return self._draw() < self.share
 
-    def second(self, failed: str) -> bool:
-        """Whether a job that failed on release `failed` is tried on the other one.
+    def second(self, *, canary: bool) -> bool:
+        """Whether a job that starts on the new release, or on the old one, is tried on the other if it fails.
 
         Failures of the old one are tried as often as those of the new one come up, so that both kinds of
         pairs weigh the same.
         """
-        if failed == self.new:
-            return True
-        return failed == self.old and self._draw() < self.share / (1 - self.share)
+        return canary or self._draw() < self.share / (1 - self.share)
 
     def ran(self, version: str) -> None:
         """Note that `version` has run a job."""
@@ -84,6 +82,11 @@ class Canary:
         """Note that a job failed on one release and was answered by the other."""
         if {failed, answered} == {self.old, self.new}:
             self.judge.differed(site, against=failed == self.new)
+
+    def compared(self, contents: Mapping[str, Contents]) -> None:
+        """Note what each release, by its version, made of one page."""
+        if contents.keys() == {self.old, self.new}:
+            self.judge.compared(contents[self.old], contents[self.new])
 
     def verdict(self, now: float) -> Verdict:
         """The ruling at this moment; where that is to wait, the share may grow."""

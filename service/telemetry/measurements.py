@@ -50,6 +50,14 @@ class AttemptEnded(Event):
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class RunEnded(Event):
+    """One run of a job on a release of yt-dlp; where two releases are asked, it is one for each."""
+
+    ytdlp: str
+    outcome: str
+
+
 @contextmanager
 def job_measured(measured: Events, site: str) -> Iterator[None]:
     """Emit the outcome and the duration of the job inside."""

@@ -25,6 +25,7 @@ from service.errors import CircuitOpen, DeadlineExceeded, ExtractionError, Queue
 from service.pool.admission import Ticket
 from service.pool.lease import Preempted
 from service.pool.pool import Lease, Pool
+from service.releases.trial import Trial
 from service.wire import Failure, Job, Kind, Outcome, Success, Usage
 
 CALLER = Caller("a client", tier=2, share=3.0)
@@ -48,9 +49,13 @@ class FakeLease:
     expected_wait: float = 2.0
     deaths: list[str] = field(default_factory=list)
     interrupted: Usage | None = None
+    canary: bool = False
+    version: str = ""
 
-    async def run(self, job: Job, timeout: float) -> Outcome:
+    async def run(self, job: Job, timeout: float, *, tries: int = 2) -> Outcome:
         self.pool.timeouts.append(timeout)
+        self.version = "new" if self.canary else "old"
+        self.pool.ran.append(self.version)
         began = trio.current_time()
         try:
             await trio.sleep(self.pool.takes)
@@ -77,15 +82,18 @@ class FakePool:
     tickets: list[Ticket] = field(default_factory=list)
     leased: list[float] = field(default_factory=list)
     timeouts: list[float] = field(default_factory=list)
+    ran: list[str] = field(default_factory=list)
 
     @asynccontextmanager
-    async def acquire(self, ticket: Ticket, waits: object = None) -> AsyncIterator[Lease]:
+    async def acquire(
+        self, ticket: Ticket, waits: object = None, *, canary: bool = False
+    ) -> AsyncIterator[Lease]:
         await trio.lowlevel.checkpoint()
         self.tickets.append(ticket)
         if self.full is not None:
             raise self.full
         self.leased.append(trio.current_time())
-        yield cast(Lease, FakeLease(self, ticket))
+        yield cast(Lease, FakeLease(self, ticket, canary=canary))
 
 
 @dataclass
@@ -96,13 +104,14 @@ class Harness:
     config: Config
     settings: BreakerSettings = field(default_factory=BreakerSettings)
     heard: list[events.Event] = field(default_factory=list)
+    trial: Trial = field(default_factory=Trial)
 
     def __post_init__(self) -> None:
         bus = events.Events()
         bus.subscribe(self.heard.append)
         self.breakers = Breakers(self.settings, bus)
         self.dispatcher = Dispatcher(
-            self.config, cast(Pool, self.pool), self.breakers, bus, jitter=lambda: 0.5
+            self.config, cast(Pool, self.pool), self.breakers, bus, jitter=lambda: 0.5, trial=self.trial
         )
 
     async def submit(self, job: Job = JOB, caller: Caller = CALLER) -> Answer:
@@ -126,7 +135,9 @@ def harness(*outcomes: Outcome | Exception, settings: BreakerSettings | None = N
 async def test_a_job_goes_straight_through(autojump_clock: MockClock) -> None:
     it = harness(GOOD)
     answer = await it.submit()
-    assert answer == Answer(b"{}", "Generic", queued=0.25, extracted=0.5, position=1, expected_wait=2.0)
+    assert answer == Answer(
+        b"{}", "Generic", queued=0.25, extracted=0.5, position=1, expected_wait=2.0, ytdlp="old"
+    )
     (ticket,) = it.pool.tickets
     assert (ticket.client, ticket.tier, ticket.share) == ("a client", 2, 3.0)
     assert ticket.deadline == trio.current_time() + 25
@@ -250,7 +261,7 @@ async def test_a_deadline_in_the_queue_counts_for_no_breaker(autojump_clock: Moc
     it = harness(GOOD)
 
     @asynccontextmanager
-    async def acquire(ticket: Ticket, waits: object = None) -> AsyncIterator[Lease]:
+    async def acquire(ticket: Ticket, waits: object = None, *, canary: bool = False) -> AsyncIterator[Lease]:
         await trio.sleep_forever()
         yield cast(Lease, None)
 
@@ -397,7 +408,7 @@ async def test_a_dead_proxy_opens_the_services_own_breaker(autojump_clock: MockC
     [
         (
             failure(Code.EXTRACTOR_BROKEN, extractor="Youtube"),
-            events.ExtractorBroken("site.test", "Youtube"),
+            events.ExtractorBroken("site.test", "Youtube", "old"),
         ),
         (failure(Code.BLOCKED_TARGET), events.EgressDenied("site.test")),
         (failure(Code.NOT_FOUND, unsolved="why"), events.ChallengeUnsolved("site.test", "why")),
