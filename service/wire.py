@@ -196,13 +196,13 @@ class Warm:
 
     Attributes:
         layers: what keeps its workers from reaching, reading or starting what they may not, in words.
-        inactive_patches: names of the patches that this yt-dlp does not take.
+        lost: patches of yt-dlp that do not fit this version, so that its extractions cost more.
     """
 
     ytdlp: str
     runtime: str | None
     layers: tuple[str, ...] = ()
-    inactive_patches: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
 
 
 def frame(head: dict[str, Any], body: int = 0) -> bytes:

@@ -172,8 +172,8 @@ class Pool:
             runtime=warm.runtime if warm else None,
             solver=solver.statistics() if solver else None,
             canary=canary.version if canary else None,
-            inactive_patches={
-                template.version: template.warm.inactive_patches
+            lost_patches={
+                template.version: template.warm.lost
                 for template in (main, canary)
                 if template and template.warm
             },

@@ -35,7 +35,7 @@ class PoolStatistics:
         degraded: workers keep failing to boot.
         ytdlp: the release in service; `canary` is the one that is being tried.
         runtime: as the template reported it.
-        inactive_patches: of each release in use, the patches that its yt-dlp does not take.
+        lost_patches: of each release in use, the patches that its yt-dlp does not take.
         solver: of the challenges that workers meet; None where they solve by themselves.
     """
 
@@ -60,4 +60,4 @@ class PoolStatistics:
     runtime: str | None
     solver: SolverStatistics | None = None
     canary: str | None = None
-    inactive_patches: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    lost_patches: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

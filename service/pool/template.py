@@ -232,10 +232,8 @@ class _Running:
         if "failed" in answer:
             raise StartError(f"the template process cannot start: {answer['failed']}")
         self._warm = True
-        report: dict[str, Any] = answer["warm"]
-        for name in ("layers", "inactive_patches"):
-            report[name] = tuple(report[name])
-        return Warm(**report)
+        report = answer["warm"]
+        return Warm(**{**report, "layers": tuple(report["layers"]), "lost": tuple(report["lost"])})
 
     async def ended(self) -> None:
         """Return when the process has ended."""

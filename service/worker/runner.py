@@ -64,7 +64,7 @@ def warm(settings: WorkerSettings) -> Warm:
         ytdlp=ytdlp_version,
         runtime=f"{info.name} {info.version}",
         layers=sandbox.layers(settings),
-        inactive_patches=patches.inactive(),
+        lost=patches.lost(),
     )
 
 

@@ -233,20 +233,26 @@ def die_with_parent() -> None:
 
 
 def main() -> None:
-    """Entry point: `python -m service.worker.template FD`."""
+    """Entry point: `python -m service.worker.template [self-test] FD`."""
+    *tests, control_fd = sys.argv[1:]
 
     # Imported late: yt-dlp reads the environment at import, and `serve` reports a broken yt-dlp.
     def warm(settings: WorkerSettings) -> Warm:
         from . import runner
 
-        return runner.warm(settings)
+        report = runner.warm(settings)
+        if tests:
+            from . import self_test
+
+            self_test.solve(settings)
+        return report
 
     def work(server: socket.socket, settings: WorkerSettings) -> None:
         from . import runner
 
         runner.work(server, settings)
 
-    with socket.socket(fileno=int(sys.argv[1])) as control:
+    with socket.socket(fileno=int(control_fd)) as control:
         serve(control, warm, work)
 
 

@@ -8,8 +8,6 @@ import io
 import os
 import threading
 import time
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 from yt_dlp.networking import Response
@@ -19,43 +17,12 @@ from ..wire import Job, Kind, WorkerSettings
 from . import state
 from .egress import Guard
 from .extraction import Downloader, Shared, extract, parameters, shared
+from .pages import pages, visits
 
 _FEW_EXTRACTORS = 1000  # yt-dlp has 1,800; fewer means that importing them failed silently
 
 _HOST = "https://rehearsal.example"
-_PAGES: Mapping[str, tuple[str, str]] = MappingProxyType(
-    {
-        f"{_HOST}/page": (
-            "text/html",
-            '<html><head><title>A page</title><meta property="og:title" content="A page"></head><body>'
-            '<video width="640" height="360"><source src="/v.mp4" type="video/mp4"></video></body></html>',
-        ),
-        f"{_HOST}/v.mp4": ("video/mp4", ""),
-        f"{_HOST}/master.m3u8": (
-            "application/vnd.apple.mpegurl",
-            "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=800000,RESOLUTION=640x360,CODECS="
-            '"avc1.4d401e,mp4a.40.2"\nv.m3u8\n',
-        ),
-        f"{_HOST}/v.m3u8": (
-            "application/vnd.apple.mpegurl",
-            "#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXTINF:6,\nv.ts\n#EXT-X-ENDLIST\n",
-        ),
-        f"{_HOST}/dash.mpd": (
-            "application/dash+xml",
-            '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" '
-            'mediaPresentationDuration="PT6S"><Period><AdaptationSet mimeType="video/mp4"><Representation '
-            'id="1" bandwidth="800000" width="640" height="360" codecs="avc1.4d401e"><BaseURL>v.mp4</BaseURL>'
-            "</Representation></AdaptationSet></Period></MPD>",
-        ),
-        f"{_HOST}/feed.xml": (
-            "application/rss+xml",
-            '<?xml version="1.0"?><rss version="2.0"><channel><title>A feed</title><item><title>One</title>'
-            f'<link>{_HOST}/page</link><enclosure url="{_HOST}/v.mp4" type="video/mp4"/></item></channel>'
-            "</rss>",
-        ),
-    }
-)
-_VISITS = (*(f"{_HOST}/{name}" for name in ("page", "v.mp4", "master.m3u8", "dash.mpd", "feed.xml")),)
+_PAGES = pages(_HOST)
 _UNANSWERED = ("https://www.youtube.com/watch?v=rehearsal_0", "https://vimeo.com/1")
 
 
@@ -90,7 +57,7 @@ def prepare(settings: WorkerSettings) -> Shared:
         getattr(extractor, "real_class", extractor).suitable(_HOST)
     "rehearsal.example".encode("idna")  # imports the codec that getaddrinfo needs
     time.strptime("2026", "%Y")  # imports its parser
-    for url in (*_VISITS, *_UNANSWERED):
+    for url in (*visits(_HOST), *_UNANSWERED):
         _rehearse(url, settings, tables)
     if threading.active_count() > 1:
         raise ColdTemplate("a thread is running after warming; forking would break it")

@@ -14,25 +14,25 @@ from importlib import import_module
 
 from ._patch import Patch, digest
 
-__all__ = ["PATCHES", "digest", "inactive", "install"]
+__all__ = ["PATCHES", "digest", "install", "lost"]
 
 _SUBJECTS = ("traversal", "urls", "sorting", "cookies", "youtube", "iterables")
 
 
-def _all() -> Iterator[Patch]:
+def _all() -> Iterator[tuple[str, tuple[Patch, ...]]]:
     for subject in _SUBJECTS:
         with contextlib.suppress(ImportError, AttributeError):  # this yt-dlp has no such original
-            yield from import_module(f".{subject}", __name__).PATCHES
+            yield subject, import_module(f".{subject}", __name__).PATCHES
 
 
-PATCHES = tuple(_all())
+_FOUND = dict(_all())
+PATCHES = tuple(patch for patches in _FOUND.values() for patch in patches)
 
 
-def inactive() -> tuple[str, ...]:
-    """What this yt-dlp has changed and does itself: the names of functions, or of a whole subject."""
-    known = {patch.equivalent.__module__ for patch in PATCHES if callable(patch.equivalent)}
-    missing = [subject for subject in _SUBJECTS if f"{__name__}.{subject}" not in known]
-    return (*missing, *(patch.name for patch in PATCHES if not patch.applies))
+def lost() -> tuple[str, ...]:
+    """The originals that this yt-dlp has changed, by name; of a subject whose originals are gone, its own."""
+    changed = [patch.name for patch in PATCHES if not patch.applies]
+    return (*changed, *(subject for subject in _SUBJECTS if subject not in _FOUND))
 
 
 def install() -> None:

@@ -24,9 +24,8 @@ class Patch(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The name of the original, as in yt-dlp's source."""
-        name: str = getattr(self.original, "fget", self.original).__qualname__
-        return name
+        """The name of the original in yt-dlp."""
+        return str(getattr(self.original, "fget", self.original).__qualname__)
 
     @property
     def applies(self) -> bool:

@@ -21,7 +21,7 @@ def tried(fakes: Fakes, version: str = "new") -> FakeTemplate:
     """Put another template beside the first one."""
     template = FakeTemplate()
     template.version, template.optional = version, True
-    template.warm = Warm(version, None, inactive_patches=("traverse_obj",))
+    template.warm = Warm(version, None, lost=("traverse_obj",))
     fakes.pool.templates.canary = cast(Template, template)
     return template
 
@@ -62,7 +62,7 @@ async def test_many_jobs_at_once_each_get_their_release(autojump_clock: trio.tes
                     nursery.start_soon(ask, number % 3 == 0)
         shown = fakes.pool.statistics()
         assert (shown.ytdlp, shown.canary) == ("fake", "new")
-        assert shown.inactive_patches["new"] == ("traverse_obj",)
+        assert shown.lost_patches["new"] == ("traverse_obj",)
         assert {worker.ytdlp for worker in shown.workers} <= {"fake", "new"}
     assert len(ran) == 40
     assert all(version == ("new" if canary else "fake") for canary, version in ran)
