@@ -123,6 +123,17 @@ class Config(BaseSettings):
     sites: Literal["any", "youtube"] = Field(
         "any", description="Sites to accept: any that yt-dlp knows, or youtube alone."
     )
+    ytdlp_dir: OptionalPath = Field(
+        None, description="Directory of yt-dlp releases; the newest is tried and then used while serving."
+    )
+    ytdlp_canary_ms: int = Field(
+        3_600_000,
+        ge=100,
+        description="Time in ms for which a new yt-dlp is tried before it is promoted.",
+    )
+    ytdlp_canary_samples: int = Field(
+        2000, ge=4, description="Jobs that it runs before it is promoted, unless there is little traffic."
+    )
     plugin_dir: OptionalPath = Field(
         None, description="Directory of yt-dlp plugins to load, for example a PO-token provider."
     )

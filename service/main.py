@@ -18,6 +18,10 @@ from .lifecycle import Lifecycle, Phase
 from .pool.pool import Pool
 from .pool.reaper import reap_orphans
 from .pool.template import StartError, Template
+from .releases.live import LiveRollout
+from .releases.release import Release
+from .releases.store import ReleaseStore
+from .releases.trial import Trial
 from .signals import StopSignals
 from .solver.solver import Solver
 from .telemetry.sinks import log_sink, sentry_sink
@@ -35,28 +39,34 @@ SWEEPS = (700, 10, 2)  # more full collections than the default, which keeps les
 
 @dataclass(frozen=True, slots=True)
 class Core:
-    """Template, pool, breakers and dispatcher of one service."""
+    """Solver, pool, breakers, dispatcher and the rollout of releases of one service."""
 
     solver: Solver
-    template: Template
     pool: Pool
     breakers: Breakers
     dispatcher: Dispatcher
+    rollout: LiveRollout
 
     @classmethod
     def build(cls, config: Config, bus: events.Events, measured: events.Events) -> Core:
         solver = Solver(bus)
-        template = Template(config, bus, solver=solver)
-        pool = Pool(config, template, bus)
+        store = ReleaseStore(config.ytdlp_dir)
+        serving = store.choose()
+
+        def make(release: Release) -> Template:
+            return Template(config, bus, solver=solver, release=release.path, version=release.version)
+
+        pool = Pool(config, make(serving), bus)
         breakers = Breakers(config.breaker, bus, overrides=config.site_breakers)
         bus.subscribe(breakers.on_event)
-        return cls(
-            solver, template, pool, breakers, Dispatcher(config, pool, breakers, bus, measured=measured)
-        )
+        trial = Trial()
+        dispatcher = Dispatcher(config, pool, breakers, bus, measured=measured, trial=trial)
+        rollout = LiveRollout(config, store, bus, pool, dispatcher, trial, serving=serving, make=make)
+        return cls(solver, pool, breakers, dispatcher, rollout)
 
     def children(self) -> frozenset[int]:
         """Children of this process in sessions of their own, whose own tasks wait for them."""
-        return self.template.pids() | self.solver.pids()
+        return self.rollout.pids() | self.solver.pids()
 
     async def start(self, config: Config, nursery: trio.Nursery) -> None:
         """Start the long-lived tasks; returns when the floor is warm.
@@ -66,7 +76,7 @@ class Core:
         """
         await nursery.start(cooldowns, self.breakers)
         nursery.start_soon(self.solver.run)  # it checks itself while the template warms
-        await nursery.start(self.template.run)
+        await nursery.start(self.rollout.run)
         for index in range(config.max_workers):
             nursery.start_soon(self.pool.run_slot, index)
         await self.pool.warm_floor()
@@ -96,7 +106,7 @@ async def main(
     bus.emit(access_rules(config))
     lifecycle = Lifecycle()
     core = Core.build(config, bus, telemetry.measured)
-    telemetry.metrics.observe(core.pool, core.breakers, lifecycle, core.dispatcher.cache)
+    telemetry.metrics.observe(core.pool, core.breakers, lifecycle, core.dispatcher.cache, core.rollout.status)
     app = create_app(config, core.dispatcher, core.pool, core.breakers, lifecycle, telemetry)
 
     async with trio.open_nursery() as nursery:

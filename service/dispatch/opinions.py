@@ -34,17 +34,18 @@ class Opinions:
         self.canary = trial.first() if canary is None else canary
         self._trial = trial
         self._measured = measured
-        self._counts = canary is None
-        self._pair = canary is None and trial.second(canary=self.canary)
+        self._counts = self._first_attempt = canary is None
 
     async def outcome(self, lease: Lease, job: Job, site: str, deadline: float) -> Outcome:
         """The outcome of `job`. Raises ShuttingDown where the pool is closed and a worker is missing."""
         left = deadline - trio.current_time()
-        if not self._pair or left < SHORT:
+        pair = self._first_attempt and self._trial.second(canary=lease.canary)
+        self._first_attempt = False  # further ones are for the sake of the site
+        if not pair or left < SHORT:
             outcome = await lease.run(job, left)
             self._note(job, lease.version, outcome)
             return outcome
-        self._pair = False  # further attempts are for the sake of the site
+        on_canary = lease.canary
         first = await self._first(lease, job, left)
         if not _faulty(first):
             return first
@@ -54,7 +55,7 @@ class Opinions:
         except ShuttingDown:
             return first
         self._note(job, lease.version, second)
-        on_canary, self.canary = self.canary, False
+        self.canary = False
         if _answered(second):
             if lease.version != failed:
                 lease.deaths.clear()  # it is not the page that kills workers

@@ -48,6 +48,7 @@ class Lease:
         waited: seconds in the queue.
         interrupted: what the job had cost when it was cancelled; None where it was not.
         deaths: how each worker ended that its job has killed: "SIGSEGV", "exit code 1".
+        fresh: it needs a worker that has run no job.
         canary: it wants a worker of the release that is being tried.
         version: the release that its latest run was on.
     """
@@ -55,6 +56,7 @@ class Lease:
     def __init__(self, pool: Lessor, ticket: Ticket, *, canary: bool = False) -> None:
         self.ticket = ticket
         self.canary = canary
+        self.fresh = False
         self.version = ""
         self.position = 0
         self.expected_wait = 0.0

@@ -36,6 +36,7 @@ __all__ = ["Lease", "Pool", "PoolStatistics", "WorkerStatistics"]
 BOOT = 10.0  # seconds in which a worker must say READY
 GRACE = 2.0  # seconds between TERM and KILL
 REPLACING = 5.0  # seconds after which the replacement of a worker is tried again
+COMING = 0.1  # seconds between two looks at a worker that is on its way
 
 
 class Pool:
@@ -186,14 +187,20 @@ class Pool:
 
         Returns when the last one is reaped.
         """
-        while workers := [worker for worker in self._workers if worker.template is template]:
+        while True:
+            workers = [worker for worker in self._workers if worker.template is template]
             for worker in workers:
                 worker.due = 0  # a busy one goes after its job
             idle = next((worker for worker in workers if worker in self._idle), None)
             if idle is not None and not self._closed:
                 self.retire(idle, Reason.RECYCLED)
-            with trio.move_on_after(REPLACING):  # where a boot fails, the old worker serves on
-                await (idle or workers[0]).gone.wait()
+            if workers:
+                with trio.move_on_after(REPLACING):  # where a boot fails, the old worker serves on
+                    await (idle or workers[0]).gone.wait()
+            elif template in self._spawner.coming:
+                await trio.sleep(COMING)
+            else:
+                return
 
     # For leases.
 
@@ -204,17 +211,22 @@ class Pool:
             ShuttingDown: another is needed, and the pool is closed.
         """
         worker = lease.worker
-        if worker is not None and worker.reason is None:
+        died = worker is not None and worker.reason is not None
+        lease.fresh = fresh or died
+        if worker is not None and not died:
             suits = self.templates.suits(worker.template, lease)
             if suits and (worker.fresh or not fresh):
                 return worker
-            if (other := self._find_idle(lease, fresh=fresh)) is not None:
+            if (other := self._find_idle(lease)) is not None:
                 self._release(worker)
                 self._grant(lease, other)
                 self._make_idle(worker)
                 await lease.granted()  # else a retry would take this grant for its own
                 return lease.held
             self.retire(worker, Reason.COOKIES if suits else Reason.RELEASE)
+            if not suits:
+                self._release(worker)
+                worker = lease.worker = None  # its slot boots the other release, without a wait for its end
         if worker is not None:
             await worker.gone.wait()
             lease.worker = None
@@ -363,14 +375,16 @@ class Pool:
         elif self._deserted_at is None:
             self._deserted_at = now
         for lease in [*self._replacing]:
-            if (worker := self._find_idle(lease, fresh=True)) is not None:
+            if (worker := self._find_idle(lease)) is not None:
                 self._replacing.remove(lease)
                 self._grant(lease, worker)
         while len(self._admission) and (worker := self._find_idle()):
             if (ticket := self._admission.call(now)) is None:
                 break
             lease = self._called[ticket] = self._waiting.pop(ticket)
-            self._grant(lease, self._find_idle(lease) or worker)
+            worker = self._find_idle(lease) or worker
+            self._swap_wishes(lease, worker)
+            self._grant(lease, worker)
         for ticket, error in self._admission.shed(now):
             self._waiting.pop(ticket).refuse(error)
         missing = self._wanted() - self._in_service() - self._booting
@@ -388,15 +402,24 @@ class Pool:
         if ticket is not None:
             self._called[ticket].stop()
 
-    def _find_idle(self, lease: Lease | None = None, *, fresh: bool = False) -> Worker | None:
-        """The most recently used idle worker, one that suits `lease`, an unused one if `fresh`.
+    def _swap_wishes(self, lease: Lease, worker: Worker) -> None:
+        """Where `worker` is of the release that another lease in the queue asks for, have them swap.
 
-        Unhealthy ones are retired.
+        Which of the jobs run on which release is drawn by lot, so it is as good, and no worker is replaced.
         """
+        if self.templates.suits(worker.template, lease):
+            return
+        for other in self._waiting.values():
+            if self.templates.suits(worker.template, other):
+                lease.canary, other.canary = other.canary, lease.canary
+                return
+
+    def _find_idle(self, lease: Lease | None = None) -> Worker | None:
+        """The most recently used idle worker, one that `lease` can use. Unhealthy ones are retired."""
         for worker in reversed(self._idle.copy()):
-            if fresh and not worker.fresh:
-                continue
-            if lease is not None and not self.templates.suits(worker.template, lease):
+            if lease is not None and (
+                (lease.fresh and not worker.fresh) or not self.templates.suits(worker.template, lease)
+            ):
                 continue
             if worker.process.healthy():
                 return worker

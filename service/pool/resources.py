@@ -47,6 +47,27 @@ def memory_limit(root: Path = ROOT) -> int | None:
     return min(limits, default=None)
 
 
+def memory_room(root: Path = ROOT) -> int | None:
+    """Bytes of memory that are left for this process and its children, None where it cannot be told."""
+    rooms = []
+    for line in _read(root / "proc/meminfo").splitlines():
+        if line.startswith("MemAvailable:"):
+            rooms.append(int(line.split()[1]) * 1024)
+    for group in _groups(root, ""):
+        rooms += _room(group, "memory.max", "memory.current", "inactive_file")
+    for group in _groups(root, "memory"):
+        rooms += _room(group, "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+    return min(rooms, default=None)
+
+
+def _room(group: Path, limit: str, used: str, idle: str) -> Iterator[int]:
+    """What a group has left. Its files that nobody reads are given up when memory is needed."""
+    for most in _numbers([group / limit]):
+        for taken in _numbers([group / used]):
+            cached = [line.split() for line in _read(group / "memory.stat").splitlines()]
+            yield most - taken + sum(int(value) for name, value in cached if name == idle)
+
+
 def _cpu_quotas(root: Path) -> Iterator[float]:
     for group in _groups(root, ""):
         quota, _, period = _read(group / "cpu.max").partition(" ")

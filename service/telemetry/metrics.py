@@ -27,9 +27,10 @@ from ..codes import TRAITS, Blame, Code
 from ..dispatch.cache import CacheStatistics
 from ..lifecycle import Lifecycle, Phase
 from ..pool.statistics import PoolStatistics
+from ..releases.release import RolloutStatus
 from ..solver.statistics import SolverStatistics
 from .labels import SiteLabels
-from .measurements import CANCELLED, OK, AttemptEnded, JobEnded, RequestServed
+from .measurements import CANCELLED, OK, AttemptEnded, JobEnded, RequestServed, RunEnded
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0)
 SERVICE = "(service)"  # the site label of the service's own breaker; no host name has brackets
@@ -122,6 +123,18 @@ class Metrics:
             ("reason",),
             registry=self.registry,
         )
+        self._runs = Counter(
+            "ytdlpd_ytdlp_runs",
+            "Runs of jobs on each release of yt-dlp, by how they ended: OK or an error's code.",
+            ("ytdlp", "outcome"),
+            registry=self.registry,
+        )
+        self._rollouts = Counter(
+            "ytdlpd_ytdlp_rollouts",
+            "Releases of yt-dlp by what became of them: begun, promoted, rolled_back or refused.",
+            ("ytdlp", "step"),
+            registry=self.registry,
+        )
         self._templates = Counter(
             "ytdlpd_template_starts", "Template processes that got warm.", registry=self.registry
         )
@@ -133,9 +146,10 @@ class Metrics:
         breakers: Breakers,
         lifecycle: Lifecycle,
         cache: Callable[[], CacheStatistics],
+        rollout: Callable[[], RolloutStatus],
     ) -> None:
         """From now on, read these components' statistics at each scrape."""
-        self.registry.register(_Statistics(pool, breakers, lifecycle, cache, self.labels))
+        self.registry.register(_Statistics(pool, breakers, lifecycle, cache, rollout, self.labels))
 
     def on_event(self, event: events.Event) -> None:
         """A sink for events."""
@@ -149,6 +163,14 @@ class Metrics:
                 self._worker_ends.labels(reason).inc()
             case events.TemplateStarted():
                 self._templates.inc()
+            case events.CanaryBegan(version=version):
+                self._rollouts.labels(version, "begun").inc()
+            case events.ReleasePromoted(version=version):
+                self._rollouts.labels(version, "promoted").inc()
+            case events.ReleaseRolledBack(version=version):
+                self._rollouts.labels(version, "rolled_back").inc()
+            case events.CanaryRefused(version=version):
+                self._rollouts.labels(version, "refused").inc()
             case events.EgressDenied():
                 self._denials.inc()
             case events.UrlQuarantined():
@@ -167,6 +189,8 @@ class Metrics:
                 request_seconds.observe(seconds)
             case JobEnded(site, outcome, _):
                 self._jobs.labels(self._label(site, outcome), outcome).inc()
+            case RunEnded(ytdlp, outcome):
+                self._runs.labels(ytdlp, outcome).inc()
             case AttemptEnded(site, outcome, tier, queued, seconds):
                 coarse = {OK: "ok", CANCELLED: "cancelled"}.get(outcome, "failed")
                 self._extraction_seconds.labels(self._label(site, outcome), coarse).observe(seconds)
@@ -196,12 +220,14 @@ class _Statistics(Collector):
         breakers: Breakers,
         lifecycle: Lifecycle,
         cache: Callable[[], CacheStatistics],
+        rollout: Callable[[], RolloutStatus],
         labels: SiteLabels,
     ) -> None:
         self._pool = pool
         self._breakers = breakers
         self._lifecycle = lifecycle
         self._cache = cache
+        self._rollout = rollout
         self._labels = labels
 
     def describe(self) -> Iterable[Metric]:
@@ -229,6 +255,7 @@ class _Statistics(Collector):
         yield from _queue(pool)
         yield from _breaker_metrics(self._breakers.statistics(), self._labels)
         yield from _cache_metrics(self._cache())
+        yield from _release_metrics(self._rollout(), pool)
         if pool.solver is not None:
             yield from _solver_metrics(pool.solver)
 
@@ -322,6 +349,24 @@ def _cache_metrics(cache: CacheStatistics) -> Iterator[Metric]:
     yield _gauge("ytdlpd_cache_entries", "Results that are kept.", cache.entries)
     yield _gauge("ytdlpd_cache_size_bytes", "What they take.", cache.bytes)
     yield _gauge("ytdlpd_cache_limit_bytes", "What they may take.", cache.max_bytes)
+
+
+def _release_metrics(rollout: RolloutStatus, pool: PoolStatistics) -> Iterator[Metric]:
+    share = GaugeMetricFamily(
+        "ytdlpd_ytdlp_share", "The part of the jobs that starts on a release of yt-dlp.", labels=("ytdlp",)
+    )
+    share.add_metric((rollout.serving,), 1 - rollout.share)
+    if rollout.canary is not None:
+        share.add_metric((rollout.canary,), rollout.share)
+    yield share
+    lost = GaugeMetricFamily(
+        "ytdlpd_ytdlp_lost_patches",
+        "Functions of a release of yt-dlp that changed and run at their own, slower speed.",
+        labels=("ytdlp",),
+    )
+    for version, names in pool.lost_patches.items():
+        lost.add_metric((version,), len(names))
+    yield lost
 
 
 def _solver_metrics(solver: SolverStatistics) -> Iterator[Metric]:

@@ -15,6 +15,10 @@ log = structlog.get_logger("service.events")
 _WARNINGS = (
     events.TemplateEnded,
     events.WorkerBootFailed,
+    events.CanaryRefused,
+    events.CanaryBootFailed,
+    events.ReleaseRolledBack,
+    events.PatchesInactive,
     events.SolverUnavailable,
     events.ScriptRejected,
     events.ChallengeUnsolved,

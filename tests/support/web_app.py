@@ -23,6 +23,7 @@ from service.lifecycle import Lifecycle
 from service.pool.admission import AdmissionQueue
 from service.pool.scaling import Scaler
 from service.pool.statistics import PoolStatistics, WorkerStatistics
+from service.releases.release import RolloutStatus
 from service.solver.statistics import ScriptStatistics, SolverStatistics
 from service.telemetry.telemetry import Telemetry
 from service.web.app import create_app
@@ -98,7 +99,7 @@ SOLVER = SolverStatistics(
     lost=0,
     scripts=(ScriptStatistics("2bb2f65e8980", "ready", 4243, 1234, 60.0, 70_000_000),),
 )
-WORKER = WorkerStatistics(pid=4242, state="idle", tasks=3, age=12.5, rss=50_000_000)
+WORKER = WorkerStatistics(pid=4242, state="idle", tasks=3, age=12.5, rss=50_000_000, ytdlp="2026.8.19")
 
 
 @dataclass
@@ -133,8 +134,34 @@ class FakePool:
             "ytdlp": "2026.08.19",
             "runtime": "deno 2.9.8",
             "solver": SOLVER,
+            "lost_patches": {"2026.8.19": (), "2026.10.26": ("traverse_obj",)},
         }
         return PoolStatistics(**{**counters, **self.shown})
+
+
+ROLLOUT = RolloutStatus(
+    "2026.8.19", "2026.10.26", 0.1, "2026.10.26 on 10 % since 12 min: 3 pairs for it, 0 against"
+)
+
+
+@dataclass
+class FakeRollout:
+    """Shows the status that the test sets, and notes what an admin asks for."""
+
+    shown: RolloutStatus = ROLLOUT
+    asked: list[tuple[str, str]] = field(default_factory=list)
+
+    def status(self) -> RolloutStatus:
+        return self.shown
+
+    def begin(self, version: str) -> None:
+        self.asked.append(("begin", version))
+
+    def promote(self) -> None:
+        self.asked.append(("promote", ""))
+
+    def rollback(self, reason: str) -> None:
+        self.asked.append(("rollback", reason))
 
 
 @dataclass
@@ -144,6 +171,7 @@ class Web:
     config: Config
     dispatcher: FakeDispatcher = field(default_factory=FakeDispatcher)
     pool: FakePool = field(default_factory=FakePool)
+    rollout: FakeRollout = field(default_factory=FakeRollout)
     breakers: Breakers = field(default_factory=lambda: Breakers(BreakerSettings(), Events()))
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
     bus: Events = field(default_factory=Events)

@@ -44,6 +44,8 @@ def headers_of(answer: Answer) -> dict[str, str]:
         "X-Queue-Position": str(answer.position),
         "X-Expected-Wait": f"{answer.expected_wait:.1f}",
     }
+    if answer.ytdlp:
+        headers["X-Ytdlp-Version"] = answer.ytdlp
     if answer.etag:  # weak, because the gzipped bytes have the same one
         headers["ETag"] = f'W/"{answer.etag}"'
         headers["Cache-Control"] = "private, no-cache"

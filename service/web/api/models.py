@@ -139,6 +139,7 @@ class Worker(Model):
     tasks: int
     age: float
     rss: int
+    ytdlp: str = Field(description="The release of yt-dlp that it runs.")
 
 
 class WorkerPool(Model):

@@ -104,8 +104,10 @@ async def test_further_attempts_are_for_the_release_in_service(autojump_clock: M
 
 async def test_a_broken_release_never_opens_a_breaker(autojump_clock: MockClock) -> None:
     settings = BreakerSettings(window_calls=4, minimum_calls=4, failure_rate=0.5)
-    outcomes: list[Success | Failure] = [failure(Code.UPSTREAM_ERROR, usage=ASKED), GOOD]
-    it = harness(*outcomes * 20, settings=settings)
+    it = harness(
+        *(said for _ in range(20) for said in (failure(Code.UPSTREAM_ERROR, usage=ASKED), GOOD)),
+        settings=settings,
+    )
     trying(it, draw=0.0)
     for _ in range(20):
         await it.dispatcher.submit(JOB, Caller("a client", fresh=True))

@@ -19,7 +19,15 @@ from service.breaker.registry import BreakerKey
 from service.errors import QueueFull
 from service.events import Events
 from service.telemetry.labels import OTHER, SiteLabels
-from service.telemetry.measurements import CANCELLED, OK, AttemptEnded, JobEnded, RequestServed, job_measured
+from service.telemetry.measurements import (
+    CANCELLED,
+    OK,
+    AttemptEnded,
+    JobEnded,
+    RequestServed,
+    RunEnded,
+    job_measured,
+)
 from service.telemetry.metrics import SERVICE, Metrics
 from service.telemetry.statsd import DATAGRAM, Lines, datagrams, report
 from service.telemetry.telemetry import Telemetry
@@ -57,6 +65,8 @@ async def test_jobs_and_attempts_are_counted_by_site(autojump_clock: MockClock) 
     assert value(metrics, "ytdlpd_jobs_total", site="a.test", outcome="NOT_FOUND") == 1
     assert value(metrics, "ytdlpd_jobs_total", site=OTHER, outcome="DNS") == 1
     assert value(metrics, "ytdlpd_jobs_total", site=OTHER, outcome=CANCELLED) == 1
+    metrics.on_measurement(RunEnded("2026.8.19", OK))
+    assert value(metrics, "ytdlpd_ytdlp_runs_total", ytdlp="2026.8.19", outcome="OK") == 1
     seconds = "ytdlpd_extraction_duration_seconds_sum"
     assert value(metrics, seconds, site="a.test", outcome="ok") == 2.0
     assert value(metrics, seconds, site="a.test", outcome="failed") == 3.0
@@ -88,6 +98,10 @@ async def test_events_are_counted(autojump_clock: MockClock) -> None:
         events.EgressDenied("a.test"),
         events.UrlQuarantined("a.test", 2),
         events.ExtractorBroken("a.test", "Generic"),
+        events.CanaryBegan("2026.10.26", "2026.8.19"),
+        events.ReleaseRolledBack("2026.10.26", "2026.8.19", "why"),
+        events.ReleasePromoted("2026.11.1", "2026.8.19", "why"),
+        events.CanaryRefused("2026.12.1", "no room"),
         events.ChallengeUnsolved("a.test", "the runtime failed"),
     ):
         metrics.on_event(event)
@@ -99,6 +113,13 @@ async def test_events_are_counted(autojump_clock: MockClock) -> None:
     assert value(metrics, "ytdlpd_egress_denials_total") == 1
     assert value(metrics, "ytdlpd_urls_quarantined_total") == 1
     assert value(metrics, "ytdlpd_extractor_broken_total", site="a.test") == 1
+    for version, step in (
+        ("2026.10.26", "begun"),
+        ("2026.10.26", "rolled_back"),
+        ("2026.11.1", "promoted"),
+        ("2026.12.1", "refused"),
+    ):
+        assert value(metrics, "ytdlpd_ytdlp_rollouts_total", ytdlp=version, step=step) == 1
     assert value(metrics, "ytdlpd_challenges_unsolved_total", reason="the runtime failed") == 1
 
 
@@ -132,7 +153,7 @@ async def test_a_cancelled_job_is_told_as_such(autojump_clock: MockClock) -> Non
 def observed(**settings: object) -> Web:
     """An application whose metrics read fakes."""
     it = web(**settings)
-    it.telemetry.metrics.observe(it.pool, it.breakers, it.lifecycle, it.dispatcher.cache)
+    it.telemetry.metrics.observe(it.pool, it.breakers, it.lifecycle, it.dispatcher.cache, it.rollout.status)
     return it
 
 

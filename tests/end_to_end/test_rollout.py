@@ -1,0 +1,139 @@
+"""End-to-end: new yt-dlp releases under load: promoted or taken back, and no client sees a failure."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from service.releases.store import ReleaseStore
+from tests.internet import Internet
+from tests.support.release_wheels import BROKEN_YOUTUBE, RAISES, Edit, unpack
+from tests.support.running_service import Service, eventually
+
+CLIENTS = 10
+WITHIN = 120.0  # seconds; generous, for machines that are busy with something else
+SETTINGS = {"SCALING": "fixed:3", "MIN_WORKERS": 3, "YTDLP_CANARY_MS": 3000, "YTDLP_CANARY_SAMPLES": 60}
+CRASHES_AT_TIMES = (
+    Edit(
+        "yt_dlp/extractor/common.py",
+        "    def extract(self, url):\n",
+        "    def extract(self, url):\n        import os, time\n"
+        "        if '?t=' in url and time.time_ns() // 1000 % 5 == 0:\n            os._exit(9)\n",
+    ),
+)
+
+
+@dataclass
+class Load:
+    """CLIENTS clients that ask one after another; what they got, by status and release."""
+
+    service: Service
+    statuses: Counter[int] = field(default_factory=Counter)
+    releases: Counter[str] = field(default_factory=Counter)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        stop = threading.Event()
+        numbers = itertools.count()
+
+        def client() -> None:
+            while not stop.is_set():
+                answer = self.service.extract(f"https://youtu.be/dQw4w9WgXcQ?t={next(numbers)}")
+                self.statuses[answer.status_code] += 1
+                self.releases[answer.headers.get("X-Ytdlp-Version", "")] += 1
+
+        threads = [threading.Thread(target=client) for _ in range(CLIENTS)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+
+
+@dataclass
+class Stand:
+    """A service with an empty store."""
+
+    service: Service
+    root: Path
+
+    def await_event(self, name: str, version: str) -> str:
+        """The reason of the event, once it has come."""
+        found: list[str] = []
+
+        def came() -> bool:
+            found.extend(
+                str(each.get("reason", ""))
+                for each in self.service.events(name)
+                if each["version"] == version
+            )
+            return bool(found)
+
+        eventually(came, WITHIN)
+        return found[0]
+
+
+@pytest.fixture(scope="module")
+def stand(internet: Internet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
+    root = tmp_path_factory.mktemp("releases")
+    with Service.run(internet, settings={**SETTINGS, "YTDLP_DIR": root}) as service:
+        yield Stand(service, root)
+
+
+def test_releases_come_and_go_under_load(stand: Stand) -> None:
+    load = Load(stand.service)
+    with load.running():
+        unpack(stand.root, "2027.1.1")
+        stand.await_event("ReleasePromoted", "2027.1.1")
+        unpack(stand.root, "2027.1.2", BROKEN_YOUTUBE)
+        reason = stand.await_event("ReleaseRolledBack", "2027.1.2")
+        assert "it failed where the old one answered: 0 pairs for it" in reason
+        unpack(stand.root, "2027.1.3", CRASHES_AT_TIMES)
+        stand.await_event("ReleaseRolledBack", "2027.1.3")
+        unpack(stand.root, "2027.1.4", RAISES)
+        assert "broken at import" in stand.await_event("ReleaseRolledBack", "2027.1.4")
+    print(load.statuses, load.releases)
+    assert set(load.statuses) == {200}
+    assert load.releases["2027.1.1"] > 0
+    assert load.releases["2027.1.2"] == 0  # no answer was made by the broken extractor
+    state = ReleaseStore(stand.root).state()
+    assert state.active == "2027.1.1"
+    assert set(state.barred) == {"2027.1.2", "2027.1.3", "2027.1.4"}
+    eventually(lambda: {worker["ytdlp"] for worker in stand.service.pool()["workers"]} == {"2027.1.1"})
+
+
+def test_a_service_that_is_killed_comes_up_on_the_last_good_release(
+    internet: Internet, tmp_path: Path
+) -> None:
+    unpack(tmp_path, "2027.1.1")
+    ReleaseStore(tmp_path).activate("2027.1.1")
+    unpack(tmp_path, "2027.1.2")
+    settings = {**SETTINGS, "YTDLP_DIR": tmp_path, "YTDLP_CANARY_MS": 600_000}
+    with Service.run(internet, settings=settings) as service:
+        Stand(service, tmp_path).await_event("CanaryBegan", "2027.1.2")
+        service.process.kill()
+        service.process.wait()
+    with Service.run(internet, settings=settings) as service:
+        answer = service.extract("https://youtu.be/dQw4w9WgXcQ")
+        assert answer.headers["X-Ytdlp-Version"] == "2027.1.1"
+
+
+def test_an_active_release_that_cannot_start_leaves_the_installed_one(
+    internet: Internet, tmp_path: Path
+) -> None:
+    unpack(tmp_path, "2027.1.1", RAISES)
+    ReleaseStore(tmp_path).activate("2027.1.1")
+    with Service.run(internet, settings={**SETTINGS, "YTDLP_DIR": tmp_path}) as service:
+        answer = service.extract("https://youtu.be/dQw4w9WgXcQ")
+        assert answer.headers["X-Ytdlp-Version"] == ReleaseStore(None).installed().version
+        assert [event["version"] for event in service.events("ReleaseRolledBack")] == ["2027.1.1"]
