@@ -123,9 +123,10 @@ class Config(BaseSettings):
     sites: Literal["any", "youtube"] = Field(
         "any", description="Sites to accept: any that yt-dlp knows, or youtube alone."
     )
-    ytdlp_dir: OptionalPath = Field(
-        None, description="Directory of yt-dlp releases; the newest is tried and then used while serving."
+    plugin_dir: OptionalPath = Field(
+        None, description="Directory of yt-dlp plugins to load, for example a PO-token provider."
     )
+
     ytdlp_canary_ms: int = Field(
         3_600_000,
         ge=100,
@@ -133,9 +134,6 @@ class Config(BaseSettings):
     )
     ytdlp_canary_samples: int = Field(
         2000, ge=4, description="Jobs that it runs before it is promoted, unless there is little traffic."
-    )
-    plugin_dir: OptionalPath = Field(
-        None, description="Directory of yt-dlp plugins to load, for example a PO-token provider."
     )
 
     require_auth: bool = Field(False, description="Ask every API request for X-API-Key.")

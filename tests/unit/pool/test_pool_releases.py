@@ -48,7 +48,7 @@ async def test_each_job_runs_on_the_release_that_it_asks_for(
     assert ran == ["new" if canary else "fake" for canary in asked]
 
 
-async def test_many_jobs_at_once_take_turns_and_few_workers_are_replaced(
+async def test_jobs_at_once_take_turns_and_few_workers_are_replaced(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     fakes = Fakes(max_workers=3)
