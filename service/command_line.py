@@ -18,6 +18,7 @@ from .config import Config, ConfigError
 from .errors import ServiceError
 from .main import StartError, main, once
 from .probe import local, problem
+from .releases.commands import releases
 from .setting_sources import SECRETS
 from .signals import stop
 from .wire import Job, Kind
@@ -166,3 +167,6 @@ def health(file: Path | None, url: str | None) -> None:
     found = problem(url or local(_config(file, {}).port))
     if found is not None:
         raise click.ClickException(found)
+
+
+cli.add_command(releases)

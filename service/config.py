@@ -127,6 +127,17 @@ class Config(BaseSettings):
         None, description="Directory of yt-dlp plugins to load, for example a PO-token provider."
     )
 
+    ytdlp_dir: OptionalPath = Field(
+        None,
+        description="Directory of fetched releases of yt-dlp; without it only the installed one is used.",
+    )
+    ytdlp_update: Literal["off", "notify", "stable", "nightly"] = Field(
+        "notify",
+        description="Newer yt-dlp: off; notify says that there is one; stable and nightly fetch it.",
+    )
+    ytdlp_update_interval: int = Field(
+        21_600, ge=60, description="Seconds from one look for a newer yt-dlp to the next, spread by a fifth."
+    )
     ytdlp_canary_ms: int = Field(
         3_600_000,
         ge=100,
@@ -255,6 +266,10 @@ class Config(BaseSettings):
             raise ValueError(f"EGRESS_CA_FILE {self.egress_ca_file} does not exist")
         if self.plugin_dir is not None and not self.plugin_dir.is_dir():
             raise ValueError(f"PLUGIN_DIR {self.plugin_dir} is not a directory")
+        if self.ytdlp_update in ("stable", "nightly") and self.ytdlp_dir is None:
+            raise ValueError(
+                f"YTDLP_UPDATE is {self.ytdlp_update} but YTDLP_DIR is not set; it takes the releases"
+            )
         for value in self.trusted_proxies:
             try:
                 ipaddress.ip_network(value, strict=False)

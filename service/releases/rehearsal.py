@@ -20,6 +20,7 @@ import trio
 
 from ..config import Config
 from ..events import Events
+from ..pool.accounting import cost_of
 from ..pool.process import Process, WorkerDied
 from ..pool.template import COMMAND, ForkFailed, StartError, Template
 from ..wire import Failure, Job, Kind, ProtocolError, Warm
@@ -92,12 +93,12 @@ async def _visit(process: Process, host: str) -> None:
                     raise Unfit(f"it fails on {page}: {outcome.message}")
                 if problem := _missing(page, json.loads(outcome.body)):
                     raise Unfit(f"it reads {page} wrongly: {problem}")
-            first = first or process.cost(below=True).rss
+            first = first or cost_of(process.pid).rss
     except (WorkerDied, ProtocolError):
         raise Unfit("its worker died on a page that other versions read") from None
     except trio.TooSlowError:
         raise Unfit(f"it hangs on {page}") from None
-    if (grown := process.cost(below=True).rss - first) > LEAK:
+    if (grown := cost_of(process.pid).rss - first) > LEAK:
         raise Unfit(f"its worker grew by {grown >> 20} MB in a few jobs")
 
 

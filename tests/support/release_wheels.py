@@ -13,6 +13,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import shutil
+import struct
+import sys
 import time
 import zipfile
 from collections.abc import Mapping
@@ -23,6 +25,7 @@ from pathlib import Path
 from service.releases.release import Release, canonical
 from service.releases.store import MANIFEST, digests, write
 
+UNCHECKED = struct.pack("<LQ", 0b01, 0)  # byte code that is never compared with its source (PEP 552)
 _TEMPORARY = ("__pycache__", "direct_url.json", "INSTALLER", "REQUESTED", "RECORD")
 
 
@@ -37,12 +40,25 @@ class Edit:
 
 RAISES = (Edit("yt_dlp/extractor/common.py", "", "\nraise RuntimeError('broken at import')\n"),)
 HANGS = (Edit("yt_dlp/extractor/common.py", "", "\nimport time\ntime.sleep(3600)\n"),)
-CRASHES = (  # each job ends its worker, but not the template that rehearses
+CRASHES_ONE_IN_FIVE = (
     Edit(
         "yt_dlp/extractor/generic.py",
         "    def _real_extract(self, url):\n",
-        "    def _real_extract(self, url):\n        if 'rehearsal.example' not in url:\n"
-        "            import os\n            os._exit(9)\n",
+        "    def _real_extract(self, url):\n"
+        "        import itertools, os\n"
+        "        jobs = vars(os).setdefault('jobs', itertools.count(1))\n"
+        "        if 'rehearsal.example' not in url and next(jobs) == 5:\n"
+        "            os._exit(9)\n",
+    ),
+)
+LEAKS = (  # an object that is referred to once more than there are references, so nothing frees it
+    Edit(
+        "yt_dlp/extractor/generic.py",
+        "    def _real_extract(self, url):\n",
+        "    def _real_extract(self, url):\n"
+        "        if 'rehearsal.example' not in url:\n"
+        "            import ctypes\n"
+        "            ctypes.pythonapi.Py_IncRef(ctypes.py_object(b'x' * (16 << 20)))\n",
     ),
 )
 BROKEN_GENERIC = (
@@ -74,6 +90,19 @@ class Wheels:
 
     folder: Path
 
+    def index(self) -> str:
+        """The URL of a package index of these wheels as they are now, with the hash of each."""
+        packages: dict[str, list[str]] = {"yt-dlp": [], "yt-dlp-ejs": []}
+        for wheel in self.folder.glob("*.whl"):
+            digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+            link = f'<a href="../../{wheel.name}#sha256={digest}">{wheel.name}</a><br>'
+            packages[wheel.name.partition("-")[0].replace("_", "-")].append(link)
+        for package, links in packages.items():
+            page = self.folder / "simple" / package / "index.html"
+            page.parent.mkdir(parents=True, exist_ok=True)
+            page.write_text("\n".join(["<!DOCTYPE html>", *links]))
+        return (self.folder / "simple").absolute().as_uri()
+
     def add(self, version: str, edits: tuple[Edit, ...] = ()) -> Path:
         """The wheel of a yt-dlp that says it is `version`."""
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -90,6 +119,7 @@ def unpack(root: Path, version: str, edits: tuple[Edit, ...] = ()) -> Release:
     folder = root / version
     ejs = metadata.version("yt-dlp-ejs")
     files = {**_contents("yt-dlp-ejs", ejs, ejs), **_yt_dlp(metadata.version("yt-dlp"), version, edits)}
+    files |= _compiled({edit.file for edit in edits} | {"yt_dlp/version.py"})
     for name, content in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -100,6 +130,18 @@ def unpack(root: Path, version: str, edits: tuple[Edit, ...] = ()) -> Release:
         {"version": version, "source": "test", "fetched": fetched, "ejs": ejs, "files": digests(folder)},
     )
     return Release(version, folder, "test", fetched, ejs)
+
+
+def _compiled(edited: set[str]) -> dict[str, bytes]:
+    """The installed byte code of unchanged files, marked as that of a fetched release, to save compiling."""
+    found = {}
+    for file in metadata.distribution("yt-dlp").files or ():
+        name = file.as_posix()
+        if name.startswith("yt_dlp/") and name.endswith(f".{sys.implementation.cache_tag}.pyc"):
+            source = f"{name.rpartition('/__pycache__/')[0]}/{file.name.partition('.')[0]}.py"
+            if source not in edited and Path(str(file.locate())).exists():
+                found[name] = file.read_binary()[:4] + UNCHECKED + file.read_binary()[16:]
+    return found
 
 
 def tamper(wheel: Path) -> None:

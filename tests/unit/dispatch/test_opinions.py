@@ -15,7 +15,7 @@ from service.releases.judge import Contents, Evidence
 from service.releases.rollout import Canary
 from service.releases.trial import Trial, contents_of
 from service.telemetry.measurements import RunEnded
-from service.wire import Failure, Job, Kind, Success
+from service.wire import Job, Kind, Success
 from tests.unit.dispatch.test_dispatch import ASKED, GOOD, JOB, Harness, failure, harness
 
 BROKEN = failure(Code.EXTRACTOR_BROKEN, usage=ASKED)
