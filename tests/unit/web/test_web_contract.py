@@ -137,7 +137,10 @@ async def _trip(it: Web) -> None:
     ("shown", "reason"),
     [
         (
-            {"active_workers": 0, "workers": (models.Worker(pid=1, state="booting", tasks=0, age=0, rss=0),)},
+            {
+                "active_workers": 0,
+                "workers": (models.Worker(pid=1, state="booting", tasks=0, age=0, rss=0, ytdlp=""),),
+            },
             "yet",
         ),
         ({"degraded": True}, "fail to start"),
