@@ -92,7 +92,7 @@ class Config(BaseSettings):
         description="Memory in MB that one worker may use before its job is stopped. "
         "Below 768 it cannot solve YouTube's challenges where the solver does not.",
     )
-    ytdlp_timeout: int = Field(25_000, ge=100, le=600_000, description="Time in ms for one extraction.")
+    ytdlp_timeout: int = Field(25_000, ge=1000, le=600_000, description="Time in ms for one extraction.")
     ytdlp_max_buffer: int = Field(
         10_485_760, ge=1024, le=1 << 30, description="Bytes that one result may have."
     )

@@ -84,3 +84,12 @@ class DeadlineExceeded(ServiceError):
         super().__init__(f"no answer within {seconds:g} s: {where}")
         self.seconds = seconds
         self.running = running
+
+
+class DeadlineTooShort(ServiceError):
+    """The request's deadline is shorter than an extraction; none was begun."""
+
+    code = Code.DEADLINE
+
+    def __init__(self, seconds: float, least: float) -> None:
+        super().__init__(f"no extraction is begun for {seconds:g} s; give it at least {least:g} s")

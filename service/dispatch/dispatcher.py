@@ -13,11 +13,12 @@ from functools import partial
 
 import trio
 
+from ..breaker.machine import State
 from ..breaker.pacing import PaceStatistics
 from ..breaker.registry import BreakerKey, Breakers
 from ..breaker.sites import site_of
 from ..config import Config
-from ..errors import CircuitOpen, DeadlineExceeded, ExtractionError, ShuttingDown
+from ..errors import CircuitOpen, DeadlineExceeded, ExtractionError, ShuttingDown, UnknownSite
 from ..events import Events
 from ..pool.pool import Pool
 from ..releases.trial import Trial
@@ -90,11 +91,24 @@ class Dispatcher:
         """
         key = BreakerKey(site_of(job.url))
         deadline = trio.current_time() + self._timeout
-        return await self._run(JobContext(job, COMPARISON, key, deadline, self._timeout, canary))
+        return await self._run(JobContext(job, COMPARISON, key, deadline, self._timeout, canary=canary))
 
     def paces(self) -> tuple[PaceStatistics, ...]:
         """The pace of each site that was requested lately."""
         return self._with.paces.statistics(trio.current_time())
+
+    def reset(self, site: str | None = None) -> tuple[str, str]:
+        """Reset the breaker of `site`, or all, and forget how fast it may be asked.
+
+        Returns the worst state before and after. Raises UnknownSite.
+        """
+        forgotten = self._with.paces.forget(site)
+        try:
+            return self._with.breakers.reset(site)
+        except UnknownSite:
+            if not forgotten:
+                raise
+            return State.CLOSED, State.CLOSED
 
     def interrupt(self) -> int:
         """Stop every execution, now and from now on, with ShuttingDown; returns how many ran."""
@@ -120,7 +134,8 @@ class Dispatcher:
         """
         timeout = min(self._timeout, caller.timeout)
         key = BreakerKey(site_of(job.url))
-        context = JobContext(job, caller, key, trio.current_time() + timeout, timeout)
+        hurried = timeout < self._timeout
+        context = JobContext(job, caller, key, trio.current_time() + timeout, timeout, hurried=hurried)
         with job_measured(self._with.measured, key.site):
             return await self._answer(context, progress)
 

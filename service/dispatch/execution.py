@@ -21,7 +21,7 @@ from ..breaker.classification import call_result_of, call_result_of_exception
 from ..breaker.pacing import Paces
 from ..breaker.registry import BreakerKey, Breakers
 from ..codes import TRAITS, Blame, CallResult, Code, Retry
-from ..errors import ExtractionError, QueueFull
+from ..errors import DeadlineTooShort, ExtractionError, QueueFull
 from ..pool.admission import Ticket
 from ..pool.lease import Preempted
 from ..pool.pool import Lease, Pool
@@ -38,7 +38,8 @@ MAX_ATTEMPTS = 3
 BACKOFF = 0.5  # seconds before the second attempt; doubled for each further one, spread by ±25 %
 MAX_WAITING = 100  # requests that wait for a site with limited concurrency
 LONG = 5.0  # seconds after which a failed attempt counts although there is another
-LEAST_TIME = 1.0  # seconds that must be left for another attempt
+LEAST_TIME = 1.0  # seconds that must be left for an attempt
+LOOK_AGAIN = 1.0  # seconds after which a turn looks again whether it is due
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ class JobContext:
         key: its site, the key of breakers, paces and measurements.
         deadline: on Trio's clock; `timeout` is the same in seconds from the submission.
         canary: the release to run on, where it matters: the one that is tried, or the other.
+        hurried: the caller gave less time than the service does.
     """
 
     job: Job
@@ -80,6 +82,7 @@ class JobContext:
     deadline: float
     timeout: float
     canary: bool | None = None
+    hurried: bool = False
 
 
 class Execution:
@@ -95,6 +98,8 @@ class Execution:
         self._job = context.job
         self._caller = context.caller
         self._deadline = context.deadline
+        self._timeout = context.timeout
+        self._hurried = context.hurried
         self._key = context.key
         self._opinions = Opinions(collaborators.trial, collaborators.measured, context.canary)
         self._queued = 0.0
@@ -108,6 +113,8 @@ class Execution:
             ServiceError: the failure of the extraction, CircuitOpen, QueueFull or ShuttingDown.
         """
         collaborators = self._with
+        if trio.current_time() + LEAST_TIME > self._deadline:
+            raise DeadlineTooShort(self._timeout, LEAST_TIME)
         attempt = 1
         while True:
             await collaborators.breakers.ready(self._key)
@@ -165,9 +172,11 @@ class Execution:
             call_result = call_result_of_exception(error)
             cost = lease.interrupted
             if cost is not None and trio.current_time() >= self._deadline:
-                # The deadline, not a disconnect; it blames the site only if the job was waiting for the site.
+                # The deadline, not a disconnect; it blames the site only if the job was waiting for the site,
+                # and not where the caller gave less time than others have.
                 ended = Code.DEADLINE.value
-                call_result = call_result_of(Failure(Code.DEADLINE, "", waiting=cost.cpu < cost.wall / 2))
+                if not self._hurried:
+                    call_result = call_result_of(Failure(Code.DEADLINE, "", waiting=cost.cpu < cost.wall / 2))
             raise
         finally:
             self._with.breakers.settle(permit, call_result, retry_after=retry_after)
@@ -215,26 +224,25 @@ class Execution:
 
     async def _keep_pace(self) -> None:
         """Wait for the site's pace. Raises ExtractionError (RATE_LIMITED) where that would take too long."""
-        now, site = trio.current_time(), self._key.site
-        pace = self._with.paces.pace(site, now)
-        wait = pace.wait(now)
-        if now + wait + LEAST_TIME > self._deadline:
-            message = f"{site} asks to be left in peace for a while; try again later"
-            raise ExtractionError(Code.RATE_LIMITED, message, retry_after=wait)
-        pace.reserve(now)
+        site = self._key.site
+        pace = self._with.paces.pace(site, trio.current_time())
+        turn = pace.take(trio.current_time())
         try:
-            await trio.sleep(wait)
-        except trio.Cancelled:
-            pace.refund(trio.current_time())
+            while wait := pace.wait(trio.current_time(), turn):  # a 429 in the meantime makes it longer
+                if trio.current_time() + wait + LEAST_TIME > self._deadline:
+                    message = f"{site} asks to be left in peace for a while; try again later"
+                    raise ExtractionError(Code.RATE_LIMITED, message, retry_after=wait)
+                await trio.sleep(min(wait, LOOK_AGAIN))
+        except BaseException:
+            pace.give_back(trio.current_time())
             raise
+        pace.go(trio.current_time())
 
     def _set_pace(self, outcome: Outcome) -> None:
         now = trio.current_time()
         pace = self._with.paces.pace(self._key.site, now)
         if isinstance(outcome, Failure) and outcome.code is Code.RATE_LIMITED:
             pace.slow_down(now, retry_after=outcome.retry_after)
-        elif call_result_of(outcome) is CallResult.SUCCESS:
-            pace.speed_up(now)
 
     def _waits(self, lease: Lease) -> None:
         self._with.progress.emit(self._job, Queued(lease.position, lease.expected_wait))

@@ -41,7 +41,6 @@ _STATUSES: Mapping[int, Code] = MappingProxyType(
         402: Code.PAID,
         403: Code.FORBIDDEN,
         404: Code.NOT_FOUND,
-        407: Code.PROXY,
         408: Code.UPSTREAM_TIMEOUT,
         410: Code.REMOVED,
         412: Code.BOT_CHECK,  # Bilibili's block
@@ -58,12 +57,10 @@ _STATUSES: Mapping[int, Code] = MappingProxyType(
 )
 
 # Statuses below 500 that concern the whole site, not just one of the many addresses that an extractor tries.
-_TELLING_STATUSES = frozenset((403, 407, 412, 418, 420, 430))
+_TELLING_STATUSES = frozenset((403, 412, 418, 420, 430))
 
-# A proxy's statuses for a failure of the site; any other refusal of a tunnel is the proxy's failure.
-_TUNNEL_STATUSES: Mapping[int, Code] = MappingProxyType(
-    {502: Code.UPSTREAM_NETWORK, 503: Code.UPSTREAM_NETWORK, 504: Code.UPSTREAM_TIMEOUT}
-)
+# A proxy's statuses by which it refuses every tunnel: it wants credentials, payment or less traffic.
+_PROXY_REFUSES = frozenset((401, 402, 407, 429))
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,9 +170,12 @@ def _of_proxy(error: ProxyError, chain: tuple[BaseException, ...]) -> Code:
     if _first(chain, (NewConnectionError, ConnectTimeoutError)):
         return Code.PROXY
     tunnel = re.search(r"Tunnel connection failed: (\d{3})", str(error))
-    if tunnel is None:
-        return Code.UPSTREAM_NETWORK
-    return _TUNNEL_STATUSES.get(int(tunnel[1]), Code.PROXY)
+    status = int(tunnel[1]) if tunnel is not None else 502
+    if status in _PROXY_REFUSES:
+        return Code.PROXY
+    if status < 500:  # its rules do not let it reach this host or port
+        return Code.BLOCKED_TARGET
+    return Code.UPSTREAM_TIMEOUT if status == 504 else Code.UPSTREAM_NETWORK
 
 
 def _hidden(job_record: JobRecord) -> Code | None:

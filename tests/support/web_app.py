@@ -49,12 +49,17 @@ class FakeDispatcher:
     shown: tuple[PaceStatistics, ...] = ()
     steps: tuple[Progress, ...] = ()
     remembered: Answer | None = None
+    breakers: Breakers | None = None
 
     def cache(self) -> CacheStatistics:
         return Cache(1 << 20, 60.0).statistics()
 
     def kept(self, job: Job) -> Answer | None:
         return self.remembered
+
+    def reset(self, site: str | None = None) -> tuple[str, str]:
+        assert self.breakers is not None
+        return self.breakers.reset(site)
 
     def paces(self) -> tuple[PaceStatistics, ...]:
         return self.shown
@@ -182,6 +187,7 @@ class Web:
         self.build()
 
     def build(self) -> None:
+        self.dispatcher.breakers = self.breakers
         self.app: QuartTrio = create_app(
             self.config, self.dispatcher, self.pool, self.breakers, self.lifecycle, self.telemetry
         )

@@ -24,7 +24,7 @@ def blueprint(services: Services) -> Blueprint:
     routes = Blueprint("admin", __name__)
     breakers = services.breakers
     for action, operation, summary, done in (
-        ("reset", breakers.reset, "Make circuit breakers as new.", "reset"),
+        ("reset", services.dispatcher.reset, "Make circuit breakers and paces as new.", "reset"),
         ("close", breakers.close, "Close circuit breakers, and let traffic back in gradually.", "closed"),
         ("open", breakers.force_open, "Keep circuit breakers open until told otherwise.", "opened"),
         ("disable", breakers.disable, "Let every call through until told otherwise.", "disabled"),

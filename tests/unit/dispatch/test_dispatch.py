@@ -21,7 +21,15 @@ from service.config import Config
 from service.dispatch.dispatcher import Dispatcher
 from service.dispatch.execution import BACKOFF
 from service.dispatch.request import Answer, Caller
-from service.errors import CircuitOpen, DeadlineExceeded, ExtractionError, QueueFull, ShuttingDown
+from service.errors import (
+    CircuitOpen,
+    DeadlineExceeded,
+    DeadlineTooShort,
+    ExtractionError,
+    QueueFull,
+    ShuttingDown,
+    UnknownSite,
+)
 from service.pool.admission import Ticket
 from service.pool.lease import Preempted
 from service.pool.pool import Lease, Pool
@@ -279,6 +287,31 @@ async def test_a_caller_may_give_less_time_but_not_more(autojump_clock: MockCloc
         with pytest.raises(DeadlineExceeded):
             await it.submit(caller=Caller("a client", timeout=given))
         assert trio.current_time() - began == kept
+
+
+async def test_a_callers_own_short_deadline_never_counts_against_the_site(autojump_clock: MockClock) -> None:
+    it = harness(GOOD, takes=2.6)
+    for number in range(20):
+        with pytest.raises(DeadlineExceeded):
+            await it.submit(replace(JOB, url=f"{JOB.url}/{number}"), Caller("a client", timeout=1.05))
+    assert (it.site.state, it.site.total_failures, it.site.in_flight) == ("CLOSED", 0, 0)
+    await it.submit()
+
+
+async def test_a_deadline_that_no_extraction_can_keep_is_called_that(autojump_clock: MockClock) -> None:
+    it = harness(GOOD)
+    with pytest.raises(DeadlineTooShort, match=r"^no extraction is begun for 0\.9 s; give it at least 1 s$"):
+        await it.submit(caller=Caller("a client", timeout=0.9))
+    assert it.pool.tickets == []
+
+
+async def test_an_operators_reset_also_ends_the_sites_pause(autojump_clock: MockClock) -> None:
+    it = harness(failure(Code.RATE_LIMITED, retry_after=900.0), GOOD)
+    assert await it.code() is Code.RATE_LIMITED
+    it.dispatcher.reset("site.test")
+    await it.submit()
+    with pytest.raises(UnknownSite):
+        it.dispatcher.reset("never-seen.test")
 
 
 async def test_a_client_that_leaves_says_nothing_about_the_site(autojump_clock: MockClock) -> None:
