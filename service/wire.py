@@ -10,6 +10,11 @@ In the middle of a job a worker may ask the solver, by way of the server, and wa
 
     worker → server   CHALLENGES, with a player script as body where one was asked for
     server → worker   SOLUTION
+
+Before it asks another endpoint than the one before, it asks whether it may:
+
+    worker → server   VISIT
+    server → worker   PERMISSION
 """
 
 from __future__ import annotations
@@ -26,6 +31,7 @@ from .codes import Code
 HEADER = struct.Struct("!II")
 MAX_HEAD = 64 * 1024
 MAX_JOB = 512 * 1024  # a job's frame; it is hardly longer than the request's body, of at most 256 KB
+MAX_ENDPOINT = 300  # characters; a host has 253
 MAX_SCRIPT = 8 << 20  # YouTube's player scripts have 2.7 MB
 
 
@@ -68,11 +74,30 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class Visit:
+    """What an endpoint other than that of the job's URL did in a job.
+
+    Attributes:
+        answered: it gave what it was asked for at least once.
+        failed: a request failed by its fault.
+        limited: it said that it is asked too often.
+        retry_after: the longest wait in seconds that it asked for, or None.
+    """
+
+    endpoint: str
+    answered: bool = False
+    failed: bool = False
+    limited: bool = False
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """What a job cost: seconds of CPU and of wall time, requests made, and the HTTP statuses seen.
 
     Attributes:
-        site_requests: those of the requests that went to the site of the job's URL.
+        site_requests: those of the requests that went to the endpoint of the job's URL.
+        elsewhere: the other endpoints that were asked.
     """
 
     cpu: float = 0.0
@@ -80,6 +105,7 @@ class Usage:
     requests: int = 0
     site_requests: int = 0
     statuses: tuple[int, ...] = ()
+    elsewhere: tuple[Visit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +136,7 @@ class Failure:
         message: one sentence, free of credentials, cookies and raw exception text.
         retry_after: seconds the site asked for, or None.
         generic: the page was read by the generic extractor, so a 403 says little about the site.
+        culprit: the endpoint whose answer or silence this is; empty where it is that of the job's URL.
         waiting: the job was waiting for the site when it ended (decides whether DEADLINE blames the site).
     """
 
@@ -121,6 +148,7 @@ class Failure:
     extractor: str = ""
     usage: Usage = Usage()
     unsolved: str = ""
+    culprit: str = ""
 
 
 Outcome = Success | Failure
@@ -158,6 +186,15 @@ class Solution:
     problem: str = ""
     fetch: bool = False
     final: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """Whether a job may ask an endpoint: it may where there is no code."""
+
+    code: Code | None = None
+    message: str = ""
+    retry_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,6 +344,40 @@ def decode_outcome(head: bytes, body: bytes) -> Outcome:
         raise ProtocolError("the head is not an outcome") from error
 
 
+def encode_visit(endpoint: str) -> bytes:
+    return frame({"visit": endpoint})
+
+
+def encode_permission(permission: Permission) -> bytes:
+    return frame({"permission": asdict(permission)})
+
+
+def is_visit(head: bytes) -> bool:
+    """Whether a worker's message is VISIT."""
+    return head.startswith(b'{"visit":')
+
+
+def decode_visit(head: bytes) -> str:
+    """The endpoint. Raises ProtocolError where the head is not a VISIT message."""
+    try:
+        endpoint = json.loads(head)["visit"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise ProtocolError("the head is not a visit") from error
+    if not isinstance(endpoint, str) or len(endpoint) > MAX_ENDPOINT:
+        raise ProtocolError("the visit is to no endpoint")
+    return endpoint
+
+
+def decode_permission(head: bytes) -> Permission:
+    """Raises ProtocolError where the head is not a PERMISSION message."""
+    try:
+        values = dict(json.loads(head)["permission"])
+        values["code"] = values["code"] and Code(values["code"])
+        return Permission(**values)
+    except (ValueError, TypeError, KeyError) as error:
+        raise ProtocolError("the head is not a permission") from error
+
+
 def is_challenges(head: bytes) -> bool:
     """Whether a worker's message is CHALLENGES; otherwise it is an OUTCOME."""
     return head.startswith(b'{"challenges":')
@@ -331,7 +402,8 @@ def decode_solution(head: bytes) -> Solution:
 
 
 def _usage(values: dict[str, Any]) -> Usage:
-    return Usage(**{**values, "statuses": tuple(values["statuses"])})
+    elsewhere = tuple(Visit(**visit) for visit in values["elsewhere"])
+    return Usage(**{**values, "statuses": tuple(values["statuses"]), "elsewhere": elsewhere})
 
 
 def _etag(value: str) -> str:

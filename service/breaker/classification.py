@@ -8,18 +8,29 @@ from __future__ import annotations
 
 from ..codes import TRAITS, CallResult, Code
 from ..errors import ServiceError
-from ..wire import Failure, Outcome, Success
+from ..wire import Failure, Outcome, Visit
 
 _WEIGHT = (CallResult.IGNORED, CallResult.UNDECIDED, CallResult.SUCCESS, CallResult.FAILURE)
 
 
 def call_result_of(outcome: Outcome) -> CallResult:
-    """What the site's breaker counts for a call that ended in `outcome`."""
-    counts = CallResult.SUCCESS if isinstance(outcome, Success) else _of_failure(outcome)
+    """What the breaker of the URL's endpoint counts for a call that ended in `outcome`."""
+    counts = CallResult.SUCCESS
+    if isinstance(outcome, Failure) and not outcome.culprit:
+        counts = _of_failure(outcome)
     # An extractor may refuse a URL by itself, and a page may lead to another site that gives the answer.
     if counts is CallResult.SUCCESS and not outcome.usage.site_requests:
         return CallResult.IGNORED
     return counts
+
+
+def call_result_of_visit(visit: Visit, outcome: Outcome) -> CallResult:
+    """What the breaker of another endpoint counts, which the call has led to."""
+    if isinstance(outcome, Failure) and outcome.culprit == visit.endpoint:
+        return _of_failure(outcome)
+    if visit.answered:
+        return CallResult.SUCCESS
+    return CallResult.FAILURE if visit.failed else CallResult.IGNORED
 
 
 def call_result_of_exception(error: BaseException) -> CallResult:

@@ -23,6 +23,7 @@ from ..errors import CircuitOpen, UnknownSite
 from ..events import BreakerChanged, Event, Events, WorkerBootFailed, WorkerEnded, WorkerStarted
 from .machine import Breaker, Permit, State
 from .settings import BreakerSettings, Mode
+from .sites import site_of_endpoint
 from .statistics import BreakersStatistics, BreakerStatistics, Totals
 
 _BADNESS = (State.CLOSED, State.HALF_OPEN, State.OPEN)
@@ -30,10 +31,23 @@ _BADNESS = (State.CLOSED, State.HALF_OPEN, State.OPEN)
 
 @dataclass(frozen=True, slots=True)
 class BreakerKey:
-    """What a breaker watches: a site through one egress ("" is the only one so far)."""
+    """What a breaker watches: an endpoint of a site through one egress ("" is the only one so far).
+
+    An empty `endpoint` is the main one, which has the site's name.
+    """
 
     site: str
     egress: str = ""
+    endpoint: str = ""
+
+    @classmethod
+    def of(cls, endpoint: str) -> BreakerKey:
+        site = site_of_endpoint(endpoint)
+        return cls(site, endpoint="" if endpoint == site else endpoint)
+
+    @property
+    def name(self) -> str:
+        return self.endpoint or self.site
 
 
 OVERFLOW = BreakerKey("(further sites)")  # no host name has brackets
@@ -41,7 +55,7 @@ OVERFLOW = BreakerKey("(further sites)")  # no host name has brackets
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Entry:
-    """A breaker in the registry; `site` is None for the service's own."""
+    """A breaker in the registry; `site` is its key's name, and None for the service's own."""
 
     site: str | None
     egress: str
@@ -59,16 +73,16 @@ class _Entry:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Admission:
-    """The permits of both breakers for one call; settled exactly once."""
+    """The permits of both breakers for one call; settled exactly once. A visit has none of the service's."""
 
     entry: _Entry
     permit: Permit
-    service_permit: Permit
+    service_permit: Permit | None
 
     @property
     def is_probe(self) -> bool:
         """Whether a half-open breaker depends on the result of the call."""
-        return self.permit.is_probe or self.service_permit.is_probe
+        return self.permit.is_probe or (self.service_permit is not None and self.service_permit.is_probe)
 
 
 class Breakers:
@@ -104,6 +118,7 @@ class Breakers:
         self._overflow = _Entry(OVERFLOW.site, "", Breaker(replace(settings, mode=Mode.METRICS_ONLY)))
         self._evicted = Totals()
         self._mode_for_all: Mode | None = None  # an operator's choice, which holds for new sites too
+        self._modes: dict[str, Mode] = {}  # those for single sites, which hold for their new endpoints too
         self._workers: set[int] = set()
         self._due = inf
         self._rescheduled = trio.Event()
@@ -165,6 +180,19 @@ class Breakers:
             raise self._refusal(entry)
         return Admission(entry, permit, service_permit)
 
+    def visit(self, key: BreakerKey) -> Admission:
+        """A permit for an endpoint that a call under way leads to. The call has the service's already.
+
+        Raises:
+            CircuitOpen: for the endpoint.
+        """
+        entry = self._entry(key)
+        permit = entry.breaker.admit(self._clock())
+        self._publish(entry)
+        if permit is None:
+            raise self._refusal(entry)
+        return Admission(entry, permit, None)
+
     def settle(
         self, admission: Admission, call_result: CallResult, *, retry_after: float | None = None
     ) -> None:
@@ -177,6 +205,8 @@ class Breakers:
             RuntimeError: the admission was settled before.
         """
         self._settle(admission.entry, admission.permit, call_result, retry_after)
+        if admission.service_permit is None:
+            return
         heard = call_result if call_result is CallResult.SUCCESS else CallResult.IGNORED
         self._settle(self._service, admission.service_permit, heard)
 
@@ -286,10 +316,11 @@ class Breakers:
             if len(self._entries) >= self._capacity and not self._evict():
                 return self._overflow
             breaker = Breaker(self._overrides.get(key.site, self._settings))
-            if self._mode_for_all is not None:
-                breaker.set_mode(self._mode_for_all, self._clock())
+            chosen = self._modes.get(key.name) or self._modes.get(key.site) or self._mode_for_all
+            if chosen is not None:
+                breaker.set_mode(chosen, self._clock())
                 breaker.take_changes()  # its initial mode is no transition
-            entry = self._entries[key] = _Entry(key.site, key.egress, breaker)
+            entry = self._entries[key] = _Entry(key.name, key.egress, breaker)
         self._entries.move_to_end(key)
         return entry
 
@@ -348,14 +379,21 @@ class Breakers:
             self._rescheduled.set()
 
     def _operate(
-        self, site: str | None, mode_for_all: Mode | None, step: Callable[[Breaker, float], None]
+        self, site: str | None, mode: Mode | None, step: Callable[[Breaker, float], None]
     ) -> tuple[str, str]:
-        entries = [entry for entry in self._entries.values() if site is None or entry.site == site]
+        entries = [
+            entry for key, entry in self._entries.items() if site is None or site in (key.site, key.name)
+        ]
+        if not entries and site is not None:
+            raise UnknownSite(site)
         if site is None:
-            self._mode_for_all = mode_for_all
+            self._mode_for_all = mode
+            self._modes.clear()
             entries.append(self._service)
-        if not entries:
-            raise UnknownSite(site or "")
+        elif mode is None:
+            self._modes.pop(site, None)
+        else:
+            self._modes[site] = mode
         now = self._clock()
         before = _worst(entries)
         for entry in entries:

@@ -1,4 +1,8 @@
-"""The site of a URL, which is the key of breakers and paces. Pure."""
+"""The site of a URL, and its endpoint, which is what a breaker and a pace watch. Pure.
+
+A site is a registrable domain, the unit of settings and labels. An endpoint is a host and port of it that can
+fail alone. So a closed port or a tenant's host of a popular site closes nothing but itself.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,11 @@ from urllib.parse import urlsplit
 from publicsuffixlist import PublicSuffixList
 
 _ALIASES = {"youtu.be": "youtube.com", "youtube-nocookie.com": "youtube.com"}
+# Hosts that are one with the main host of their site.
+_MAIN_HOSTS = frozenset(
+    ("youtu.be", "m.youtube.com", "music.youtube.com", "youtube-nocookie.com", "www.youtube-nocookie.com")
+)
+_PORTS = {"https": 443, "http": 80}
 _HOST = re.compile(r"[a-z0-9._-]{1,253}")
 
 
@@ -26,19 +35,56 @@ def site_of(url: str) -> str:
     An IP address, a single label and a bare public suffix stand for themselves. Other names of one service
     are one site (youtu.be is youtube.com). Never raises: where there is no valid host the site is "".
     """
+    host = _host(url)
+    if _is_address(host):
+        return host
+    domain = _suffixes().privatesuffix(host) or host
+    return _ALIASES.get(domain, domain)
+
+
+@lru_cache(maxsize=1024)
+def endpoint_of(url: str) -> str:
+    """The host and port that the URL leads to: `cdn.example.com`, `example.com:8443`.
+
+    Port 443 goes without saying. The site's own name stands for its main endpoint: its domain, with or
+    without www, at port 443. Never raises: "" where there is no valid host and port.
+    """
+    site, host = site_of(url), _host(url)
+    try:
+        parts = urlsplit(url)
+        port = parts.port or _PORTS.get(parts.scheme, 0)
+    except ValueError:
+        return ""
+    name = site if host == f"www.{site}" or host in _MAIN_HOSTS else host
+    if port == 443 or not name:
+        return name
+    return f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
+
+
+@lru_cache(maxsize=1024)
+def site_of_endpoint(endpoint: str) -> str:
+    """The site that an endpoint belongs to."""
+    return endpoint if _is_address(endpoint) else site_of(f"https://{endpoint}/")
+
+
+def _host(url: str) -> str:
+    """The URL's host as it is looked up, or ""."""
     try:
         host = (urlsplit(url).hostname or "").rstrip(".")
     except ValueError:
         return ""
-    try:
+    if _is_address(host):
         return ip_address(host).compressed
-    except ValueError:
-        pass
     try:
         host = host.encode("idna").decode("ascii").lower()
     except UnicodeError:  # an empty or overlong label
         return ""
-    if not _HOST.fullmatch(host):
-        return ""
-    domain = _suffixes().privatesuffix(host) or host
-    return _ALIASES.get(domain, domain)
+    return host if _HOST.fullmatch(host) else ""
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True

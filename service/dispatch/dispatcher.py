@@ -16,7 +16,7 @@ import trio
 from ..breaker.machine import State
 from ..breaker.pacing import PaceStatistics
 from ..breaker.registry import BreakerKey, Breakers
-from ..breaker.sites import site_of
+from ..breaker.sites import endpoint_of
 from ..config import Config
 from ..errors import CircuitOpen, DeadlineExceeded, ExtractionError, ShuttingDown, UnknownSite
 from ..events import Events
@@ -89,7 +89,7 @@ class Dispatcher:
         Raises:
             ServiceError: as for `submit`.
         """
-        key = BreakerKey(site_of(job.url))
+        key = BreakerKey.of(endpoint_of(job.url))
         deadline = trio.current_time() + self._timeout
         return await self._run(JobContext(job, COMPARISON, key, deadline, self._timeout, canary=canary))
 
@@ -133,7 +133,7 @@ class Dispatcher:
                 DeadlineExceeded.
         """
         timeout = min(self._timeout, caller.timeout)
-        key = BreakerKey(site_of(job.url))
+        key = BreakerKey.of(endpoint_of(job.url))
         hurried = timeout < self._timeout
         context = JobContext(job, caller, key, trio.current_time() + timeout, timeout, hurried=hurried)
         with job_measured(self._with.measured, key.site):

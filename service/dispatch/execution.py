@@ -21,7 +21,7 @@ from ..breaker.classification import call_result_of, call_result_of_exception
 from ..breaker.pacing import Paces
 from ..breaker.registry import BreakerKey, Breakers
 from ..codes import TRAITS, Blame, CallResult, Code, Retry
-from ..errors import DeadlineTooShort, ExtractionError, QueueFull
+from ..errors import CircuitOpen, DeadlineTooShort, ExtractionError, QueueFull, ServiceError
 from ..pool.admission import Ticket
 from ..pool.lease import Preempted
 from ..pool.pool import Lease, Pool
@@ -33,13 +33,13 @@ from .progress import ProgressHub, Queued, Retrying, Started
 from .quarantine import Quarantine
 from .request import Answer, Caller
 from .site_limits import SiteLimits
+from .visits import Visits, take_turn
 
 MAX_ATTEMPTS = 3
 BACKOFF = 0.5  # seconds before the second attempt; doubled for each further one, spread by ±25 %
 MAX_WAITING = 100  # requests that wait for a site with limited concurrency
 LONG = 5.0  # seconds after which a failed attempt counts although there is another
 LEAST_TIME = 1.0  # seconds that must be left for an attempt
-LOOK_AGAIN = 1.0  # seconds after which a turn looks again whether it is due
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,8 @@ class Execution:
         attempt = 1
         while True:
             await collaborators.breakers.ready(self._key)
-            await self._keep_pace()
+            pace = collaborators.paces.pace(self._key.name, trio.current_time())
+            await take_turn(pace, self._key.name, self._deadline - LEAST_TIME)
             ticket = Ticket(
                 self._caller.client,
                 tier=self._caller.tier,
@@ -134,12 +135,15 @@ class Execution:
                     outcome, pause = await self._permitted(lease, attempt)
             except Preempted:  # no attempt: it waits for its turn again
                 continue
-            self._set_pace(outcome)
             if outcome.unsolved:
                 self._with.bus.emit(events.ChallengeUnsolved(self._key.site, outcome.unsolved))
             if isinstance(outcome, Success):
                 return self._answer(outcome, lease)
-            failure = ExtractionError(outcome.code, outcome.message, retry_after=outcome.retry_after)
+            failure: ServiceError
+            if outcome.code is Code.CIRCUIT_OPEN:  # of a site that the URL leads to
+                failure = CircuitOpen(outcome.culprit, outcome.retry_after)
+            else:
+                failure = ExtractionError(outcome.code, outcome.message, retry_after=outcome.retry_after)
             if pause is None:
                 self._report(outcome, lease)
                 raise failure
@@ -155,6 +159,10 @@ class Execution:
         """One attempt under a permit, and the pause before the next attempt, if there is one."""
         # No waiting while a worker is leased.
         permit = await self._with.breakers.admit(self._key, wait=False, spent=self._spent)
+        visits = Visits(self._with.breakers, self._with.paces, self._with.limits, self._key)
+        lease.may_visit = visits.enter
+        outcome: Outcome | None = None
+        final, silent = True, CallResult.IGNORED
         call_result, retry_after = CallResult.IGNORED, None
         began, ended = trio.current_time(), CANCELLED
         try:
@@ -162,9 +170,11 @@ class Execution:
             if isinstance(outcome, Success):
                 call_result, ended = call_result_of(outcome), OK
                 return outcome, None
-            ended, retry_after = outcome.code.value, outcome.retry_after
-            pause = None if permit.is_probe else self._pause(outcome, attempt)
-            call_result = self._counts(outcome, final=pause is None, seconds=trio.current_time() - began)
+            ended = outcome.code.value
+            retry_after = None if outcome.culprit else outcome.retry_after
+            pause = None if permit.is_probe or visits.probing else self._pause(outcome, attempt)
+            final = pause is None
+            call_result = self._counts(outcome, final=final, seconds=trio.current_time() - began)
             return outcome, pause
         except Preempted:
             raise
@@ -176,10 +186,12 @@ class Execution:
                 # and not where the caller gave less time than others have.
                 ended = Code.DEADLINE.value
                 if not self._hurried:
-                    call_result = call_result_of(Failure(Code.DEADLINE, "", waiting=cost.cpu < cost.wall / 2))
+                    silent = call_result_of(Failure(Code.DEADLINE, "", waiting=cost.cpu < cost.wall / 2))
+                call_result = silent if visits.asking == self._key.name else CallResult.IGNORED
             raise
         finally:
             self._with.breakers.settle(permit, call_result, retry_after=retry_after)
+            visits.settle(outcome, counts=final, silent=silent)
             self._note_deaths(lease)
             seconds = trio.current_time() - began
             self._spent += seconds
@@ -221,28 +233,6 @@ class Execution:
         if waiting >= MAX_WAITING:
             raise QueueFull(waiting, retry_after=LEAST_TIME)
         return cap
-
-    async def _keep_pace(self) -> None:
-        """Wait for the site's pace. Raises ExtractionError (RATE_LIMITED) where that would take too long."""
-        site = self._key.site
-        pace = self._with.paces.pace(site, trio.current_time())
-        turn = pace.take(trio.current_time())
-        try:
-            while wait := pace.wait(trio.current_time(), turn):  # a 429 in the meantime makes it longer
-                if trio.current_time() + wait + LEAST_TIME > self._deadline:
-                    message = f"{site} asks to be left in peace for a while; try again later"
-                    raise ExtractionError(Code.RATE_LIMITED, message, retry_after=wait)
-                await trio.sleep(min(wait, LOOK_AGAIN))
-        except BaseException:
-            pace.give_back(trio.current_time())
-            raise
-        pace.go(trio.current_time())
-
-    def _set_pace(self, outcome: Outcome) -> None:
-        now = trio.current_time()
-        pace = self._with.paces.pace(self._key.site, now)
-        if isinstance(outcome, Failure) and outcome.code is Code.RATE_LIMITED:
-            pace.slow_down(now, retry_after=outcome.retry_after)
 
     def _waits(self, lease: Lease) -> None:
         self._with.progress.emit(self._job, Queued(lease.position, lease.expected_wait))

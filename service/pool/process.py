@@ -19,14 +19,18 @@ from ..wire import (
     Challenges,
     Job,
     Outcome,
+    Permission,
     ProtocolError,
     Solution,
     decode_challenges,
     decode_outcome,
     decode_ready,
+    decode_visit,
     encode_job,
+    encode_permission,
     encode_solution,
     is_challenges,
+    is_visit,
     lengths,
 )
 from .accounting import Cost, Meter, ResidentMemory, cost_below
@@ -34,7 +38,10 @@ from .accounting import Cost, Meter, ResidentMemory, cost_below
 AHEAD = 512  # bytes of the first read, which mostly returns header and head in one piece
 CHUNK = 1 << 20
 MAX_ASKED = 64  # times that a job may ask the solver: each video of it does so once or twice
+MAX_VISITS = 500  # times that it may go from one endpoint to another: twice its requests
 KILL_PATIENCE = 5.0  # seconds that a killed process may take to end; only a hung disk makes it take any
+
+MayVisit = Callable[[str], Awaitable[Permission]]
 
 
 class WorkerDied(Exception):
@@ -100,8 +107,9 @@ class Process:
         if decode_ready(head).pid != self.pid:
             raise ProtocolError("the worker is not who it says")
 
-    async def run(self, job: Job, timeout: float) -> Outcome:
+    async def run(self, job: Job, timeout: float, may_visit: MayVisit | None = None) -> Outcome:
         """Let the worker run `job`, in about `timeout` seconds; the caller sets the real deadline.
+        `may_visit` says whether it may ask an endpoint that it is led to.
 
         After an exception the worker must not be used again.
 
@@ -114,8 +122,15 @@ class Process:
         self.solving = 0.0
         await self._send(encode_job(job, timeout))
         with self._solver.visit() if self._solver is not None else nullcontext(_unsolved) as ask:
-            for _ in range(MAX_ASKED):
+            asked = visits = 0
+            while asked < MAX_ASKED and visits < MAX_VISITS:
                 head, body = await self._frame()
+                if is_visit(head):
+                    visits += 1
+                    permission = await (may_visit or anywhere)(decode_visit(head))
+                    await self._send(encode_permission(permission))
+                    continue
+                asked += 1
                 if not is_challenges(head):
                     return decode_outcome(head, body)
                 challenges, began = decode_challenges(head), trio.current_time()
@@ -124,7 +139,7 @@ class Process:
                 finally:
                     self.solving += trio.current_time() - began
                 await self._send(encode_solution(solution))
-        raise ProtocolError("the worker asks the solver without end")
+        raise ProtocolError("the worker asks without end")
 
     def healthy(self) -> bool:
         """Whether an idle worker is alive and silent, as far as can be seen without waiting."""
@@ -218,6 +233,11 @@ class Process:
             chunks.append(chunk)
             missing -= len(chunk)
         return b"".join(chunks)
+
+
+async def anywhere(endpoint: str) -> Permission:
+    """Every job may ask every endpoint."""
+    return Permission()
 
 
 async def _unsolved(challenges: Challenges, script: bytes) -> Solution:

@@ -30,6 +30,7 @@ from yt_dlp.utils import version_tuple
 
 from ..solver import ejs
 from ..wire import HEADER, MAX_HEAD, Challenges, Solution, decode_solution, encode_challenges, lengths
+from .visits import exactly
 
 Solve = Callable[[Challenges, bytes], Solution]
 
@@ -110,18 +111,10 @@ def solver_on(sock: socket.socket) -> Solve:
 
     def solve(challenges: Challenges, script: bytes) -> Solution:
         sock.sendall(encode_challenges(challenges, len(script)) + script)
-        header = _exactly(sock, HEADER.size)
-        return decode_solution(_exactly(sock, lengths(header, max_head=MAX_HEAD, max_body=0)[0]))
+        header = exactly(sock, HEADER.size)
+        return decode_solution(exactly(sock, lengths(header, max_head=MAX_HEAD, max_body=0)[0]))
 
     return solve
-
-
-def _exactly(sock: socket.socket, length: int) -> bytes:
-    """Raises SystemExit once the server is gone, because then no job waits for this worker."""
-    received = sock.recv(length, socket.MSG_WAITALL)
-    if len(received) < length:
-        raise SystemExit
-    return received
 
 
 @functools.cache

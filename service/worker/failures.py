@@ -26,9 +26,10 @@ from yt_dlp.networking.exceptions import (
 )
 from yt_dlp.utils import ExtractorError, GeoRestrictedError, UnsupportedError, UserNotLive
 
+from ..breaker.sites import endpoint_of
 from ..codes import TRAITS, Code
 from . import statements
-from .job_record import Blocked, JobRecord, OverBudget
+from .job_record import Blocked, JobRecord, OverBudget, Refused
 
 _MAX_LINKS = 40  # of a cause chain; real ones have under ten
 _MAX_REASON = 200  # characters of the site's own words
@@ -65,11 +66,12 @@ _PROXY_REFUSES = frozenset((401, 402, 407, 429))
 
 @dataclass(frozen=True, slots=True)
 class ClassifiedFailure:
-    """A failure in terms that a client may see; `retry_after` in seconds."""
+    """A failure in terms that a client may see; `retry_after` in seconds, `culprit` as in `wire.Failure`."""
 
     code: Code
     message: str
     retry_after: float | None = None
+    culprit: str = ""
 
 
 def sentence(code: Code, reason: str | None = None) -> str:
@@ -86,8 +88,15 @@ def classify(error: BaseException, job_record: JobRecord) -> ClassifiedFailure:
     if job_record.unsolved and code is Code.NO_MEDIA:  # the formats exist, behind a challenge
         code = Code.EXTRACTOR_BROKEN
     reason = _clean(statement.orig_msg) if statement is not None and TRAITS[code].quotes else None
+    refused = _first(chain, Refused) or job_record.refused
+    if refused is not None and code is refused.permission.code:
+        permission = refused.permission
+        return ClassifiedFailure(code, permission.message, permission.retry_after, refused.endpoint)
+    culprit = _culprit(code, chain, job_record)
     waits = code in (Code.RATE_LIMITED, Code.BOT_CHECK, Code.UPSTREAM_ERROR)
-    return ClassifiedFailure(code, sentence(code, reason), job_record.retry_after if waits else None)
+    wait = job_record.endpoints[culprit].retry_after if waits and culprit in job_record.endpoints else None
+    elsewhere = "" if culprit == job_record.endpoint else culprit
+    return ClassifiedFailure(code, sentence(code, reason), wait, elsewhere)
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
@@ -144,6 +153,9 @@ def _code(chain: tuple[BaseException, ...], statement: ExtractorError | None, jo
 
 def _network(chain: tuple[BaseException, ...], job_record: JobRecord) -> Code | None:
     """The code where the chain says that a request failed; None where it does not."""
+    if (refused := _first(chain, Refused)) is not None:
+        code: Code = refused.permission.code
+        return code
     if (answer := _first(chain, HTTPError)) is not None:
         if job_record.challenged and answer.status in (403, 429, 503):
             return Code.BOT_CHECK
@@ -178,8 +190,20 @@ def _of_proxy(error: ProxyError, chain: tuple[BaseException, ...]) -> Code:
     return Code.UPSTREAM_TIMEOUT if status == 504 else Code.UPSTREAM_NETWORK
 
 
+def _culprit(code: Code, chain: tuple[BaseException, ...], job_record: JobRecord) -> str:
+    """The endpoint whose answer or silence `code` is."""
+    answer = _first(chain, HTTPError)
+    if answer is not None and (endpoint := endpoint_of(answer.response.url or "")) in job_record.endpoints:
+        return endpoint
+    if code is Code.RATE_LIMITED:
+        return next((name for name, it in job_record.endpoints.items() if it.limited), job_record.asked)
+    return job_record.asked
+
+
 def _hidden(job_record: JobRecord) -> Code | None:
     """The code of a status that yt-dlp swallowed on its way to giving up."""
+    if job_record.refused is not None:
+        return job_record.refused.permission.code
     if job_record.challenged:
         return Code.BOT_CHECK
     if 429 in job_record.statuses:

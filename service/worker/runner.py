@@ -16,13 +16,14 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
 from yt_dlp.version import __version__ as ytdlp_version
 
 from .. import sizes
-from ..breaker.sites import site_of
+from ..breaker.sites import endpoint_of
 from ..codes import Code
 from ..wire import (
     HEADER,
@@ -42,12 +43,13 @@ from ..wire import (
     encode_ready,
     lengths,
 )
-from . import expiry, failures, patches, publish, sandbox, scratch, state, warmup
+from . import expiry, failures, patches, publish, sandbox, scratch, state, visits, warmup
 from .challenges import Solve, solver_on
 from .egress import Guard
 from .extraction import Downloader, Shared, extract, parameters, shared
 from .job_record import MAX_CPU, JobRecord
 from .scope import scope_of
+from .visits import MayVisit
 
 _SELDOM = (50_000, 20, 100)  # with the default thresholds, collections take a sixth of a job's CPU
 _WHOLE = 20  # jobs between full collections; the garbage of one job is young
@@ -82,13 +84,14 @@ def work(sock: socket.socket, settings: WorkerSettings) -> None:
     snapshot = state.snapshot()
     gc.set_threshold(*_SELDOM)
     solve = solver_on(sock) if settings.solver else None
+    may_visit = visits.permissions_on(sock)
     sock.sendall(encode_ready(Ready(os.getpid())))
     for number in itertools.count(1):
         if not (header := _receive(sock, HEADER.size)):
             return
         head_length, body_length = lengths(header, max_head=MAX_JOB, max_body=0)
         job, timeout = decode_job(_receive(sock, head_length + body_length))
-        _answer(sock, run(job, timeout, settings, tables, guard, solve))
+        _answer(sock, run(job, timeout, settings, tables, guard, solve, may_visit))
         # After the answer, so that no client waits. Where the state cannot be restored this process ends.
         snapshot.restore(guard.job_record.modules)
         gc.collect(0 if number % _WHOLE else 2)  # without this, ten workers take 40 MB more
@@ -103,14 +106,16 @@ def run(
     tables: Shared,
     guard: Guard,
     solve: Solve | None = None,
+    may_visit: MayVisit = visits.anywhere,
 ) -> Outcome:
     """Run `job`. Every error becomes an outcome.
 
     Args:
         timeout: seconds the job has, for the sockets' own timeouts.
         solve: asks the solver.
+        may_visit: asks whether an endpoint that the job is led to may be asked.
     """
-    job_record = guard.job_record = JobRecord(site_of(job.url))
+    job_record = guard.job_record = JobRecord(endpoint_of(job.url), may_visit)
     usage = _meter(job_record)
     downloader = None
     try:
@@ -135,8 +140,14 @@ def run(
             extractor=extractor,
             usage=usage(),
             unsolved=job_record.unsolved,
+            culprit=found.culprit,
         )
-    return _published(job, info, settings.max_result, usage, job_record.unsolved)
+    if job_record.refused is not None:
+        info["partial"] = True
+    outcome = _published(job, info, settings.max_result, usage, job_record.unsolved)
+    if isinstance(outcome, Success) and job_record.refused is not None:
+        return replace(outcome, lifetime=0.0)  # the refusal may be over in a moment
+    return outcome
 
 
 @contextlib.contextmanager
@@ -241,6 +252,7 @@ def _meter(job_record: JobRecord) -> Callable[[], Usage]:
         job_record.requests,
         job_record.site_requests,
         tuple(job_record.statuses),
+        job_record.elsewhere(),
     )
 
 

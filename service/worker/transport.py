@@ -12,6 +12,7 @@ import ssl
 from collections.abc import Callable
 from typing import Any
 
+import requests
 from urllib3.connection import HTTPConnection
 from urllib3.util.retry import Retry
 from yt_dlp.networking import Request, Response
@@ -20,7 +21,7 @@ from yt_dlp.networking._requests import RequestsHTTPAdapter, RequestsRH
 from yt_dlp.networking.exceptions import HTTPError
 
 from .egress import Guard
-from .job_record import JobRecord
+from .job_record import JobRecord, Refused
 
 MAX_REDIRECTS = 20  # as in browsers
 _CHUNK = 1 << 20
@@ -50,9 +51,17 @@ class GuardedAdapter(RequestsHTTPAdapter):  # type: ignore[misc]  # yt-dlp is un
 
     def send(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         self._guard.check_url(request.url)
-        self._guard.job_record.asking(request.url)
-        response = super().send(request, *args, **kwargs)
-        self._guard.job_record.answered(response.status_code, response.headers)
+        job_record = self._guard.job_record
+        try:
+            job_record.asking(request.url)
+        except Refused as refused:
+            raise requests.exceptions.ConnectionError(refused) from refused
+        try:
+            response = super().send(request, *args, **kwargs)
+        except Exception:
+            job_record.failing()
+            raise
+        job_record.answered(response.status_code, response.headers)
         return response
 
 

@@ -26,16 +26,21 @@ from service.wire import (
     Challenges,
     Job,
     Outcome,
+    Permission,
     Solution,
     WorkerSettings,
     decode_challenges,
     decode_outcome,
     decode_ready,
+    decode_visit,
     encode_job,
+    encode_permission,
     encode_solution,
     is_challenges,
+    is_visit,
 )
 from service.worker.job_record import MAX_CPU
+from service.worker.visits import anywhere
 
 MEASURED = "COVERAGE_PROCESS_CONFIG"
 _ROOT = Path(__file__).resolve().parents[2]
@@ -53,6 +58,7 @@ class LoneWorker:
     sock: socket.socket
     process: subprocess.Popen[bytes]
     solve: Callable[[Challenges, bytes], Solution]
+    may_visit: Callable[[str], Permission]
 
     @classmethod
     @contextmanager
@@ -63,6 +69,7 @@ class LoneWorker:
         raw: bool = False,
         cpu: float = MAX_CPU,
         solve: Callable[[Challenges, bytes], Solution] = unsolved,
+        may_visit: Callable[[str], Permission] = anywhere,
     ) -> Iterator[LoneWorker]:
         """A warm worker that is ready; it ends when its socket closes. It may print nothing."""
         ours, theirs = socket.socketpair()
@@ -89,7 +96,7 @@ class LoneWorker:
             theirs.close()
             assert process.stdout is not None
             try:
-                worker = cls(ours, process, solve)
+                worker = cls(ours, process, solve, may_visit)
                 head, _ = worker._frame()
                 assert decode_ready(head).pid == process.pid
                 yield worker
@@ -104,9 +111,14 @@ class LoneWorker:
         """The outcome of `job`; raises TimeoutError where none comes."""
         self.sock.settimeout(90)
         self.sock.sendall(encode_job(job, timeout))
-        while is_challenges((frame := self._frame())[0]):
-            self.sock.sendall(encode_solution(self.solve(decode_challenges(frame[0]), frame[1])))
-        return decode_outcome(*frame)
+        while True:
+            head, body = self._frame()
+            if is_challenges(head):
+                self.sock.sendall(encode_solution(self.solve(decode_challenges(head), body)))
+            elif is_visit(head):
+                self.sock.sendall(encode_permission(self.may_visit(decode_visit(head))))
+            else:
+                return decode_outcome(head, body)
 
     def _frame(self) -> tuple[bytes, bytes]:
         head, body = HEADER.unpack(self._exactly(HEADER.size))

@@ -280,7 +280,7 @@ def test_the_hook_denies_access_that_bypasses_the_transport() -> None:
 
 
 def test_a_job_has_budgets() -> None:
-    job_record = JobRecord()
+    job_record = JobRecord("example.com")
     for _ in range(MAX_REQUESTS):
         job_record.asking("https://example.com/")
     with pytest.raises(OverBudget):
@@ -320,10 +320,9 @@ def test_what_responses_say_is_noted() -> None:
     job_record = JobRecord()
     job_record.answered(200, {"retry-after": "9"})
     assert job_record.statuses == [200]
-    assert not job_record.retry_after
     job_record.answered(429, {"retry-after": "5"})
     job_record.answered(503, {"retry-after": "3"})
     job_record.answered(403, {"cf-mitigated": "challenge"})
     assert job_record.statuses == [200, 429, 503, 403]
-    assert job_record.retry_after == 5.0
+    assert job_record.endpoints[""].retry_after == 5.0
     assert job_record.challenged

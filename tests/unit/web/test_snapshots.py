@@ -36,7 +36,7 @@ async def test_many_readers_share_a_snapshot(
     path: str, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     it = with_sites(512)
-    it.telemetry.metrics.observe(it.pool, it.breakers, it.lifecycle, it.dispatcher.cache)
+    it.telemetry.metrics.observe(it.pool, it.breakers, it.lifecycle, it.dispatcher.cache, it.rollout.status)
     taken = counting(it, monkeypatch)
     bodies = {await (await it.get(path)).get_data() for _ in range(50)}
     assert (len(bodies), len(taken)) == (1, 1)

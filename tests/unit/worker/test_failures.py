@@ -26,8 +26,9 @@ from yt_dlp.networking.exceptions import (
 from yt_dlp.utils import DownloadError, ExtractorError, GeoRestrictedError, UnsupportedError, UserNotLive
 
 from service.codes import Code
+from service.wire import Permission, Visit
 from service.worker.failures import classify, sentence
-from service.worker.job_record import JobRecord
+from service.worker.job_record import JobRecord, Refused
 
 FORBIDDEN_IN_MESSAGES = ("http", "://", "/root", "--", "user:pass", "Traceback", "\n", "Error(")
 
@@ -240,9 +241,34 @@ def test_a_denial_outweighs_everything(error: BaseException) -> None:
 
 
 def test_how_long_to_wait() -> None:
-    job_record = JobRecord(statuses=[429], retry_after=7.0)
+    job_record = JobRecord("site.example")
+    job_record.asking("https://site.example/")
+    job_record.answered(429, {"retry-after": "7"})
     assert classify(wrapped(http_error(429)), job_record).retry_after == 7.0
     assert classify(stated("Private video"), job_record).retry_after is None
+
+
+def test_the_endpoint_that_answered_is_the_culprit() -> None:
+    job_record = JobRecord("site.example")
+    job_record.asking("https://site.example/")
+    job_record.answered(302, {})
+    job_record.asking("https://evil.example/")
+    job_record.answered(429, {"retry-after": "7"})
+    found = classify(TypeError(), job_record)
+    assert (found.culprit, found.retry_after) == ("evil.example", 7.0)
+    assert job_record.elsewhere() == (Visit("evil.example", limited=True, retry_after=7.0),)
+    assert job_record.site_requests == 1
+
+
+def test_a_refusal_says_what_the_server_said() -> None:
+    job_record = JobRecord("site.example", lambda endpoint: Permission(Code.CIRCUIT_OPEN, "not now", 9.0))
+    with pytest.raises(Refused) as info:
+        job_record.asking("https://closed.example/")
+    found = classify(wrapped(TransportError(cause=info.value)), job_record)
+    assert (found.code, found.message, found.retry_after) == (Code.CIRCUIT_OPEN, "not now", 9.0)
+    assert found.culprit == "closed.example"
+    assert classify(TypeError(), job_record).code is Code.CIRCUIT_OPEN, "also where yt-dlp swallowed it"
+    assert job_record.elsewhere() == ()
 
 
 def test_the_sites_words_are_passed_on_clean_and_short() -> None:
