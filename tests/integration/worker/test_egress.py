@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import json
 import subprocess
@@ -18,11 +19,13 @@ from service.wire import WorkerSettings
 from service.worker.egress import _PRIVATE_SUFFIXES, Guard, is_public, literal, refusal, rules
 from service.worker.job_record import (
     MAX_BYTES,
+    MAX_FOREIGN_REQUESTS,
     MAX_HOPS,
     MAX_REQUESTS,
     Blocked,
     JobRecord,
     OverBudget,
+    Refused,
     retry_after,
 )
 
@@ -294,6 +297,20 @@ def test_a_job_has_budgets() -> None:
         job_record.following()
     with pytest.raises(OverBudget):
         job_record.following()
+
+
+def test_another_site_is_asked_little_and_no_more_once_it_says_stop() -> None:
+    job_record, sent = JobRecord("page.example"), 0
+    for number in range(400):
+        with contextlib.suppress(Refused):
+            job_record.asking(f"https://victim.example/{number}.m3u8")
+            sent += 1
+    assert sent == MAX_FOREIGN_REQUESTS
+    job_record.asking("https://page.example/")
+    job_record.asking("https://other.example/")
+    job_record.answered(429, {"retry-after": "3600"})
+    with pytest.raises(Refused):
+        job_record.asking("https://other.example/")
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.breaker.sites import site_of
+from service.breaker.sites import endpoint_of, site_of, site_of_endpoint
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,28 @@ from service.breaker.sites import site_of
 )
 def test_the_site_of_a_url(url: str, site: str) -> None:
     assert site_of(url) == site
+
+
+@pytest.mark.parametrize(
+    ("url", "endpoint"),
+    [
+        ("https://www.example.com/", "example.com"),
+        ("https://example.com:443/", "example.com"),
+        ("https://youtu.be/x", "youtube.com"),
+        ("https://m.youtube.com/x", "youtube.com"),
+        ("https://www.youtube.com:8443/x", "youtube.com:8443"),
+        ("http://example.com/", "example.com:80"),
+        ("https://mail.example.com/", "mail.example.com"),
+        ("https://one.github.io/", "one.github.io"),
+        ("https://[2001:db8::1]:8443/", "[2001:db8::1]:8443"),
+        ("https://[2001:db8::1]/", "2001:db8::1"),
+        ("https://example.com:x/", ""),
+        ("no url", ""),
+    ],
+)
+def test_the_endpoint_of_a_url(url: str, endpoint: str) -> None:
+    assert endpoint_of(url) == endpoint
+    assert not endpoint or site_of_endpoint(endpoint) == site_of(url)
 
 
 @given(

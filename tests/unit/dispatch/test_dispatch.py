@@ -34,7 +34,7 @@ from service.pool.admission import Ticket
 from service.pool.lease import Preempted
 from service.pool.pool import Lease, Pool
 from service.releases.trial import Trial
-from service.wire import Failure, Job, Kind, Outcome, Success, Usage
+from service.wire import Failure, Job, Kind, Outcome, Success, Usage, Visit
 
 CALLER = Caller("a client", tier=2, share=3.0)
 JOB = Job(Kind.EXTRACT, "https://www.site.test/video")
@@ -287,6 +287,30 @@ async def test_a_caller_may_give_less_time_but_not_more(autojump_clock: MockCloc
         with pytest.raises(DeadlineExceeded):
             await it.submit(caller=Caller("a client", timeout=given))
         assert trio.current_time() - began == kept
+
+
+async def test_a_closed_port_or_another_host_closes_nothing_but_itself(autojump_clock: MockClock) -> None:
+    it = harness(failure(Code.UPSTREAM_NETWORK))
+    for place in ("www.site.test:8443", "mail.site.test"):
+        for number in range(10):
+            await it.code(Job(Kind.EXTRACT, f"https://{place}/{number}"))
+    states = {each.site: each.state for each in it.breakers.statistics().sites}
+    assert states == {"site.test:8443": "OPEN", "mail.site.test": "OPEN"}
+    it.pool.outcomes = [GOOD]
+    await it.submit()
+
+
+async def test_only_the_endpoint_that_answers_429_is_left_in_peace(autojump_clock: MockClock) -> None:
+    evil = Visit("evil.test", limited=True, retry_after=9e4)
+    told = failure(
+        Code.RATE_LIMITED, retry_after=9e4, culprit="evil.test", usage=replace(ASKED, elsewhere=(evil,))
+    )
+    it = harness(told, GOOD)
+    assert await it.code() is Code.RATE_LIMITED
+    assert it.site.total_successes == 1
+    await it.submit()
+    assert await it.code(Job(Kind.EXTRACT, "https://evil.test/")) is Code.RATE_LIMITED
+    assert len(it.pool.leased) == 2
 
 
 async def test_a_callers_own_short_deadline_never_counts_against_the_site(autojump_clock: MockClock) -> None:
