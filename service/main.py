@@ -75,6 +75,7 @@ class Core:
             StartError: the template process cannot be warmed.
         """
         await nursery.start(cooldowns, self.breakers)
+        await nursery.start(self.dispatcher.run_flights)
         nursery.start_soon(self.solver.run)  # it checks itself while the template warms
         await nursery.start(self.rollout.run)
         for index in range(config.max_workers):

@@ -31,6 +31,7 @@ from .quarantine import Quarantine
 from .request import Answer, Caller
 from .single_flight import SingleFlight
 from .site_limits import SiteLimits
+from .terms import Terms
 
 COMPARISON = Caller("comparison of releases", tier=9)  # after all clients
 
@@ -62,6 +63,7 @@ class Dispatcher:
         )
         self._flights: SingleFlight[Answer] = SingleFlight()
         self._cache = Cache(config.cache_max_bytes, config.cache_ttl)
+        self._shared: dict[Job, Execution] = {}  # those of the flights, which others may join
         self._running: set[trio.CancelScope] = set()
         self._emptied = trio.Event()
         self._interrupted = False
@@ -90,8 +92,8 @@ class Dispatcher:
             ServiceError: as for `submit`.
         """
         key = BreakerKey.of(endpoint_of(job.url))
-        deadline = trio.current_time() + self._timeout
-        return await self._run(JobContext(job, COMPARISON, key, deadline, self._timeout, canary=canary))
+        terms = Terms(COMPARISON, trio.current_time() + self._timeout, self._timeout)
+        return await self._run(job, Execution(self._with, JobContext(job, key, terms, canary)))
 
     def paces(self) -> tuple[PaceStatistics, ...]:
         """The pace of each site that was requested lately."""
@@ -123,6 +125,10 @@ class Dispatcher:
             self._emptied = trio.Event()
             await self._emptied.wait()
 
+    async def run_flights(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """The task that shared executions run in, so that each caller may leave at its own deadline."""
+        await self._flights.run(task_status=task_status)
+
     async def submit(self, job: Job, caller: Caller, *, progress: ProgressListener | None = None) -> Answer:
         """The answer to `job`; `progress` gets its progress, and must not raise.
 
@@ -135,53 +141,62 @@ class Dispatcher:
         timeout = min(self._timeout, caller.timeout)
         key = BreakerKey.of(endpoint_of(job.url))
         hurried = timeout < self._timeout
-        context = JobContext(job, caller, key, trio.current_time() + timeout, timeout, hurried=hurried)
+        context = JobContext(job, key, Terms(caller, trio.current_time() + timeout, timeout, hurried=hurried))
         with job_measured(self._with.measured, key.site):
             return await self._answer(context, progress)
 
     async def _answer(self, context: JobContext, progress: ProgressListener | None) -> Answer:
-        job, now = context.job, trio.current_time()
+        job, terms, now = context.job, context.terms, trio.current_time()
         private = job.cookies is not None  # never cached, never shared
-        if not private and not context.caller.fresh and (kept := self._cache.find(job, now)):
+        if not private and not terms.caller.fresh and (kept := self._cache.find(job, now)):
             return kept
         # Before a flight is joined, which may be that of a client whom the quarantine lets through.
-        self._with.quarantine.check(job.url, context.caller.client, now, cookies=private)
+        self._with.quarantine.check(job.url, terms.caller.client, now, cookies=private)
         with self._with.progress.subscribe(job, progress):
             if private:
-                return replace(await self._run(context), etag="")
-            run = partial(self._run_and_keep, context)
+                return replace(await self._run(job, Execution(self._with, context)), etag="")
+            deadline, timeout = terms.deadline, terms.timeout  # its own; those of the flight may get better
+            shared = self._shared.get(job)
+            if shared is not None and self._flights.joinable(job):
+                shared.join(terms)
+            else:
+                shared = self._shared[job] = Execution(self._with, context)
+            running = partial(getattr, shared.terms, "running")
+            run = partial(self._run_and_keep, job, shared)
             try:
-                return await self._flights.do(job, run, deadline=context.deadline, timeout=context.timeout)
+                return await self._flights.do(job, run, deadline=deadline, timeout=timeout, running=running)
             except CircuitOpen:
                 if stale := self._cache.stand_in(job, trio.current_time()):
                     return stale
                 raise
 
-    async def _run_and_keep(self, context: JobContext) -> Answer:
+    async def _run_and_keep(self, job: Job, execution: Execution) -> Answer:
         """The answer, which is also cached, as is a final refusal."""
-        job = context.job
         try:
-            answer = await self._run(context)
+            answer = await self._run(job, execution)
         except ExtractionError as error:
             self._cache.keep_refusal(job, error, trio.current_time())
             raise
+        finally:
+            if self._shared.get(job) is execution:
+                del self._shared[job]
         self._cache.keep(job, answer, trio.current_time(), lifetime=answer.lifetime)
         return answer
 
-    async def _run(self, context: JobContext) -> Answer:
+    async def _run(self, job: Job, execution: Execution) -> Answer:
         """One execution, under its deadline."""
         if self._interrupted:
             raise ShuttingDown
-        execution = Execution(self._with, context)
-        with trio.CancelScope(deadline=context.deadline) as scope:
+        terms = execution.terms
+        with terms.scope as scope:
             self._running.add(scope)
             try:
                 return await execution.run()
             finally:
                 self._running.discard(scope)
-                self._with.progress.ended(context.job)
+                self._with.progress.ended(job)
                 if not self._running:
                     self._emptied.set()
         if self._interrupted:
             raise ShuttingDown
-        raise DeadlineExceeded(context.timeout, running=execution.running)
+        raise DeadlineExceeded(terms.timeout, running=terms.running)

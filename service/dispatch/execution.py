@@ -31,8 +31,9 @@ from ..wire import Failure, Job, Outcome, Success
 from .opinions import Opinions
 from .progress import ProgressHub, Queued, Retrying, Started
 from .quarantine import Quarantine
-from .request import Answer, Caller
+from .request import Answer
 from .site_limits import SiteLimits
+from .terms import Terms
 from .visits import Visits, take_turn
 
 MAX_ATTEMPTS = 3
@@ -71,35 +72,24 @@ class JobContext:
 
     Attributes:
         key: its site, the key of breakers, paces and measurements.
-        deadline: on Trio's clock; `timeout` is the same in seconds from the submission.
+        terms: until when it runs, and whose place it has.
         canary: the release to run on, where it matters: the one that is tried, or the other.
-        hurried: the caller gave less time than the service does.
     """
 
     job: Job
-    caller: Caller
     key: BreakerKey
-    deadline: float
-    timeout: float
+    terms: Terms
     canary: bool | None = None
-    hurried: bool = False
 
 
 class Execution:
-    """The execution of one job; the dispatcher cancels it at its deadline.
-
-    Attributes:
-        running: it has reached a worker.
-    """
+    """The execution of one job; the dispatcher runs it in the scope of its terms."""
 
     def __init__(self, collaborators: Collaborators, context: JobContext) -> None:
-        self.running = False
         self._with = collaborators
         self._job = context.job
-        self._caller = context.caller
-        self._deadline = context.deadline
-        self._timeout = context.timeout
-        self._hurried = context.hurried
+        self.terms = context.terms
+        self._ticket: Ticket | None = None
         self._key = context.key
         self._opinions = Opinions(collaborators.trial, collaborators.measured, context.canary)
         self._queued = 0.0
@@ -113,23 +103,17 @@ class Execution:
             ServiceError: the failure of the extraction, CircuitOpen, QueueFull or ShuttingDown.
         """
         collaborators = self._with
-        if trio.current_time() + LEAST_TIME > self._deadline:
-            raise DeadlineTooShort(self._timeout, LEAST_TIME)
+        if trio.current_time() + LEAST_TIME > self.terms.deadline:
+            raise DeadlineTooShort(self.terms.timeout, LEAST_TIME)
         attempt = 1
         while True:
             await collaborators.breakers.ready(self._key)
             pace = collaborators.paces.pace(self._key.name, trio.current_time())
-            await take_turn(pace, self._key.name, self._deadline - LEAST_TIME)
-            ticket = Ticket(
-                self._caller.client,
-                tier=self._caller.tier,
-                deadline=self._deadline,
-                share=self._caller.share,
-                site=self._key.site,
-            )
+            await take_turn(pace, self._key.name, self.terms.deadline - LEAST_TIME)
+            ticket = self._ticket = self._new_ticket()
             try:
                 async with self._cap(), self._lease(ticket) as lease:
-                    self.running = True
+                    self.terms.running = True
                     self._queued += lease.waited
                     collaborators.progress.emit(self._job, Started(attempt))
                     outcome, pause = await self._permitted(lease, attempt)
@@ -155,6 +139,22 @@ class Execution:
                 raise failure
             attempt += 1
 
+    def join(self, other: Terms) -> None:
+        """Take the better of its terms and those of another caller, also where it waits for a worker."""
+        self.terms.join(other)
+        if self._ticket is not None:
+            self._with.pool.improve(self._ticket, self._new_ticket())
+
+    def _new_ticket(self) -> Ticket:
+        caller = self.terms.caller
+        return Ticket(
+            caller.client,
+            tier=caller.tier,
+            deadline=self.terms.deadline,
+            share=caller.share,
+            site=self._key.site,
+        )
+
     async def _permitted(self, lease: Lease, attempt: int) -> tuple[Outcome, float | None]:
         """One attempt under a permit, and the pause before the next attempt, if there is one."""
         # No waiting while a worker is leased.
@@ -166,7 +166,7 @@ class Execution:
         call_result, retry_after = CallResult.IGNORED, None
         began, ended = trio.current_time(), CANCELLED
         try:
-            outcome = await self._opinions.outcome(lease, self._job, self._key.site, self._deadline)
+            outcome = await self._opinions.outcome(lease, self._job, self._key.site, self.terms.deadline)
             if isinstance(outcome, Success):
                 call_result, ended = call_result_of(outcome), OK
                 return outcome, None
@@ -181,11 +181,11 @@ class Execution:
         except BaseException as error:
             call_result = call_result_of_exception(error)
             cost = lease.interrupted
-            if cost is not None and trio.current_time() >= self._deadline:
+            if cost is not None and trio.current_time() >= self.terms.deadline:
                 # The deadline, not a disconnect; it blames the site only if the job was waiting for the site,
                 # and not where the caller gave less time than others have.
                 ended = Code.DEADLINE.value
-                if not self._hurried:
+                if not self.terms.hurried:
                     silent = call_result_of(Failure(Code.DEADLINE, "", waiting=cost.cpu < cost.wall / 2))
                 call_result = silent if visits.asking == self._key.name else CallResult.IGNORED
             raise
@@ -196,7 +196,7 @@ class Execution:
             seconds = trio.current_time() - began
             self._spent += seconds
             self._with.measured.emit(
-                AttemptEnded(self._key.site, ended, self._caller.tier, lease.waited, seconds)
+                AttemptEnded(self._key.site, ended, self.terms.caller.tier, lease.waited, seconds)
             )
 
     def _counts(self, failure: Failure, *, final: bool, seconds: float) -> CallResult:
@@ -215,7 +215,7 @@ class Execution:
             return None
         backoff = BACKOFF * 2 ** (attempt - 1) * (0.75 + 0.5 * self._with.jitter())
         pause: float = max(backoff, failure.retry_after or 0.0)
-        return pause if trio.current_time() + pause + LEAST_TIME <= self._deadline else None
+        return pause if trio.current_time() + pause + LEAST_TIME <= self.terms.deadline else None
 
     def _lease(self, ticket: Ticket) -> AbstractAsyncContextManager[Lease]:
         return self._with.pool.acquire(ticket, self._waits, canary=self._opinions.canary)
@@ -242,7 +242,7 @@ class Execution:
             return
         job, now = self._job, trio.current_time()
         closed = self._with.quarantine.killed(
-            job.url, self._caller.client, now, lease.deaths, cookies=job.cookies is not None
+            job.url, self.terms.caller.client, now, lease.deaths, cookies=job.cookies is not None
         )
         if closed:
             self._with.bus.emit(events.UrlQuarantined(site=self._key.site, deaths=len(lease.deaths)))

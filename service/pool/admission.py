@@ -133,6 +133,17 @@ class AdmissionQueue:
             raise self._error(wait)
         self._entered += 1
 
+    def improve(self, ticket: Ticket, better: Ticket) -> None:
+        """Give `ticket` the deadline of `better`, and while it waits also the place of that one's client."""
+        ticket.deadline = better.deadline
+        if ticket not in self._inside or (ticket.client, ticket.tier) == (better.client, better.tier):
+            return
+        self._take(ticket)
+        ticket.client, ticket.tier, ticket.share = better.client, better.tier, better.share
+        self._shares.arrive(ticket)
+        self._tiers.setdefault(ticket.tier, _Tier()).queue.push(ticket)
+        self._inside.add(ticket)
+
     def leave(self, ticket: Ticket) -> None:
         """Withdraw `ticket`, if it still waits."""
         if ticket in self._inside:

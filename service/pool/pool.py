@@ -118,6 +118,11 @@ class Pool:
         finally:
             self._end(lease)
 
+    def improve(self, ticket: Ticket, better: Ticket) -> None:
+        """Give `ticket` the place and the deadline of `better`, if it still waits."""
+        self._admission.improve(ticket, better)
+        self._advance()
+
     async def _turn(self, lease: Lease) -> None:
         """Return when a worker is granted; look now and then whether one must be freed for it."""
         while True:

@@ -91,6 +91,10 @@ class FakePool:
     leased: list[float] = field(default_factory=list)
     timeouts: list[float] = field(default_factory=list)
     ran: list[str] = field(default_factory=list)
+    improved: list[tuple[Ticket, Ticket]] = field(default_factory=list)
+
+    def improve(self, ticket: Ticket, better: Ticket) -> None:
+        self.improved.append((ticket, better))
 
     @asynccontextmanager
     async def acquire(
@@ -599,3 +603,44 @@ async def test_a_site_may_limit_how_many_ask_it_at_a_time(autojump_clock: MockCl
         nursery.start_soon(it.submit, Job(Kind.EXTRACT, "https://other.test/"))
     moments = sorted(granted - began for granted in it.pool.leased)
     assert moments == pytest.approx([0, 0, 0, 2, 2, 4, 4])
+
+
+async def test_one_who_joins_brings_a_later_deadline_and_a_better_place(autojump_clock: MockClock) -> None:
+    it = harness(GOOD, takes=5)
+    hasty, patient = Caller("hasty", tier=9, timeout=1.1), Caller("patient", tier=0)
+    answers: list[str] = []
+
+    async def ask(caller: Caller) -> None:
+        began = trio.current_time()
+        try:
+            await it.submit(caller=caller)
+            answers.append(f"{caller.client}: served")
+        except DeadlineExceeded:
+            answers.append(f"{caller.client}: none in {trio.current_time() - began:.1f} s")
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(it.dispatcher.run_flights)
+        async with trio.open_nursery() as callers:
+            callers.start_soon(ask, hasty)
+            await wait_all_tasks_blocked()
+            callers.start_soon(ask, patient)
+        nursery.cancel_scope.cancel()
+    assert answers == ["hasty: none in 1.1 s", "patient: served"]
+    assert len(it.pool.leased) == 1
+    [(ticket, better)] = it.pool.improved
+    assert ticket is it.pool.tickets[0]
+    assert (better.client, better.tier) == ("patient", 0)
+    assert better.deadline == pytest.approx(ticket.deadline - 1.1 + 25)
+
+
+async def test_a_flight_that_nobody_waits_for_any_more_is_cancelled(autojump_clock: MockClock) -> None:
+    it = harness(GOOD, takes=5)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(it.dispatcher.run_flights)
+        with pytest.raises(DeadlineExceeded):
+            await it.submit(caller=Caller("hasty", timeout=2.0))
+        await it.dispatcher.idle()
+        assert it.site.in_flight == 0
+        await it.submit()
+        nursery.cancel_scope.cancel()
+    assert len(it.pool.leased) == 2

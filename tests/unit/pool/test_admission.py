@@ -301,3 +301,12 @@ def test_with_a_free_worker_the_expected_wait_is_zero() -> None:
     queue = used_to(admission_queue(), 5.0)
     enter(queue, Ticket("a"), workers=4, busy=2)
     assert [queue.expected_wait(place, 0.0) for place in range(4)] == [0.0, 0.0, 1.25, 2.5]
+
+
+def test_a_ticket_may_get_the_better_place_of_another() -> None:
+    queue, mine, high = admission_queue(), Ticket("low", tier=9, deadline=2.0), Ticket("high", deadline=30.0)
+    enter(queue, *tickets(3, "others", tier=1), mine)
+    queue.improve(mine, high)
+    assert queue.position(mine) == 0
+    assert (mine.client, mine.tier, mine.deadline) == ("high", 0, 30.0)
+    assert next(calls(queue)) is mine
