@@ -73,6 +73,13 @@ class Config(BaseSettings):
         3000, ge=0, le=65535, description="Port to listen on; 0 picks a free one and prints it."
     )
 
+    keep_alive_ms: int = Field(
+        75_000,
+        ge=1000,
+        le=3_600_000,
+        description="Time in ms that an idle connection stays open; longer than a proxy in front keeps it.",
+    )
+
     min_workers: int = Field(2, ge=1, le=64, description="Warm floor: workers that are always ready.")
     max_workers: int = Field(10, ge=1, le=64, description="Ceiling of yt-dlp worker processes.")
     max_tasks_per_worker: int = Field(
@@ -315,6 +322,11 @@ class Config(BaseSettings):
     @property
     def trusted_networks(self) -> tuple[Network, ...]:
         return tuple(ipaddress.ip_network(value, strict=False) for value in self.trusted_proxies)
+
+    @property
+    def keep_alive(self) -> float:
+        """Seconds."""
+        return self.keep_alive_ms / 1000
 
     @property
     def fixed_workers(self) -> int | None:

@@ -7,6 +7,7 @@ import os
 import socket
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from tests.support.raw_client import client_of
 from tests.support.web_app import BODY, URL, serving, web
 
 QUICK = Limits(keep_alive=0.4, write=0.4, linger=0.3, grace=0.5)
+KEPT = Limits(keep_alive=60, linger=0.3, grace=0.5)
 PATIENCE = 5  # seconds; the limits above are an order of magnitude below
 LARGE = Answer(json.dumps({"title": "x" * 30_000_000}).encode())  # more than any socket's buffers hold
 EXTRACT = f"GET /api/v1/extract?url={URL} HTTP/1.1\r\nHost: a\r\n".encode()
@@ -121,6 +123,34 @@ async def test_a_request_that_came_in_time_is_answered_though_the_server_was_hel
             answer = await client.rest()
     assert answer.startswith(b"HTTP/1.1 200 ")
     assert answer.endswith(BODY)
+
+
+async def test_the_headers_of_a_request_on_a_kept_connection_must_arrive_soon() -> None:
+    it = web()
+    limits = replace(KEPT, arrival=0.3)
+    async with serving(it.app, it.lifecycle, limits) as port, client_of(port) as client:
+        assert (await client.get("/health/live")).status == 200
+        await trio.sleep(2 * limits.arrival)  # idle for longer than a request may take to arrive
+        assert (await client.get("/health/live")).status == 200
+        await client.send(b"GET /health/live HTTP/1.1\r\n")
+        with trio.fail_after(PATIENCE):
+            assert await client.rest() == b""
+
+
+async def test_of_too_many_idle_connections_the_longest_idle_is_closed() -> None:
+    it = web()
+    async with (
+        serving(it.app, it.lifecycle, replace(KEPT, idle=2)) as port,
+        client_of(port) as first,
+        client_of(port) as second,
+        client_of(port) as third,
+    ):
+        for client in (first, second, first, third):
+            assert (await client.get("/health/live")).status == 200
+        with trio.fail_after(PATIENCE):
+            assert await second.rest() == b""
+        for client in (first, third):
+            assert (await client.get("/health/live")).status == 200
 
 
 async def test_a_long_request_is_not_idle() -> None:

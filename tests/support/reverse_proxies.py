@@ -24,6 +24,7 @@ from tests.support.running_service import PATIENCE, ROOT, eventually
 DEPLOY = ROOT / "deploy"
 SERVICE = "127.0.0.1:3000"  # the address in the files
 SUBPATH = "/ytdlpd"
+IDLE = "4s"  # in the place of each file's 60 s
 
 _ports = itertools.count(28001)
 
@@ -62,7 +63,12 @@ def _nginx(folder: Path, listen: str, services: Sequence[str]) -> list[str]:
     servers = "".join(f"server {service};\n" for service in services)
     site = _replaced(
         DEPLOY / "nginx.conf",
-        {f"server {SERVICE};": servers, "listen 80;": f"listen {listen};", "ytdlpd.example.org": "_"},
+        {
+            f"server {SERVICE};": servers,
+            "keepalive_timeout 60s": f"keepalive_timeout {IDLE}",
+            "listen 80;": f"listen {listen};",
+            "ytdlpd.example.org": "_",
+        },
     )
     user = "user root;" if os.geteuid() == 0 else ""
     config = folder / "nginx.conf"

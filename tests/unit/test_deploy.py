@@ -18,7 +18,6 @@ import yaml
 from service.config import Config
 from service.main import WATCHDOG
 from service.web.http.authentication import access_rules
-from service.web.http.connection import Limits
 from tests.support import contained
 from tests.support.running_service import ROOT
 
@@ -129,7 +128,7 @@ def test_the_unit_is_given_longer_than_its_longest_drain() -> None:
 
 
 def test_a_proxy_closes_idle_connections_before_the_service_does() -> None:
-    keep_alive = Limits().keep_alive
+    keep_alive = Config.load().keep_alive
     assert 0 < only(NGINX, r"keepalive_timeout (\d+)s;") < keep_alive
     assert 0 < only(HAPROXY, r"timeout http-keep-alive (\d+)s") < keep_alive
     assert 0 < only(CADDY, r"keepalive (\d+)s") < keep_alive

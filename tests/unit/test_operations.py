@@ -44,7 +44,8 @@ def test_the_workers_fit_into_the_memory_it_names() -> None:
 
 def test_its_limits_are_the_service_s() -> None:
     limits = Limits()
-    assert f"it closes them after {limits.keep_alive:.0f} s" in TEXT
+    assert f"it closes them after `KEEP_ALIVE_MS`, {Config.load().keep_alive:.0f} s" in TEXT
+    assert f"{limits.idle} of them may be idle" in TEXT
     assert f"Up to {limits.connections:,} connections" in TEXT
     assert f"{limits.of_one_client} connections only" in TEXT
     assert f"{MAX_WAIT:.0f} s at most" in TEXT

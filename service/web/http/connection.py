@@ -54,7 +54,9 @@ class Limits:
         spared: networks without that limit, besides TRUSTED_PROXIES: this machine.
         backlog: connections that the kernel keeps until they are accepted.
         header: the request line and headers together.
-        keep_alive: for the headers of a request to arrive; also how long an idle connection stays open.
+        arrival: for the headers of a request, from its first byte; of the first, from the start.
+        keep_alive: that a connection stays open after a response; balancers in front keep theirs for 60 s.
+        idle: connections that are kept so; beyond them the one that is idle for longest is closed.
         write: for the client to take one chunk of 64 KB.
         pace: bytes a second that the client takes on average, at least, besides the first `write` seconds.
         linger: for the client to read the last response and close its side.
@@ -66,7 +68,9 @@ class Limits:
     spared: tuple[Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
     backlog: int = 2048
     header: int = 16 * 1024
-    keep_alive: float = 5.0
+    arrival: float = 5.0
+    keep_alive: float = 75.0
+    idle: int = 500
     write: float = 10.0
     pace: int = 64 * 1024
     linger: float = 2.0
@@ -224,9 +228,13 @@ class Connection(TCPServer):
         state: ConnectionState,
         limits: Limits,
         stream: trio.SocketStream,
+        kept: dict[Connection, None],
     ) -> None:
         super().__init__(app, config, context, cast(Any, state), cast(Any, stream))
         self._limits = limits
+        self._arrival = min(limits.arrival, limits.keep_alive)
+        self._kept = kept  # idle ones of all clients, the longest idle first
+        self._expected = False  # the first byte of a request is here, but not all of its headers
         self._reading = trio.CancelScope()
         self._waiting = trio.CancelScope()  # for the next request, as part of reading
         self._idle = True  # no request is being answered
@@ -254,13 +262,14 @@ class Connection(TCPServer):
                     write=self._write,
                 )
                 self.protocol = cast(Any, self._http)
-                self._updated(idle=True)
+                self._waiting.deadline = trio.current_time() + self._arrival
                 await self._read_data()
         except* OSError:
             pass  # connections break
         except* Exception:
             log.exception("connection_failed")
         finally:
+            self._kept.pop(self, None)
             await self._close()
 
     async def protocol_send(self, event: Event) -> None:
@@ -271,18 +280,25 @@ class Connection(TCPServer):
 
     def retire(self) -> None:
         """Close the connection if it is idle; a busy one closes after its response."""
+        self._kept.pop(self, None)
         if self._idle and not self._lingering:
             self._waiting.deadline = -math.inf
 
     def _updated(self, idle: bool) -> None:
         """As in Hypercorn, but with a deadline for reading where Hypercorn starts a task per idle time."""
-        self._idle = idle
+        self._idle, self._expected = idle, False
+        self._kept.pop(self, None)
         if not idle:
             self._waiting.deadline = math.inf
         elif self.context.terminated.is_set():
             self._waiting.deadline = -math.inf
+        elif self._http.connection.trailing_data[0]:  # the next request has begun already
+            self._expect()
         else:
-            self._waiting.deadline = trio.current_time() + self.config.keep_alive_timeout
+            self._waiting.deadline = trio.current_time() + self._limits.keep_alive
+            self._kept[self] = None
+            if len(self._kept) > self._limits.idle:
+                next(iter(self._kept)).retire()
 
     async def _write(self, pieces: Sequence[bytes]) -> None:
         """Write `pieces` as they are, unless the client takes longer than their size allows.
@@ -339,8 +355,19 @@ class Connection(TCPServer):
         Bytes that have arrived when the time is up are still read: the server may be late.
         """
         with trio.CancelScope(deadline=self._waiting.deadline) as self._waiting:
-            return bytes(await self.stream.receive_some(RECEIVE))
+            data = bytes(await self.stream.receive_some(RECEIVE))
+            if self._idle and not self._expected:
+                deadline = self._waiting.deadline
+                self._expect()
+                self._waiting.deadline = min(deadline, self._waiting.deadline)
+            return data
         return b""
+
+    def _expect(self) -> None:
+        """A request has begun to arrive."""
+        self._expected = True
+        self._kept.pop(self, None)
+        self._waiting.deadline = trio.current_time() + self._arrival
 
     async def _watch(self) -> None:
         """Read on while a request is being answered; returns when the client has disconnected."""

@@ -53,7 +53,7 @@ async def serve(
     Raises:
         OSError: the address cannot be bound.
     """
-    limits = limits or Limits()
+    limits = limits or Limits(keep_alive=config.keep_alive)
     hypercorn = _hypercorn(limits)
     wrapped = ASGIWrapper(app)
     state: ConnectionState = ConnectionState({})
@@ -91,6 +91,7 @@ class _AcceptLoop:
         descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         self._room, self._doorsteps = places(descriptors, config.max_workers, limits.connections)
         self._connections: set[Connection] = set()
+        self._kept: dict[Connection, None] = {}
         self._crowds = ConnectionLimiter(limits.of_one_client, (*limits.spared, *config.trusted_networks))
 
     async def run(
@@ -145,7 +146,9 @@ class _AcceptLoop:
             await self._refuse(stream)
             return
         self._room -= 1
-        connection = Connection(self._app, self._hypercorn, self._context, self._state, self._limits, stream)
+        connection = Connection(
+            self._app, self._hypercorn, self._context, self._state, self._limits, stream, self._kept
+        )
         self._connections.add(connection)
         try:
             await connection.run()
