@@ -28,7 +28,10 @@ UNPROTECTED = """
 import sys
 if "service.worker.template" in sys.orig_argv:
     from service.worker import egress, landlock
-    layers = ((egress.Guard, "check_url"), (egress.Guard, "install"), (landlock, "restrict"))
+    layers = (
+        *((egress.Guard, name) for name in ("check_url", "refusal", "install")),
+        (landlock, "restrict"),
+    )
     assert all(hasattr(owner, name) for owner, name in layers)
     for owner, name in layers:
         setattr(owner, name, lambda *_: None)

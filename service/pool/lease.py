@@ -67,7 +67,7 @@ class Lease:
         self.may_visit: MayVisit = anywhere
         self.worker: Worker | None = None
         self._pool = pool
-        self._granted = trio.Event()
+        self._changed = trio.Event()
         self._refusal: ServiceError | None = None
         self._stop = trio.CancelScope()
         self._began: tuple[float, Cost] | None = None  # of the attempt under way, and the cost before it
@@ -153,11 +153,12 @@ class Lease:
         return self.worker
 
     async def granted(self) -> None:
-        """Return when a worker is granted. Raises the ServiceError of a refusal."""
-        try:
-            await self._granted.wait()
-        finally:
-            self._granted = trio.Event()
+        """Return when it has a worker. Raises the ServiceError of a refusal."""
+        await trio.lowlevel.checkpoint()
+        # By its state and not by an event that was set once: a grant may meet a cancellation in the same tick.
+        while self.worker is None and self._refusal is None:
+            self._changed = trio.Event()
+            await self._changed.wait()
         if self._refusal is not None:
             raise self._refusal
 
@@ -166,7 +167,7 @@ class Lease:
         worker.ticket = self.ticket
         worker.watch.deadline = math.inf
         self.worker = worker
-        self._granted.set()
+        self._changed.set()
 
     def waits(self) -> bool:
         """Whether its job has mostly waited for its site so far, neither for a core nor for the solver."""
@@ -184,7 +185,7 @@ class Lease:
     def refuse(self, error: ServiceError) -> None:
         """Refuse the lease."""
         self._refusal = error
-        self._granted.set()
+        self._changed.set()
 
 
 def _cause(status: int) -> str:

@@ -226,8 +226,7 @@ class Pool:
                 self._release(worker)
                 self._grant(lease, other)
                 self._make_idle(worker)
-                await lease.granted()  # else a retry would take this grant for its own
-                return lease.held
+                return other
             self.retire(worker, Reason.COOKIES if suits else Reason.RELEASE)
             if not suits:
                 self._release(worker)

@@ -220,11 +220,12 @@ async def test_bytes_after_a_declined_upgrade_are_not_read_as_http(upgrade: str)
 
 @pytest.mark.parametrize("upgrade", UPGRADES)
 async def test_a_stream_is_streamed_whatever_upgrade_was_asked_for(upgrade: str) -> None:
-    it = web()
+    it = web(admin_key="the key of an admin")
+    headers = (*UPGRADES[upgrade], "X-API-Key: the key of an admin")
     async with others_untouched(it, LASTING) as port:
         for leaves in ("hangs up", "resets"):
             async with client_of(port) as client:
-                await client.send(request(EVENTS, *UPGRADES[upgrade]) + MESSAGES["text"])
+                await client.send(request(EVENTS, *headers) + MESSAGES["text"])
                 head = await _until(client, b": waiting")
                 assert head.startswith(b"HTTP/1.1 200 ")
                 assert b"content-type: text/event-stream" in head
