@@ -108,7 +108,7 @@ async def main(
     lifecycle = Lifecycle()
     core = Core.build(config, bus, telemetry.measured)
     telemetry.metrics.observe(core.pool, core.breakers, lifecycle, core.dispatcher.cache, core.rollout.status)
-    app = create_app(config, core.dispatcher, core.pool, core.breakers, lifecycle, telemetry)
+    app = create_app(config, core.dispatcher, core.pool, core.breakers, lifecycle, core.rollout, telemetry)
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_drain, stop, config, lifecycle, core, bus)

@@ -7,9 +7,11 @@ from quart_trio import QuartTrio
 from ..breaker.registry import Breakers
 from ..config import Config
 from ..lifecycle import Lifecycle
+from ..releases.release import Rollout
 from ..telemetry.telemetry import Telemetry
 from . import errors
 from .api import admin, batch, event_stream, extract, health, metrics, openapi, prometheus, quarantine
+from .api import rollout as rollout_routes
 from .http.authentication import Keys
 from .http.fast_path import FastPath
 from .http.instrumentation import Instrumentation
@@ -29,6 +31,7 @@ def create_app(
     pool: Pool,
     breakers: Breakers,
     lifecycle: Lifecycle,
+    rollout: Rollout,
     telemetry: Telemetry | None = None,
 ) -> QuartTrio:
     """The application in front of these services. It has no hooks: each would cost every request time."""
@@ -47,6 +50,7 @@ def create_app(
         pool,
         breakers,
         lifecycle,
+        rollout,
         Keys(config),
         RateLimits(config),
         telemetry,
@@ -60,6 +64,7 @@ def create_app(
         metrics,
         admin,
         quarantine,
+        rollout_routes,
         docs,
         event_stream,
         prometheus,

@@ -14,6 +14,7 @@ from ..dispatch.quarantine import Quarantine
 from ..dispatch.request import Answer, Caller
 from ..lifecycle import Lifecycle
 from ..pool.statistics import PoolStatistics
+from ..releases.release import Rollout
 from ..telemetry.event_log import SUBSCRIBERS
 from ..telemetry.telemetry import Telemetry
 from ..wire import Job
@@ -63,6 +64,7 @@ class Services:
     pool: Pool
     breakers: Breakers
     lifecycle: Lifecycle
+    rollout: Rollout
     keys: Keys
     limits: RateLimits
     telemetry: Telemetry

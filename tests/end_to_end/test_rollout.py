@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import os
+import subprocess
+import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -14,7 +17,7 @@ import pytest
 
 from service.releases.store import ReleaseStore
 from tests.internet import Internet
-from tests.support.release_wheels import BROKEN_YOUTUBE, RAISES, Edit, unpack
+from tests.support.release_wheels import BROKEN_YOUTUBE, RAISES, Edit, Wheels, unpack
 from tests.support.running_service import Service, eventually
 
 CLIENTS = 10
@@ -83,6 +86,15 @@ class Stand:
         return found[0]
 
 
+def fetch(root: Path, folder: Path, version: str) -> None:
+    """Fetch a release as an operator does, from a folder of wheels."""
+    Wheels(folder).add(version)
+    command = [sys.executable, "-m", "service", "releases", "fetch", version, "--from", str(folder)]
+    environment = {**os.environ, "YTDLP_DIR": str(root)}
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=WITHIN)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
 @pytest.fixture(scope="module")
 def stand(internet: Internet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
     root = tmp_path_factory.mktemp("releases")
@@ -90,10 +102,10 @@ def stand(internet: Internet, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield Stand(service, root)
 
 
-def test_releases_come_and_go_under_load(stand: Stand) -> None:
+def test_releases_come_and_go_under_load(stand: Stand, tmp_path: Path) -> None:
     load = Load(stand.service)
     with load.running():
-        unpack(stand.root, "2027.1.1")
+        fetch(stand.root, tmp_path, "2027.1.1")
         stand.await_event("ReleasePromoted", "2027.1.1")
         unpack(stand.root, "2027.1.2", BROKEN_YOUTUBE)
         reason = stand.await_event("ReleaseRolledBack", "2027.1.2")

@@ -84,7 +84,8 @@ class Service:
 
     def events(self, name: str) -> list[dict[str, Any]]:
         """The log's records of that name."""
-        records = (json.loads(line) for line in self.log.splitlines() if line.startswith("{"))
+        whole, _, _ = self.log.rpartition("\n")  # a line may be on its way
+        records = (json.loads(line) for line in whole.splitlines() if line.startswith("{"))
         return [record for record in records if record.get("event") == name]
 
     def get(self, path: str, **options: Any) -> httpx.Response:

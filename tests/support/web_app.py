@@ -189,7 +189,13 @@ class Web:
     def build(self) -> None:
         self.dispatcher.breakers = self.breakers
         self.app: QuartTrio = create_app(
-            self.config, self.dispatcher, self.pool, self.breakers, self.lifecycle, self.telemetry
+            self.config,
+            self.dispatcher,
+            self.pool,
+            self.breakers,
+            self.lifecycle,
+            self.rollout,
+            self.telemetry,
         )
 
     async def request(self, method: str, path: str, **given: Any) -> Any:

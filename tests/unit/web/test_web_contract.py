@@ -18,7 +18,7 @@ from service.lifecycle import Phase
 from service.web.api import models
 from service.web.api.health import PATIENCE
 from service.wire import Job, Kind
-from tests.support.web_app import BODY, SOLVER, URL, Web, web
+from tests.support.web_app import BODY, SOLVER, URL, WORKER, Web, web
 
 ADMIN = {"X-API-Key": "the key of an admin"}
 
@@ -139,7 +139,7 @@ async def _trip(it: Web) -> None:
         (
             {
                 "active_workers": 0,
-                "workers": (models.Worker(pid=1, state="booting", tasks=0, age=0, rss=0, ytdlp=""),),
+                "workers": (replace(WORKER, state="booting"),),
             },
             "yet",
         ),

@@ -135,26 +135,52 @@ function breakers(shot) {
   });
 }
 
+function releases(shot) {
+  const { canary, verdict, releases } = shot.rollout;
+  put("verdict", verdict);
+  rows(get("releases"), releases, ([version]) => version, ([version]) => {
+    const made = row("name", "number", "number", "", "wide admin");
+    const offered = [["promote", "Promote"], ["rollback", "Roll back"], ["pin", "Pin"]];
+    made.cells[4].append(group(offered.map(([action, text]) => [action, `api/v1/admin/releases/${action}`, { version }, text, `${text} yt-dlp ${version}`])));
+    return made;
+  }, (made, [version, part, workers, slower]) => {
+    const [name, jobs, count, speed, actions] = made.cells;
+    fill(name, version);
+    fill(jobs, percent(part, 1));
+    fill(count, workers.toLocaleString("en"));
+    fill(speed, slower ? `${plural(slower, "function")} at yt-dlp's own speed` : "full");
+    actions.querySelector("[data-action=promote]").hidden = version !== canary;
+    actions.querySelector("[data-action=rollback]").hidden = version !== (canary ?? shot.rollout.serving);
+  });
+}
+
 function buttons(site) {
-  const group = document.createElement("div");
-  group.className = "actions";
-  for (const [action, text, mode, label] of [["reset", "Reset", "", `Reset the breaker of ${site}`], ["open", "Open", "held open", `Hold the breaker of ${site} open`],
-    ["disable", "Disable", "disabled", `Disable the breaker of ${site}`]]) {
+  const at = (action) => [action, `api/v1/admin/circuit-breaker/${action}`, { site }];
+  return group([
+    [...at("reset"), "Reset", `Reset the breaker of ${site}`], [...at("open"), "Open", `Hold the breaker of ${site} open`, "held open"],
+    [...at("disable"), "Disable", `Disable the breaker of ${site}`, "disabled"],
+  ]);
+}
+
+function group(actions) {
+  const made = document.createElement("div");
+  made.className = "actions";
+  for (const [action, path, body, text, label, mode = ""] of actions) {
     const button = document.createElement("button");
     Object.assign(button, { type: "button", textContent: text });
     Object.assign(button.dataset, { action, mode });
     button.setAttribute("aria-label", label);
-    button.addEventListener("click", () => operate(button, action, site));
-    group.append(button);
+    button.addEventListener("click", () => operate(button, path, body));
+    made.append(button);
   }
-  return group;
+  return made;
 }
 
-async function operate(button, action, site) {
+async function operate(button, path, body) {
   button.disabled = true;
   try {
-    const response = await fetch(`api/v1/admin/circuit-breaker/${action}`, {
-      method: "POST", headers: { ...credentials(), "Content-Type": "application/json" }, body: JSON.stringify({ site }),
+    const response = await fetch(path, {
+      method: "POST", headers: { ...credentials(), "Content-Type": "application/json" }, body: JSON.stringify(body),
     });
     const answer = await response.json();
     notice(answer.ok ? answer.message : answer.error);
@@ -220,7 +246,7 @@ function events(shot) {
 
 function show(shot) {
   document.body.classList.toggle("is-admin", shot.admin);
-  for (const part of [health, glance, charts, breakers, workers, failures, events]) part(shot);
+  for (const part of [health, glance, charts, breakers, releases, workers, failures, events]) part(shot);
 }
 
 // The stream. EventSource cannot send a key, so this reads the same format by fetch.

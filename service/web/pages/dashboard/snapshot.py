@@ -5,6 +5,7 @@ many sites are known.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -13,6 +14,7 @@ import trio
 
 from .... import __version__
 from ....breaker.statistics import BreakerStatistics
+from ....pool.statistics import PoolStatistics
 from ....telemetry.history import BUCKET, History
 from ...services import Services
 
@@ -69,6 +71,7 @@ def _snapshot(services: Services, now: float, view: View) -> dict[str, Any]:
         "version": __version__,
         "ytdlp": pool.ytdlp,
         "runtime": pool.runtime,
+        "rollout": _rollout(services, pool),
         "phase": services.lifecycle.phase.value,
         "uptime": services.lifecycle.uptime,
         "admin": view.admin,
@@ -97,6 +100,23 @@ def _snapshot(services: Services, now: float, view: View) -> dict[str, Any]:
         "breakers": [_breaker(each, each.site, history, now) for each in worst_first[:BREAKERS]],
         "furtherBreakers": max(0, len(worst_first) - BREAKERS),
         "events": _events(services) if view.admin else [],
+    }
+
+
+def _rollout(services: Services, pool: PoolStatistics) -> dict[str, Any]:
+    """Each release in use with its share of the jobs, its workers and its slower functions; and the verdict."""
+    status = services.rollout.status()
+    shares = {status.serving: 1 - status.share} | ({status.canary: status.share} if status.canary else {})
+    running = Counter(worker.ytdlp for worker in pool.workers)
+    return {
+        "verdict": status.verdict,
+        "serving": status.serving,
+        "canary": status.canary,
+        "releases": [
+            [version, shares.get(version, 0.0), running[version], len(pool.lost_patches.get(version, ()))]
+            for version in dict.fromkeys([*shares, *sorted(running)])
+            if version
+        ],
     }
 
 
