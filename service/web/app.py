@@ -11,7 +11,6 @@ from ..releases.release import Rollout
 from ..telemetry.telemetry import Telemetry
 from . import errors
 from .api import admin, batch, event_stream, extract, health, metrics, openapi, prometheus, quarantine
-from .api import rollout as rollout_routes
 from .http.authentication import Keys
 from .http.fast_path import FastPath
 from .http.instrumentation import Instrumentation
@@ -64,7 +63,6 @@ def create_app(
         metrics,
         admin,
         quarantine,
-        rollout_routes,
         docs,
         event_stream,
         prometheus,

@@ -287,13 +287,6 @@ class MetricsResponse(Model):
     paces: list[Pace]
 
 
-class RolloutResponse(Model):
-    """What becomes of the release; it takes a moment."""
-
-    ok: bool
-    message: str
-
-
 class ResetResponse(Model):
     """What a reset changed."""
 

@@ -122,13 +122,6 @@ class ReleaseRequest(BaseModel):
     url: str | None = Field(None, max_length=MAX_LENGTH, description="As listed; not given: all of them.")
 
 
-class RolloutRequest(BaseModel):
-    """Which release of yt-dlp is meant, so that a late click does not hit the next one."""
-
-    version: str = Field(min_length=1, max_length=40, description="As the dashboard shows it: 2026.10.26.")
-    reason: str = Field("by an admin", max_length=200, description="Why it is rolled back.")
-
-
 def refusal(error: ValidationError) -> Refused:
     """The first problem as a sentence that names the field and never repeats its value."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]

@@ -183,7 +183,7 @@ async function operate(button, path, body) {
       method: "POST", headers: { ...credentials(), "Content-Type": "application/json" }, body: JSON.stringify(body),
     });
     const answer = await response.json();
-    notice(answer.ok ? answer.message : answer.error);
+    notice(answer.ok ? answer.message ?? "Done; it takes a moment" : answer.error);
   } catch {
     notice("The service did not answer");
   } finally {

@@ -104,7 +104,7 @@ def _snapshot(services: Services, now: float, view: View) -> dict[str, Any]:
 
 
 def _rollout(services: Services, pool: PoolStatistics) -> dict[str, Any]:
-    """Each release in use with its share of the jobs, its workers and its slower functions; and the verdict."""
+    """The verdict, and each release in use with its share of the jobs, its workers and slower functions."""
     status = services.rollout.status()
     shares = {status.serving: 1 - status.share} | ({status.canary: status.share} if status.canary else {})
     running = Counter(worker.ytdlp for worker in pool.workers)
