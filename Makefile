@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: serve demo test test-quick test-long check bench clean
+.PHONY: serve demo test test-quick test-long test-releases check bench clean
 
 serve: .venv/ready
 	$(BIN)/ytdlpd serve
@@ -18,6 +18,9 @@ test-quick: .venv/ready-dev
 
 test-long: .venv/ready-dev
 	$(BIN)/pytest -n 3 --dist loadfile --hypothesis-profile long
+
+test-releases: .venv/ready-dev
+	$(BIN)/python -m tests.support.release_verdicts
 
 check: .venv/ready-dev
 	$(BIN)/ruff check .
@@ -37,10 +40,10 @@ clean:
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
 	@touch $@
 
-.venv/ready-dev: .venv/ready
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,otel,sentry,webhook]'
+.venv/ready-dev: .venv/ready constraints-tests.txt
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --constraint constraints-tests.txt --editable '.[dev,otel,sentry,webhook]'
 	@touch $@
 
 .venv/ready-bench: .venv/ready-dev
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --constraint constraints-tests.txt --editable '.[bench]'
 	@touch $@

@@ -199,6 +199,37 @@ class ExtractorBroken(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ReleaseAvailable(Event):
+    """A newer yt-dlp than `newest`, the newest here, can be had; `how` is the command for it."""
+
+    version: str
+    newest: str
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseFetched(Event):
+    """A yt-dlp was fetched and rehearsed, and may now be tried."""
+
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseRefused(Event):
+    """A yt-dlp was fetched but is not kept: it failed its rehearsal, or is not the one that was named."""
+
+    version: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateFailed(Event):
+    """No newer yt-dlp can be looked for or fetched; what serves goes on. Said once for each problem."""
+
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
 class EgressDenied(Event):
     """An extraction tried to reach an address that is not allowed."""
 

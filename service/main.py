@@ -22,6 +22,7 @@ from .releases.live import LiveRollout
 from .releases.release import Release
 from .releases.store import ReleaseStore
 from .releases.trial import Trial
+from .releases.updater import Updater
 from .signals import StopSignals
 from .solver.solver import Solver
 from .telemetry.sinks import log_sink, sentry_sink
@@ -46,6 +47,7 @@ class Core:
     breakers: Breakers
     dispatcher: Dispatcher
     rollout: LiveRollout
+    store: ReleaseStore
 
     @classmethod
     def build(cls, config: Config, bus: events.Events, measured: events.Events) -> Core:
@@ -62,7 +64,7 @@ class Core:
         trial = Trial()
         dispatcher = Dispatcher(config, pool, breakers, bus, measured=measured, trial=trial)
         rollout = LiveRollout(config, store, bus, pool, dispatcher, trial, serving=serving, make=make)
-        return cls(solver, pool, breakers, dispatcher, rollout)
+        return cls(solver, pool, breakers, dispatcher, rollout, store)
 
     def children(self) -> frozenset[int]:
         """Children of this process in sessions of their own, whose own tasks wait for them."""
@@ -108,7 +110,11 @@ async def main(
     lifecycle = Lifecycle()
     core = Core.build(config, bus, telemetry.measured)
     telemetry.metrics.observe(core.pool, core.breakers, lifecycle, core.dispatcher.cache, core.rollout.status)
-    app = create_app(config, core.dispatcher, core.pool, core.breakers, lifecycle, core.rollout, telemetry)
+    updater = Updater(config, core.store, bus)
+    bus.subscribe(updater.on_event)
+    app = create_app(
+        config, core.dispatcher, core.pool, core.breakers, lifecycle, telemetry, updater, core.rollout
+    )
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_drain, stop, config, lifecycle, core, bus)
@@ -123,6 +129,7 @@ async def main(
         telemetry.start(config, nursery)
         bound = await nursery.start(served)
         await core.start(config, nursery)
+        nursery.start_soon(updater.run)
         # A full collection searches all old objects, and waits until there are many new ones. Frozen, the
         # objects of the start are left out, so a collection is short and may come often. Otherwise dead
         # connections, which are cycles, would pile up.

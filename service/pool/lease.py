@@ -155,7 +155,7 @@ class Lease:
     async def granted(self) -> None:
         """Return when it has a worker. Raises the ServiceError of a refusal."""
         await trio.lowlevel.checkpoint()
-        # By its state and not by an event that was set once: a grant may meet a cancellation in the same tick.
+        # By its state, not by an event that stays set: a grant may meet a cancellation in the same tick.
         while self.worker is None and self._refusal is None:
             self._changed = trio.Event()
             await self._changed.wait()

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from ..config import Config, ConfigError
+from ..worker.template import die_with_parent
 from .fetch import REHEARSAL, Refused, Source, fetch, resolve
 from .release import Release
 from .store import ReleaseStore, StoreError, StoreState
@@ -68,7 +69,12 @@ def list_(store: ReleaseStore) -> None:
 @click.option("--hash", "sha256", help="The sha256 of yt-dlp's wheel, known from elsewhere.")
 @click.option("--rehearsal", default=REHEARSAL, show_default=True, help="Seconds that a rehearsal may take.")
 @click.option("--check", is_flag=True, help="Say which version there is, and change nothing.")
-@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON, for programs.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print one line of JSON, for the program that started it; end with it.",
+)
 @click.pass_obj
 def fetch_(
     store: ReleaseStore,
@@ -83,6 +89,8 @@ def fetch_(
 ) -> None:
     """Fetch VERSION (2026.10.26, latest or nightly), rehearse it, and put it among the releases."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was begun is deleted
+    if as_json:
+        die_with_parent()
     source = Source(index=index, folder=wheels)
     try:
         if check:

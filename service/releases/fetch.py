@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -29,6 +30,7 @@ DOWNLOAD = 300.0  # seconds for one run of pip
 REHEARSAL = 120.0  # seconds
 _MARGIN = 30.0  # more seconds, after which a rehearsal that does not end by itself is killed
 
+_TERM = (signal.SIGTERM,)
 _EJS = re.compile(r"yt-dlp-ejs==([\w.]+)")
 _HASH = re.compile(r"(?:sha256[:=])?([0-9a-f]{64})")
 # What pip may see of the environment: its settings, the way out, and whom to trust; no key of the service.
@@ -272,16 +274,25 @@ def _run(
     command: Sequence[str], *, timeout: float, env: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """A child that does not outlive this process, however this ends."""
-    return subprocess.run(
-        command,
-        check=False,
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        timeout=timeout,
-        env=env,
-        preexec_fn=die_with_parent,
+    pipe = subprocess.PIPE
+    # While it forks, Python drops what a handler raises, and a SIGTERM would be lost.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _TERM)
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True, env=env, preexec_fn=_tied
     )
+    with process:
+        try:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _TERM)
+            output, errors = process.communicate(timeout=timeout)
+        finally:
+            process.kill()  # where it has not ended
+    return subprocess.CompletedProcess(command, process.returncode, output, errors)
+
+
+def _tied() -> None:
+    """Runs in the child before its program does."""
+    die_with_parent()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _TERM)
 
 
 def _digest(given: str | None) -> str | None:

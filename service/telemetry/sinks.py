@@ -23,6 +23,9 @@ _WARNINGS = (
     events.ScriptRejected,
     events.ChallengeUnsolved,
     events.ExtractorBroken,
+    events.ReleaseAvailable,
+    events.ReleaseRefused,
+    events.UpdateFailed,
     events.EgressDenied,
     events.UrlQuarantined,
 )

@@ -6,11 +6,25 @@ from quart_trio import QuartTrio
 
 from ..breaker.registry import Breakers
 from ..config import Config
+from ..events import Events
 from ..lifecycle import Lifecycle
 from ..releases.release import Rollout
+from ..releases.store import ReleaseStore
+from ..releases.updater import Updater
 from ..telemetry.telemetry import Telemetry
 from . import errors
-from .api import admin, batch, event_stream, extract, health, metrics, openapi, prometheus, quarantine
+from .api import (
+    admin,
+    batch,
+    event_stream,
+    extract,
+    health,
+    metrics,
+    openapi,
+    prometheus,
+    quarantine,
+    releases,
+)
 from .http.authentication import Keys
 from .http.fast_path import FastPath
 from .http.instrumentation import Instrumentation
@@ -30,8 +44,9 @@ def create_app(
     pool: Pool,
     breakers: Breakers,
     lifecycle: Lifecycle,
-    rollout: Rollout,
     telemetry: Telemetry | None = None,
+    updater: Updater | None = None,
+    rollout: Rollout | None = None,
 ) -> QuartTrio:
     """The application in front of these services. It has no hooks: each would cost every request time."""
     app = QuartTrio(__package__, static_folder=None, template_folder="pages/templates")
@@ -43,18 +58,20 @@ def create_app(
     openapi.install(app)
     errors.install(app)
     telemetry = telemetry or Telemetry()
+    updater = updater or Updater(config, ReleaseStore(config.ytdlp_dir), Events())
     services = Services(
         config,
         dispatcher,
         pool,
         breakers,
         lifecycle,
-        rollout,
         Keys(config),
         RateLimits(config),
         telemetry,
         Outgoing(config.ytdlp_max_buffer),
         SharedSnapshots(breakers),
+        updater,
+        rollout,
     )
     for subject in (
         health,
@@ -63,6 +80,7 @@ def create_app(
         metrics,
         admin,
         quarantine,
+        releases,
         docs,
         event_stream,
         prometheus,

@@ -15,6 +15,7 @@ from ..dispatch.request import Answer, Caller
 from ..lifecycle import Lifecycle
 from ..pool.statistics import PoolStatistics
 from ..releases.release import Rollout
+from ..releases.updater import Updater
 from ..telemetry.event_log import SUBSCRIBERS
 from ..telemetry.telemetry import Telemetry
 from ..wire import Job
@@ -55,6 +56,7 @@ class Services:
     """Everything a route may use.
 
     Attributes:
+        rollout: brings releases into use; None where the store's word counts at the next start.
         viewers: the places of those who follow the service: events and the dashboard.
         followers: the places of those who follow an extraction.
     """
@@ -64,12 +66,13 @@ class Services:
     pool: Pool
     breakers: Breakers
     lifecycle: Lifecycle
-    rollout: Rollout
     keys: Keys
     limits: RateLimits
     telemetry: Telemetry
     outgoing: Outgoing
     snapshots: SharedSnapshots
+    updater: Updater
+    rollout: Rollout | None = None
     memo: RequestMemo = field(default_factory=RequestMemo)
     compressed: CompressedResults = field(default_factory=CompressedResults)
     viewers: Places = field(default_factory=lambda: Places(SUBSCRIBERS, of_one_client=8, for_admins=8))

@@ -23,7 +23,7 @@ from service.lifecycle import Lifecycle
 from service.pool.admission import AdmissionQueue
 from service.pool.scaling import Scaler
 from service.pool.statistics import PoolStatistics, WorkerStatistics
-from service.releases.release import RolloutStatus
+from service.releases.release import Rollout, RolloutStatus
 from service.solver.statistics import ScriptStatistics, SolverStatistics
 from service.telemetry.telemetry import Telemetry
 from service.web.app import create_app
@@ -176,10 +176,10 @@ class Web:
     config: Config
     dispatcher: FakeDispatcher = field(default_factory=FakeDispatcher)
     pool: FakePool = field(default_factory=FakePool)
-    rollout: FakeRollout = field(default_factory=FakeRollout)
     breakers: Breakers = field(default_factory=lambda: Breakers(BreakerSettings(), Events()))
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
     bus: Events = field(default_factory=Events)
+    rollout: Rollout | None = None
 
     def __post_init__(self) -> None:
         self.lifecycle.ready()
@@ -194,8 +194,8 @@ class Web:
             self.pool,
             self.breakers,
             self.lifecycle,
-            self.rollout,
             self.telemetry,
+            rollout=self.rollout,
         )
 
     async def request(self, method: str, path: str, **given: Any) -> Any:

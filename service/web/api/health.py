@@ -20,6 +20,7 @@ from ...config import Config
 from ...lifecycle import Phase
 from ...logs import timestamp
 from ...pool.statistics import PoolStatistics
+from ...releases.updater import UpdateStatistics
 from .. import errors
 from ..http.access_control import admit_reader
 from ..http.authentication import HEADER
@@ -36,6 +37,7 @@ from .models import (
     RootResponse,
     Solver,
     UnhealthyResponse,
+    Update,
 )
 from .openapi import fails
 
@@ -196,6 +198,7 @@ def _report(services: Services, admin: bool) -> _Report:
         "circuit_breakers": circuit_breakers(breakers) if admin else None,
         "cache": Cache.model_validate(services.dispatcher.cache()),
         "solver": Solver.model_validate(pool.solver) if admin and pool.solver else None,
+        "update": update(services.updater.statistics(), details=admin),
         "config": {
             "requireAuth": services.config.require_auth,
             "sites": services.config.sites,
@@ -204,6 +207,12 @@ def _report(services: Services, admin: bool) -> _Report:
         },
     }
     return _Report(report, code, encoded(HealthResponse(**report)) if code is None else None)
+
+
+def update(known: UpdateStatistics, *, details: bool) -> Update:
+    """What is known of a newer yt-dlp; `details` may name paths and hosts."""
+    found = Update.model_validate(known)
+    return found if details else found.model_copy(update={"problem": ""})
 
 
 def _judge(

@@ -240,6 +240,15 @@ class Solver(Model):
     scripts: list[PlayerScript]
 
 
+class Update(Model):
+    """What is known of a newer yt-dlp."""
+
+    mode: Literal["off", "notify", "stable", "nightly"] = Field(description="The setting YTDLP_UPDATE.")
+    available: str | None = Field(description="A newer version that can be fetched.")
+    fetching: str | None = Field(description="What is being fetched.")
+    problem: str = Field("", description="Why none can be looked for or fetched; only with an admin's key.")
+
+
 class HealthResponse(Model):
     """Health of the service; 503 when it cannot serve."""
 
@@ -257,6 +266,7 @@ class HealthResponse(Model):
     circuit_breakers: list[SiteBreaker] | None = Field(None, description="Only with an admin's key.")
     cache: Cache
     solver: Solver | None = Field(None, description="Only with an admin's key.")
+    update: Update
     config: dict[str, Any]
 
 
@@ -321,6 +331,26 @@ class ReleaseResponse(Model):
 
     ok: bool
     released: int
+
+
+class Release(Model):
+    """One yt-dlp that the service may use."""
+
+    version: str
+    source: str = Field(description='"installed", "index", or the index or folder that it came from.')
+    fetched: float | None = Field(description="Seconds since the epoch; null for the installed one.")
+    ejs: str | None = Field(description="The yt-dlp-ejs that it pins.")
+    state: list[Literal["serving", "canary", "pinned", "active", "lastGood", "barred"]]
+
+
+class ReleasesResponse(Model):
+    """Every yt-dlp here, newest last, and what was decided."""
+
+    ok: bool
+    releases: list[Release]
+    barred: dict[str, str] = Field(description="Versions that are never used, and why.")
+    verdict: str = Field(description="The judgement of the one that is being tried, in a sentence.")
+    update: Update
 
 
 class Pace(Model):

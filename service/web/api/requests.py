@@ -122,6 +122,28 @@ class ReleaseRequest(BaseModel):
     url: str | None = Field(None, max_length=MAX_LENGTH, description="As listed; not given: all of them.")
 
 
+class FetchRequest(BaseModel):
+    """Which yt-dlp to fetch."""
+
+    version: str = Field(max_length=40, description="2026.10.26, latest or nightly.")
+    hash: str | None = Field(
+        None, max_length=80, description="The sha256 of its wheel, known from elsewhere."
+    )
+
+
+class VersionRequest(BaseModel):
+    """Which yt-dlp is meant, and why."""
+
+    version: str = Field(max_length=40, description="As listed.")
+    reason: str = Field("an admin said so", max_length=200, description="Why, where it is barred.")
+
+
+class RollbackRequest(BaseModel):
+    """Why a yt-dlp is taken back."""
+
+    reason: str = Field("an admin said so", max_length=200, description="Why, in a few words.")
+
+
 def refusal(error: ValidationError) -> Refused:
     """The first problem as a sentence that names the field and never repeats its value."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]

@@ -31,7 +31,7 @@ from service.telemetry.measurements import (
 from service.telemetry.metrics import SERVICE, Metrics
 from service.telemetry.statsd import DATAGRAM, Lines, datagrams, report
 from service.telemetry.telemetry import Telemetry
-from tests.support.web_app import Web, web
+from tests.support.web_app import FakeRollout, Web, web
 
 
 def value(metrics: Metrics, name: str, **labels: str) -> float | None:
@@ -153,7 +153,9 @@ async def test_a_cancelled_job_is_told_as_such(autojump_clock: MockClock) -> Non
 def observed(**settings: object) -> Web:
     """An application whose metrics read fakes."""
     it = web(**settings)
-    it.telemetry.metrics.observe(it.pool, it.breakers, it.lifecycle, it.dispatcher.cache, it.rollout.status)
+    it.telemetry.metrics.observe(
+        it.pool, it.breakers, it.lifecycle, it.dispatcher.cache, FakeRollout().status
+    )
     return it
 
 

@@ -9,7 +9,7 @@ from trio.testing import MockClock
 from service.breaker.registry import BreakerKey
 from service.web.http.snapshots import FEW, MAX_AGE
 from tests.support.streaming_client import asking
-from tests.support.web_app import Web, web
+from tests.support.web_app import ROLLOUT, Web, web
 
 
 def with_sites(count: int) -> Web:
@@ -36,7 +36,7 @@ async def test_many_readers_share_a_snapshot(
     path: str, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     it = with_sites(512)
-    it.telemetry.metrics.observe(it.pool, it.breakers, it.lifecycle, it.dispatcher.cache, it.rollout.status)
+    it.telemetry.metrics.observe(it.pool, it.breakers, it.lifecycle, it.dispatcher.cache, lambda: ROLLOUT)
     taken = counting(it, monkeypatch)
     bodies = {await (await it.get(path)).get_data() for _ in range(50)}
     assert (len(bodies), len(taken)) == (1, 1)

@@ -15,6 +15,7 @@ import trio
 from .... import __version__
 from ....breaker.statistics import BreakerStatistics
 from ....pool.statistics import PoolStatistics
+from ....releases.release import RolloutStatus
 from ....telemetry.history import BUCKET, History
 from ...services import Services
 
@@ -63,6 +64,8 @@ def _snapshot(services: Services, now: float, view: View) -> dict[str, Any]:
         services.breakers.statistics(),
         services.telemetry.history,
     )
+    rollout = services.rollout
+    status = rollout.status() if rollout is not None else RolloutStatus(pool.ytdlp or "")
     hidden = (*(() if view.admin else ("pid", "rss")), *(() if view.sites else ("site",)))
     workers = [asdict(worker) for worker in pool.workers]
     sites = breakers.sites if view.sites else ()
@@ -71,7 +74,7 @@ def _snapshot(services: Services, now: float, view: View) -> dict[str, Any]:
         "version": __version__,
         "ytdlp": pool.ytdlp,
         "runtime": pool.runtime,
-        "rollout": _rollout(services, pool),
+        "rollout": releases_in_use(status, pool),
         "phase": services.lifecycle.phase.value,
         "uptime": services.lifecycle.uptime,
         "admin": view.admin,
@@ -103,9 +106,8 @@ def _snapshot(services: Services, now: float, view: View) -> dict[str, Any]:
     }
 
 
-def _rollout(services: Services, pool: PoolStatistics) -> dict[str, Any]:
+def releases_in_use(status: RolloutStatus, pool: PoolStatistics) -> dict[str, Any]:
     """The verdict, and each release in use with its share of the jobs, its workers and slower functions."""
-    status = services.rollout.status()
     shares = {status.serving: 1 - status.share} | ({status.canary: status.share} if status.canary else {})
     running = Counter(worker.ytdlp for worker in pool.workers)
     return {
