@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from service.pool.resources import available_cores, memory_limit
+from service.pool.resources import available_cores, memory_limit, memory_room
 
 CORES = len(os.sched_getaffinity(0))
 
@@ -65,3 +65,20 @@ def test_control_groups_version_1(tmp_path: Path) -> None:
 def test_no_quota_is_no_limit(tmp_path: Path, quota: str) -> None:
     root = a_machine(tmp_path, {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": quota})
     assert available_cores(root) == CORES
+
+
+def test_the_memory_that_is_left(tmp_path: Path) -> None:
+    assert (memory_room() or 0) > 0
+    assert memory_room(tmp_path) is None
+    root = a_machine(
+        tmp_path,
+        {
+            "proc/meminfo": "MemTotal:       9000 kB\nMemAvailable: 8000 kB\n",
+            "proc/self/cgroup": "0::/pods/ours\n",
+            "sys/fs/cgroup/pods/ours/memory.max": "max\n",
+            "sys/fs/cgroup/pods/memory.max": "1000000\n",
+            "sys/fs/cgroup/pods/memory.current": "900000\n",
+            "sys/fs/cgroup/pods/memory.stat": "anon 600000\ninactive_file 300000\n",
+        },
+    )
+    assert memory_room(root) == 400_000
