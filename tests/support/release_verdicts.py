@@ -23,7 +23,6 @@ TESTS = (
     "tests/unit/worker/test_traversal.py",
     "tests/integration/worker/test_extractors.py",
     "tests/integration/worker/test_challenges.py",
-    "tests/integration/worker/test_scope.py",
 )
 
 
