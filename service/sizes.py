@@ -4,60 +4,54 @@ A size is what a download of that resolution would weigh: the video, plus the be
 has none of its own. YouTube's AV1 formats come first at each height, because existing clients show those
 numbers; anything else goes by height.
 
-A format's resolution is YouTube's notion of it: the short side, or for films wider than 16:9 the height that
-their width has at 16:9 (1920x804 is 1080p), on the nearest rung of the ladder (576 lines are 480p). So a
-portrait short of 1080x1920 is 1080p too.
+In HLS the bandwidth of a variant includes the audio that goes with it (RFC 8216, 4.3.4.2), so none is added.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache, partial
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-# Height → YouTube's AV1 itag, preferred where it exists.
-AV1: Mapping[int, str] = MappingProxyType(
-    {
-        144: "394",
-        240: "395",
-        360: "396",
-        480: "397",
-        720: "398",
-        1080: "399",
-        1440: "400",
-        2160: "401",
-        4320: "402",
-    }
-)
+from .formats import AV1, by_itag, by_rung, formats_of, is_hls, number, rate_of, tracks_of
+
 # Variants that clients ask for by YouTube's itag: H.264 and VP9 at 60 frames, AV1.
 VARIANTS: Mapping[int, tuple[str, ...]] = MappingProxyType(
     {1080: ("299", "303", "399"), 1440: ("308", "400")}
 )
-AUDIO = "251"  # YouTube's best Opus track
 KEYS: tuple[str, ...] = (
     *(f"s{height}p" for height in AV1),
     *(f"s{height}p_{itag}" for height, itags in VARIANTS.items() for itag in itags),
 )
 
-_ABSURD = 10**15  # of whatever unit
 _WINDOW = frozenset(("duration", "filesize", "filesize_approx", "fragments"))
 
 _UNITS = ("KB", "MB", "GB", "TB")
 
 
 class Accuracy(StrEnum):
-    """Where a size comes from, best first."""
+    """Where a size comes from, best first; LIVE and UNKNOWN stand where there is none."""
 
-    EXACT = "exact"  # the site's own figure
+    EXACT = "exact"  # the site's own figure, or that of its server
     APPROXIMATE = "approximate"  # the site's or yt-dlp's approximation
     ESTIMATED = "estimated"  # bitrate times duration
+    LIVE = "live"  # it has no end yet
+    UNKNOWN = "unknown"
 
 
 _WORST_FIRST = tuple(reversed(Accuracy))
+
+PROBLEM = "_size_problem"  # of a format: why its server does not tell its size, in words
+
+_IS_LIVE = "it is live; a duration_hint gives the size of so many seconds"
+_NO_SUCH = "the site has no format of this resolution"
+_HEIGHT_UNKNOWN = "the site does not tell the resolution of its formats; see best"
+_NO_AUDIO = "the site has no format with audio alone"
+_NO_SIZE = "the site tells neither its size nor its bitrate"
+_NO_DURATION = "the site tells neither its size nor its duration; a duration_hint helps"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,20 +74,18 @@ def report(info: Mapping[str, Any], duration_hint: float | None = None) -> dict[
         info: yt-dlp's sanitised info. Of a playlist, the first entry that came with its formats counts.
         duration_hint: seconds, used where the site gives no duration or the video is live.
     """
-    video = _video(info)
-    if video is None:
+    found = subject(info, duration_hint)
+    if found is None:
         return None
-    live = video.get("is_live") is True
-    if live:
-        video = _without_window(video)
-    duration = _duration(video) or _number(duration_hint)
+    video, duration = found
     sizes = measure(video, duration)
     best = _best(video, duration)
+    parts = _parts(video)
     return {
         "id": video.get("id"),
         "title": video.get("title"),
         "extractor": video.get("extractor_key"),
-        "live": live,
+        "live": _is_live(video),
         "partial": info.get("partial") is True,
         "duration": None if duration is None else round(duration),
         "bytes": {key: size and size.bytes for key, size in sizes.items()},
@@ -103,6 +95,8 @@ def report(info: Mapping[str, Any], duration_hint: float | None = None) -> dict[
         },
         "accuracy": {key: size and size.accuracy for key, size in sizes.items()},
         "formats": {key: size and size.formats for key, size in sizes.items()},
+        "resolutions": _resolutions(video, sizes, duration),
+        "audio": _audio_row(video, duration),
         "best": best
         and {
             "bytes": best.bytes,
@@ -110,36 +104,61 @@ def report(info: Mapping[str, Any], duration_hint: float | None = None) -> dict[
             "accuracy": best.accuracy,
             "formats": best.formats,
         },
+        **({} if best else {"reason": _why(video, parts, duration)}),
     }
+
+
+def subject(
+    info: Mapping[str, Any], duration_hint: float | None = None
+) -> tuple[Mapping[str, Any], float | None] | None:
+    """The video that `info` describes, and its duration; None for a list that describes none."""
+    video = _video(info)
+    if video is None:
+        return None
+    if _is_live(video):
+        video = _without_window(video)
+    return video, _duration(video) or number(duration_hint)
+
+
+def unmeasured(video: Mapping[str, Any], duration: float | None) -> list[Mapping[str, Any]]:
+    """The formats that `report` would name, were their sizes known; the best of all first.
+
+    These are the parts of the best, for each rung without a size its best format, and the best audio.
+    """
+    if _is_live(video):
+        return []
+    formats = formats_of(video)
+    tracks = tracks_of(formats, youtube=_is_youtube(video))
+    wanted = [part for part in _parts(video) if _size(part, duration) is None]
+    for candidates in (*(there for rung, there in by_rung(formats).items() if rung is not None), tracks):
+        if candidates and all(_size(item, duration) is None for item in candidates):
+            wanted.append(candidates[0])
+    return list({id(item): item for item in wanted}.values())
+
+
+def weigh(
+    parts: Sequence[Mapping[str, Any]], video: Mapping[str, Any], duration: float | None
+) -> dict[str, Any]:
+    """The size of formats that are downloaded together: bytes, human, accuracy, and a reason for none."""
+    return _row(_sum(parts, duration), partial(_why, video, parts, duration))
 
 
 def measure(video: Mapping[str, Any], duration: float | None) -> dict[str, Size | None]:
     """The size for each of KEYS, None where the site has no such format or says nothing of its size."""
-    formats = _formats(video)
-    youtube = video.get("extractor_key") == "Youtube"
-    audio = _audio(formats, duration, youtube=youtube)
-    rungs = _by_rung(formats)
+    formats = formats_of(video)
+    youtube = _is_youtube(video)
+    track = _track(formats, duration, youtube=youtube)
+    rungs = by_rung(formats)
     by_height: dict[int, Size | None] = {}
     for height, itag in AV1.items():
-        preferred = _by_itag(formats, itag) if youtube else ()
-        by_height[height] = _heaviest_claim((*preferred, *rungs.get(height, ())), audio, duration)
+        preferred = by_itag(formats, itag) if youtube else ()
+        by_height[height] = _heaviest_claim((*preferred, *rungs.get(height, ())), track, duration)
     sizes = {f"s{height}p": size for height, size in by_height.items()}
     for height, itags in VARIANTS.items():
         for itag in itags:
-            variant = _by_itag(formats, itag) if youtube else ()
-            sizes[f"s{height}p_{itag}"] = _heaviest_claim(variant, audio, duration)
+            variant = by_itag(formats, itag) if youtube else ()
+            sizes[f"s{height}p_{itag}"] = _heaviest_claim(variant, track, duration)
     return sizes
-
-
-def resolution(item: Mapping[str, Any]) -> int | None:
-    """The rung of the ladder that a format stands on, or None where it has no known picture."""
-    lines = _lines(item)
-    return None if lines is None else _nearest_rung(lines)
-
-
-@lru_cache(maxsize=256)  # formats come in few heights, and each is asked about once for each rung
-def _nearest_rung(lines: float) -> int:
-    return min(AV1, key=lambda rung: abs(math.log(rung / lines)))
 
 
 def human_bytes(count: int) -> str:
@@ -163,11 +182,11 @@ def human_duration(seconds: float) -> str:
 
 def _duration(video: Mapping[str, Any]) -> float | None:
     """Seconds; of a DASH manifest, which gives yt-dlp none, the sum of a format's fragments."""
-    given = _number(video.get("duration"))
+    given = number(video.get("duration"))
     if given is not None:
         return given
-    for item in _formats(video):
-        fragments = [_number(fragment.get("duration")) for fragment in item.get("fragments") or ()]
+    for item in formats_of(video):
+        fragments = [number(fragment.get("duration")) for fragment in item.get("fragments") or ()]
         known = [length for length in fragments if length is not None]
         if known:
             return sum(known)
@@ -183,6 +202,14 @@ def _without_window(item: Mapping[str, Any]) -> Mapping[str, Any]:
     return kept
 
 
+def _is_live(video: Mapping[str, Any]) -> bool:
+    return video.get("is_live") is True
+
+
+def _is_youtube(video: Mapping[str, Any]) -> bool:
+    return video.get("extractor_key") == "Youtube"
+
+
 def _video(info: Mapping[str, Any]) -> Mapping[str, Any] | None:
     entries = info.get("entries")
     if entries is None:
@@ -191,89 +218,120 @@ def _video(info: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return next((entry for entry in videos if entry.get("_type", "video") == "video"), None)
 
 
-def _formats(video: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    """Worst first, as yt-dlp sorts them. A result with one nameless format is that format itself."""
-    formats = video.get("formats")
-    return [item for item in formats if isinstance(item, Mapping)] if formats else [video]
-
-
-def _by_itag(formats: Iterable[Mapping[str, Any]], itag: str) -> tuple[Mapping[str, Any], ...]:
-    """The formats of an itag, the plain one first: yt-dlp adds a suffix ("251-1", "251-drc") to variants."""
-    found = [item for item in formats if str(item.get("format_id", "")).partition("-")[0] == itag]
-    return tuple(sorted(found, key=lambda item: item.get("format_id") != itag))
-
-
-def _by_rung(formats: Sequence[Mapping[str, Any]]) -> dict[int | None, list[Mapping[str, Any]]]:
-    """The formats with a picture by their rung: those nearest to it first, the best of these first."""
-    rungs: dict[int | None, list[Mapping[str, Any]]] = {}
-    for item in reversed(formats):
-        if item.get("vcodec") != "none":
-            rungs.setdefault(resolution(item), []).append(item)
-    for height, there in rungs.items():
-        if len(there) > 1 and height is not None:
-            there.sort(key=partial(_distance, height))
-    return rungs
-
-
-def _distance(rung: int, item: Mapping[str, Any]) -> float:
-    return abs((_lines(item) or 0) - rung)
-
-
 def _heaviest_claim(
-    candidates: Iterable[Mapping[str, Any]], audio: Size | None, duration: float | None
+    candidates: Iterable[Mapping[str, Any]], track: Mapping[str, Any] | None, duration: float | None
 ) -> Size | None:
     """The size of the first candidate that has one, with audio where it brings none itself."""
     for item in candidates:
-        size = _size(item, duration)
-        if size is not None:
-            return size + audio if audio is not None and item.get("acodec") == "none" else size
+        if _size(item, duration) is not None:
+            together = [item] if track is None or item.get("acodec") != "none" else [item, track]
+            return _sum(together, duration) or _size(item, duration)
     return None
 
 
-def _audio(formats: Sequence[Mapping[str, Any]], duration: float | None, *, youtube: bool) -> Size | None:
-    """The track that goes with a video-only format: YouTube's 251, else the best there is."""
-    tracks = [
-        item
-        for item in reversed(formats)
-        if item.get("vcodec") == "none" and item.get("acodec") not in (None, "none")
-    ]
-    preferred = _by_itag(tracks, AUDIO) if youtube else ()
-    return next((size for item in (*preferred, *tracks) if (size := _size(item, duration))), None)
+def _sum(parts: Sequence[Mapping[str, Any]], duration: float | None) -> Size | None:
+    """The size of formats that are downloaded together; None where that of a part is not known."""
+    total: Size | None = None
+    for part in parts:
+        size = _size(part, duration)
+        if total is not None and total.accuracy is Accuracy.ESTIMATED and is_hls(parts[0]) and is_hls(part):
+            size = Size(0, Accuracy.ESTIMATED, str(part.get("format_id", "")))  # a rendition of the first
+        if size is None:
+            return None
+        total = size if total is None else total + size
+    return total
+
+
+def _track(
+    formats: Sequence[Mapping[str, Any]], duration: float | None, *, youtube: bool
+) -> Mapping[str, Any] | None:
+    """The track that goes with a video-only format: the first of known size, else the first."""
+    tracks = tracks_of(formats, youtube=youtube)
+    sized = (item for item in tracks if _size(item, duration) is not None)
+    return next(sized, tracks[0] if tracks else None)
+
+
+def _parts(video: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """What yt-dlp would download: a video and its audio, or one format with both."""
+    parts = [part for part in video.get("requested_formats") or () if isinstance(part, Mapping)]
+    if parts:
+        return parts
+    chosen = [item for item in formats_of(video) if item.get("format_id") == video.get("format_id")]
+    return chosen[-1:] or [video]
 
 
 def _best(video: Mapping[str, Any], duration: float | None) -> Size | None:
     """The size of what yt-dlp would download, whatever its resolution."""
-    parts = video.get("requested_formats") or [video]
-    sizes = [_size(part, duration) for part in parts if isinstance(part, Mapping)]
-    first, *rest = sizes or [None]
-    for size in rest:
-        first = first + size if first is not None and size is not None else None
-    return first
+    return _sum(_parts(video), duration)
+
+
+def _resolutions(
+    video: Mapping[str, Any], sizes: Mapping[str, Size | None], duration: float | None
+) -> list[dict[str, Any]]:
+    """A row for each rung of the ladder; one without a size says why."""
+    rungs = by_rung(formats_of(video))
+    return [
+        {
+            "resolution": f"{height}p",
+            **_row(sizes[f"s{height}p"], partial(_why_not, video, rungs, height, duration)),
+        }
+        for height in AV1
+    ]
+
+
+def _why_not(
+    video: Mapping[str, Any],
+    rungs: Mapping[int | None, Sequence[Mapping[str, Any]]],
+    height: int,
+    duration: float | None,
+) -> str:
+    there = rungs.get(height)
+    if not there:
+        return _HEIGHT_UNKNOWN if None in rungs and len(rungs) == 1 else _NO_SUCH
+    return _why(video, there[:1], duration)
+
+
+def _audio_row(video: Mapping[str, Any], duration: float | None) -> dict[str, Any]:
+    """The best audio alone."""
+    track = _track(formats_of(video), duration, youtube=_is_youtube(video))
+    if track is None:
+        return _row(None, lambda: _NO_AUDIO)
+    rate = number(track.get("abr")) or number(track.get("tbr"))
+    return {
+        **weigh([track], video, duration),
+        "format": track.get("format_id"),
+        "codec": track.get("acodec"),
+        "bitrate": None if rate is None else round(rate * 1000),
+        "language": track.get("language"),
+    }
+
+
+def _row(size: Size | None, why: Callable[[], str]) -> dict[str, Any]:
+    if size is None:
+        reason = why()
+        accuracy = Accuracy.LIVE if reason == _IS_LIVE else Accuracy.UNKNOWN
+        return {"bytes": None, "human": None, "accuracy": accuracy, "reason": reason, "format": None}
+    human = human_bytes(size.bytes)
+    return {"bytes": size.bytes, "human": human, "accuracy": size.accuracy, "format": size.formats}
+
+
+def _why(video: Mapping[str, Any], parts: Sequence[Mapping[str, Any]], duration: float | None) -> str:
+    """Why the size of these formats is not known."""
+    if _is_live(video) and duration is None:
+        return _IS_LIVE
+    part = next((part for part in parts if _size(part, duration) is None), {})
+    if PROBLEM in part:
+        return str(part[PROBLEM])
+    return _NO_DURATION if duration is None and rate_of(part) else _NO_SIZE
 
 
 def _size(item: Mapping[str, Any], duration: float | None) -> Size | None:
     identifier = str(item.get("format_id", ""))
     for name, accuracy in (("filesize", Accuracy.EXACT), ("filesize_approx", Accuracy.APPROXIMATE)):
-        count = _number(item.get(name))
+        count = number(item.get(name))
         if count is not None:
             return Size(round(count), accuracy, identifier)
-    rate = _number(item.get("tbr")) or sum(_number(item.get(name)) or 0.0 for name in ("vbr", "abr"))
+    rate = rate_of(item)
     if rate and duration is not None:
         return Size(round(rate * 1000 / 8 * duration), Accuracy.ESTIMATED, identifier)
     return None
-
-
-def _lines(item: Mapping[str, Any]) -> float | None:
-    width, height = _number(item.get("width")), _number(item.get("height"))
-    if height is None:
-        return None
-    if width is None:
-        return height
-    return max(height, width * 9 / 16) if width >= height else width
-
-
-def _number(value: object) -> float | None:
-    """`value` where it is a positive number of a sane size; sites say 0 for unknown."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    return float(value) if 0 < value < _ABSURD else None

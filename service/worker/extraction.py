@@ -149,8 +149,10 @@ class Downloader(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp is untyped
         self._guard.check_url(sanitize_url(getattr(request, "url", None) or request.full_url))
         return super().urlopen(request)
 
-    def _calc_headers(self, *args: Any, **options: Any) -> Any:
-        return super()._calc_headers(*args, **options) if self.scope.headers else {}
+    def _calc_headers(self, info_dict: Any, *args: Any, **options: Any) -> Any:
+        if self.scope.headers:
+            return super()._calc_headers(info_dict, *args, **options)
+        return info_dict.get("http_headers") or {}  # those that the site's extractor asks for
 
     def _forceprint(self, key: str, info_dict: dict[str, Any] | None) -> dict[str, Any] | None:
         # The original renders four tables for templates that are not in use; this is its one lasting effect.

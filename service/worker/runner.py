@@ -43,7 +43,7 @@ from ..wire import (
     encode_ready,
     lengths,
 )
-from . import expiry, failures, patches, publish, sandbox, scratch, state, visits, warmup
+from . import content_length, expiry, failures, patches, publish, sandbox, scratch, state, visits, warmup
 from .challenges import Solve, solver_on
 from .egress import Guard
 from .extraction import Downloader, Shared, extract, parameters, shared
@@ -124,9 +124,14 @@ def run(
         downloader = Downloader(params, tables, guard, settings.ca_file, scope_of(job), solve)
         with contextlib.closing(downloader), _cpu_budget(job_record):
             info = extract(downloader, job)
-        # A denial that yt-dlp swallowed, or a result that names refused places only.
-        if (denied := job_record.denied or downloader.media_urls.prune(info)) is not None:
-            raise job_record.deny(denied)
+            # A denial that yt-dlp swallowed, or a result that names refused places only.
+            if (denied := job_record.denied or downloader.media_urls.prune(info)) is not None:
+                raise job_record.deny(denied)
+            if job.kind is Kind.SIZE:
+                left = timeout - usage().wall
+                content_length.complete(downloader, info, job.duration_hint, left)
+        if job_record.denied is not None:  # in what was asked for after that
+            raise job_record.deny(job_record.denied)
     except _Refused as refused:
         return Failure(refused.code, failures.sentence(refused.code), usage=usage())
     except BaseException as error:

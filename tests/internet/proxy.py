@@ -285,7 +285,9 @@ class _Connection:
         return self._http._request_method == b"HEAD"
 
     def _head(self, reply: Reply, length: int) -> bytes:
-        headers = [("Content-Type", reply.content_type), ("Content-Length", str(length)), *reply.headers]
+        headers = [("Content-Type", reply.content_type), *reply.headers]
+        if ("Transfer-Encoding", "chunked") not in reply.headers:
+            headers.insert(1, ("Content-Length", str(length)))
         return self._http.send(h11.Response(status_code=reply.status, headers=headers)) or b""
 
     async def _pause(self, seconds: float) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from . import bilibili, dailymotion, failures, media, peertube, youtube
+from . import bilibili, dailymotion, failures, files, media, peertube, youtube
 from .message import Reply, Request
 from .settings import Settings
 
@@ -50,5 +50,5 @@ def play(request: Request, how: str | None, port: int, settings: Settings) -> Re
     if how is None and request.host == "fail.example":
         how = request.path.strip("/").partition("/")[0]
     if how is None:
-        return media.play(request)
+        return files.play(request) or media.play(request)
     return failures.play(request, how, port)

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.sizes import AV1, KEYS, Accuracy, human_bytes, human_duration, report, resolution
+from service.formats import AV1, resolution
+from service.sizes import KEYS, Accuracy, human_bytes, human_duration, report, subject, unmeasured
 
 
 def video(itag: str, height: int, **given: Any) -> dict[str, Any]:
@@ -198,6 +199,72 @@ def test_the_best_says_something_where_no_resolution_is_known() -> None:
         measured(page(requested_formats=[video("v", 720, filesize=1), audio("a")], duration=None))["best"]
         is None
     )
+
+
+def rows(info: dict[str, Any], hint: float | None = None) -> dict[str, dict[str, Any]]:
+    return {row["resolution"]: row for row in measured(info, hint)["resolutions"]}
+
+
+def test_a_row_for_each_resolution_says_what_is_known_and_why_not() -> None:
+    found = rows(page(video("v", 720, filesize=18_500_000), video("w", 360), duration=None))
+    assert found["720p"] == {
+        "resolution": "720p",
+        "bytes": 18_500_000,
+        "human": "18.50 MB",
+        "accuracy": "exact",
+        "format": "v",
+    }
+    assert found["360p"]["accuracy"] == found["144p"]["accuracy"] == "unknown"
+    assert found["360p"]["reason"] != found["144p"]["reason"]
+    assert "duration" in rows(page(video("v", 720, tbr=800), duration=None))["720p"]["reason"]
+    assert "see best" in rows(page(video("v", 0, filesize=5)))["720p"]["reason"]
+    assert rows(page(video("v", 720, _size_problem="its server answers 404")))["720p"]["reason"].endswith(
+        "404"
+    )
+    live = page(video("v", 720, tbr=800), is_live=True, duration=None)
+    assert rows(live)["720p"]["accuracy"] == "live"
+    assert rows(live, 10)["720p"]["accuracy"] == "estimated"
+    assert "live" in measured(live)["reason"]
+
+
+def test_the_audio_alone() -> None:
+    track = audio("251", filesize=3_000_000, abr=128.4, language="de")
+    assert measured(youtube(track, audio("140", filesize=1), video("v", 720)))["audio"] == {
+        "bytes": 3_000_000,
+        "human": "3.00 MB",
+        "accuracy": "exact",
+        "format": "251",
+        "codec": "opus",
+        "bitrate": 128_400,
+        "language": "de",
+    }
+    without = measured(page(video("v", 720, filesize=1)))["audio"]
+    assert (without["bytes"], without["accuracy"]) == (None, "unknown")
+    assert "audio alone" in without["reason"]
+
+
+def test_the_bandwidth_of_hls_includes_its_audio() -> None:
+    variant = video("v", 720, tbr=800, protocol="m3u8_native")
+    rendition = audio("a", protocol="m3u8_native")
+    found = measured(page(rendition, variant, requested_formats=[variant, rendition]))
+    assert (found["bytes"]["s720p"], found["formats"]["s720p"]) == (21_200_000, "v+a")
+    assert (found["best"]["bytes"], found["best"]["accuracy"]) == (21_200_000, "estimated")
+    apart = {**rendition, "protocol": "https"}
+    assert measured(page(apart, variant, requested_formats=[variant, apart]))["best"] is None
+
+
+def test_what_is_worth_asking_a_server() -> None:
+    def asked(info: dict[str, Any]) -> list[str]:
+        found = subject(info)
+        assert found is not None
+        return [item["format_id"] for item in unmeasured(*found)]
+
+    high, low, silent = video("h", 1080), video("l", 360, filesize=5), video("s", 360)
+    assert asked(page(silent, low, high, requested_formats=[high])) == ["h"], "a rung needs one size"
+    best_audio = audio("b")
+    assert asked(page(audio("a"), best_audio, low, requested_formats=[low, best_audio])) == ["b"]
+    assert asked(page(high, is_live=True)) == []
+    assert asked(youtube(TRACK, video("399", 1080, tbr=8), requested_formats=[TRACK])) == []
 
 
 def test_playlists() -> None:
