@@ -40,6 +40,10 @@ class Code(StrEnum):
     PAID = "PAID"
     DRM = "DRM"
     NO_MEDIA = "NO_MEDIA"
+    IS_A_LIST = "IS_A_LIST"
+    FORMAT_NOT_AVAILABLE = "FORMAT_NOT_AVAILABLE"
+    NO_DIRECT_URL = "NO_DIRECT_URL"
+    NO_SUBTITLES = "NO_SUBTITLES"
 
     # The site refuses, or fails. One that says stop is not asked again: that prolongs the block.
     BOT_CHECK = "BOT_CHECK"
@@ -166,6 +170,10 @@ TRAITS: Mapping[Code, Traits] = MappingProxyType(
         Code.PAID: _no("the site asks for a payment or a membership", cacheable=True, quotes=True),
         Code.DRM: _no("the video is protected by DRM", cacheable=True, quotes=True),
         Code.NO_MEDIA: _no("the site gives no video for this URL", quotes=True, by_release=True),
+        Code.IS_A_LIST: _no("the URL is a list; ask /extract for its entries, or /size with entries: true"),
+        Code.FORMAT_NOT_AVAILABLE: _no("the video has no such format"),
+        Code.NO_DIRECT_URL: _no("no URL of this video serves a client as it is; ask /extract"),
+        Code.NO_SUBTITLES: _no("the video has no subtitles"),
         # The site refuses, or fails. One that says stop is not asked again: that prolongs the block.
         # 429, because balancers repeat a 503 at the next instance, which would ask the angry site again.
         Code.BOT_CHECK: _site(

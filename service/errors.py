@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from .codes import Code
 
 
@@ -23,11 +26,23 @@ class ServiceError(Exception):
 
 
 class ExtractionError(ServiceError):
-    """The extraction ran and ended in a typed failure, as the worker or the pool saw it."""
+    """The extraction ran and ended in a typed failure, as the worker or the pool saw it.
 
-    def __init__(self, code: Code, message: str, *, retry_after: float | None = None) -> None:
+    Attributes:
+        about: what is known of the video all the same, for the JSON of the error.
+    """
+
+    def __init__(
+        self,
+        code: Code,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        about: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__(message, retry_after=retry_after)
         self.code = code
+        self.about = about or {}
 
 
 class CircuitOpen(ServiceError):

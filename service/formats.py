@@ -41,9 +41,7 @@ def formats_of(video: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
 def tracks_of(formats: Sequence[Mapping[str, Any]], *, youtube: bool) -> Sequence[Mapping[str, Any]]:
     """The formats with audio alone, best first: on YouTube 251, which clients know, then by quality."""
     tracks = [
-        item
-        for item in reversed(formats)
-        if item.get("vcodec") == "none" and item.get("acodec") not in (None, "none")
+        item for item in reversed(formats) if item.get("vcodec") == "none" and item.get("acodec") != "none"
     ]
     preferred = by_itag(tracks, AUDIO) if youtube else ()
     return (*preferred, *(item for item in tracks if item not in preferred))

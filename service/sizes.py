@@ -54,6 +54,11 @@ _NO_SIZE = "the site tells neither its size nor its bitrate"
 _NO_DURATION = "the site tells neither its size nor its duration; a duration_hint helps"
 
 
+def worst(*known: Accuracy) -> Accuracy:
+    """The least certain of them."""
+    return min(known, key=_WORST_FIRST.index)
+
+
 @dataclass(frozen=True, slots=True)
 class Size:
     """Bytes, where they come from, and the ids of the formats they are of ("399+251")."""
@@ -63,8 +68,8 @@ class Size:
     formats: str
 
     def __add__(self, other: Size) -> Size:
-        worst = min(self.accuracy, other.accuracy, key=_WORST_FIRST.index)
-        return Size(self.bytes + other.bytes, worst, f"{self.formats}+{other.formats}")
+        accuracy = worst(self.accuracy, other.accuracy)
+        return Size(self.bytes + other.bytes, accuracy, f"{self.formats}+{other.formats}")
 
 
 def report(info: Mapping[str, Any], duration_hint: float | None = None) -> dict[str, Any] | None:
@@ -136,10 +141,20 @@ def unmeasured(video: Mapping[str, Any], duration: float | None) -> list[Mapping
     return list({id(item): item for item in wanted}.values())
 
 
-def weigh(
+def unsized(
     parts: Sequence[Mapping[str, Any]], video: Mapping[str, Any], duration: float | None
+) -> list[Mapping[str, Any]]:
+    """Those of `parts` whose size is not known; none of a live video has one."""
+    return [] if _is_live(video) else [part for part in parts if _size(part, duration) is None]
+
+
+def weigh(
+    parts: Sequence[Mapping[str, Any]], info: Mapping[str, Any], duration_hint: float | None
 ) -> dict[str, Any]:
     """The size of formats that are downloaded together: bytes, human, accuracy, and a reason for none."""
+    video, duration = subject(info, duration_hint) or (info, None)
+    if _is_live(video):
+        parts = [_without_window(part) for part in parts]
     return _row(_sum(parts, duration), partial(_why, video, parts, duration))
 
 
@@ -234,7 +249,8 @@ def _sum(parts: Sequence[Mapping[str, Any]], duration: float | None) -> Size | N
     total: Size | None = None
     for part in parts:
         size = _size(part, duration)
-        if total is not None and total.accuracy is Accuracy.ESTIMATED and is_hls(parts[0]) and is_hls(part):
+        estimated = total is not None and total.accuracy is Accuracy.ESTIMATED
+        if estimated and is_hls(parts[0]) and is_hls(part) and part.get("vcodec") == "none":
             size = Size(0, Accuracy.ESTIMATED, str(part.get("format_id", "")))  # a rendition of the first
         if size is None:
             return None
@@ -298,7 +314,7 @@ def _audio_row(video: Mapping[str, Any], duration: float | None) -> dict[str, An
         return _row(None, lambda: _NO_AUDIO)
     rate = number(track.get("abr")) or number(track.get("tbr"))
     return {
-        **weigh([track], video, duration),
+        **_row(_size(track, duration), partial(_why, video, [track], duration)),
         "format": track.get("format_id"),
         "codec": track.get("acodec"),
         "bitrate": None if rate is None else round(rate * 1000),

@@ -48,6 +48,9 @@ class Kind(StrEnum):
 
     EXTRACT = "extract"
     SIZE = "size"
+    ENTRIES = "entries"
+    LOCATION = "location"
+    SUBTITLES = "subtitles"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +58,13 @@ class Job:
     """What a client asked for, checked; equal jobs may share one extraction.
 
     Attributes:
-        kind: the whole metadata, or the sizes.
+        kind: the metadata, the sizes, the addresses of a list's entries, the address of a file, or subtitles.
         url: http or https, checked by the web layer.
         fields: names of top-level fields to keep; empty keeps all.
         playlist: how many entries of a playlist to list (flat); 0 asks for a single video.
+        start: the first entry to list, from 1.
+        format: yt-dlp's expression for the formats to choose, or the format of subtitles.
+        language: of audio or subtitles, as a tag ("de"); empty for the original.
         lines: the result is to be JSON lines: all but the entries, then each entry.
         duration_hint: seconds, used for sizes when the site gives no duration.
         cookies: a Netscape cookie file's text; the job then runs in a worker of its own.
@@ -68,6 +74,9 @@ class Job:
     url: str
     fields: tuple[str, ...] = ()
     playlist: int = 0
+    start: int = 1
+    format: str = ""
+    language: str = ""
     lines: bool = False
     duration_hint: float | None = None
     cookies: str | None = field(default=None, repr=False)
@@ -138,6 +147,7 @@ class Failure:
         generic: the page was read by the generic extractor, so a 403 says little about the site.
         culprit: the endpoint whose answer or silence this is; empty where it is that of the job's URL.
         waiting: the job was waiting for the site when it ended (decides whether DEADLINE blames the site).
+        about: what is known of the video all the same.
     """
 
     code: Code
@@ -149,6 +159,7 @@ class Failure:
     usage: Usage = Usage()
     unsolved: str = ""
     culprit: str = ""
+    about: Mapping[str, Any] = field(default_factory=dict)
 
 
 Outcome = Success | Failure

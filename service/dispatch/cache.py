@@ -80,7 +80,7 @@ class Cache:
         self._entries.move_to_end(job)
         if isinstance(entry.kept, ExtractionError):
             self._refusals += 1
-            raise ExtractionError(entry.kept.code, str(entry.kept))  # a new one for each caller
+            raise _copied(entry.kept)  # a new one for each caller
         self._hits += 1
         return replace(entry.kept, age=now - entry.since)
 
@@ -117,7 +117,7 @@ class Cache:
         """Cache a refusal, if its code allows it."""
         if TRAITS[error.code].cacheable:
             ttl = min(REFUSAL_TTL, self._ttl)
-            self._put(job, ExtractionError(error.code, str(error)), now, ttl, ttl, 0)
+            self._put(job, _copied(error), now, ttl, ttl, 0)
 
     def purge(self, ytdlp: str) -> int:
         """Forget what that release of yt-dlp has made, and all refusals; returns how many there were."""
@@ -158,6 +158,10 @@ class Cache:
             _, evicted = self._entries.popitem(last=False)
             self._bytes -= evicted.bytes
             self._evictions += 1
+
+
+def _copied(error: ExtractionError) -> ExtractionError:
+    return ExtractionError(error.code, str(error), about=error.about)
 
 
 def _marked(answer: Answer) -> Answer:

@@ -127,7 +127,9 @@ class Execution:
             if outcome.code is Code.CIRCUIT_OPEN:  # of a site that the URL leads to
                 failure = CircuitOpen(outcome.culprit, outcome.retry_after)
             else:
-                failure = ExtractionError(outcome.code, outcome.message, retry_after=outcome.retry_after)
+                failure = ExtractionError(
+                    outcome.code, outcome.message, retry_after=outcome.retry_after, about=outcome.about
+                )
             if pause is None:
                 self._report(outcome, lease)
                 raise failure

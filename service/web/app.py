@@ -16,6 +16,7 @@ from . import errors
 from .api import (
     admin,
     batch,
+    direct,
     event_stream,
     extract,
     health,
@@ -24,6 +25,7 @@ from .api import (
     prometheus,
     quarantine,
     releases,
+    size,
 )
 from .http.authentication import Keys
 from .http.fast_path import FastPath
@@ -76,6 +78,8 @@ def create_app(
     for subject in (
         health,
         extract,
+        size,
+        direct,
         batch,
         metrics,
         admin,

@@ -19,7 +19,7 @@ from werkzeug.exceptions import (
 from werkzeug.routing import Map
 
 from ..codes import TRAITS, Code
-from ..errors import QueueFull, ServiceError
+from ..errors import ExtractionError, QueueFull, ServiceError
 from .http import request_context
 
 log = structlog.get_logger(__name__)
@@ -73,6 +73,8 @@ def describe(error: ServiceError, request_id: str) -> dict[str, Any]:
     """The JSON of `error`."""
     wait = waiting(error.code, error.retry_after)
     details = error.details if isinstance(error, Refused) else {}
+    if isinstance(error, ExtractionError) and error.about:
+        details = {"video": dict(error.about)}
     return body(error.code, str(error), request_id, retry_after=wait, **details)
 
 

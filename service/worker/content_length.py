@@ -11,13 +11,14 @@ from __future__ import annotations
 import contextlib
 import re
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from yt_dlp.networking import Request, Response
 from yt_dlp.networking.exceptions import HTTPError, RequestError
 
 from .. import sizes
+from ..wire import Job, Kind
 from .extraction import Downloader
 from .job_record import MAX_REQUESTS
 
@@ -36,22 +37,30 @@ class _TimeUp(BaseException):
 
 
 def complete(
-    downloader: Downloader, info: Mapping[str, Any], duration_hint: float | None, seconds: float
+    downloader: Downloader,
+    info: Mapping[str, Any],
+    parts: Sequence[Mapping[str, Any]],
+    job: Job,
+    seconds: float,
 ) -> None:
     """Note the sizes of the formats that the answer would name without one, and the duration of HLS.
 
     Args:
         info: a format in it gets its `filesize`, or the reason for none.
+        parts: formats that the client has chosen.
         seconds: what is left of the job's time; half of it may be used.
 
     Raises:
         Blocked, OverBudget: the guard ended the job.
     """
-    found = sizes.subject(info, duration_hint)
+    found = sizes.subject(info, job.duration_hint)
     if found is None or downloader.job_record.requests > MAX_REQUESTS - _LEFT:
         return
     video, duration = found
-    wanted = sizes.unmeasured(video, duration)[:MAX_FORMATS]
+    wanted = sizes.unsized(parts, video, duration)
+    if job.kind is Kind.SIZE:
+        wanted += sizes.unmeasured(video, duration)
+    wanted = list({id(item): item for item in wanted}.values())[:MAX_FORMATS]
     for item in wanted:
         if item.get("protocol") in _PLAIN:
             _note(item, **{sizes.PROBLEM: _LATE})
@@ -78,6 +87,14 @@ def length(downloader: Downloader, url: str, headers: Mapping[str, str]) -> int 
             return _content_length(response)
         total = re.fullmatch(r"bytes \d+-\d+/(\d+)", response.headers.get("Content-Range", "").strip())
         return int(total[1]) if total else None
+
+
+def serves_anyone(downloader: Downloader, url: str) -> bool:
+    """Whether the file at `url` is served without the headers that an extractor puts into its requests."""
+    try:
+        return length(downloader, url, {}) is not None
+    except RequestError:
+        return False
 
 
 def _asking(

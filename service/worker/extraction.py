@@ -14,6 +14,7 @@ import io
 import re
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +26,7 @@ from yt_dlp.utils import DownloadError, ExtractorError, sanitize_url
 from yt_dlp.utils._jsruntime import DenoJsRuntime
 
 from ..wire import Job, WorkerSettings
-from . import challenges, patches, player_cache, runtime, scope, transport
+from . import challenges, paging, patches, player_cache, runtime, scope, transport, withheld
 from .egress import Guard
 from .extractors import Extractors
 from .job_record import JobRecord
@@ -64,6 +65,7 @@ def shared(settings: WorkerSettings) -> Shared:
     challenges.ejs_name()
     patches.install()
     scope.install()
+    withheld.install()
     with yt_dlp.YoutubeDL({"quiet": True, "cachedir": False}, auto_init="no_verbose_header") as stock:
         extractors = dict(stock._ies)
     return Shared(Extractors(extractors), runtime.find(), PlayerCache())
@@ -85,6 +87,8 @@ class Downloader(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp is untyped
         scope: the parts of the result that the job needs.
         losses: errors after which yt-dlp continued: a page or an entry of a list is missing, or all of it.
         solve: asks the solver; None where there is none.
+        withheld: the site's refusal of the video, raised once its metadata are known.
+        described: the metadata of a video without formats.
     """
 
     def __init__(
@@ -101,6 +105,8 @@ class Downloader(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp is untyped
         self.solve = solve
         self.losses: list[BaseException] = []
         self.media_urls = MediaUrls(guard.refusal)
+        self.withheld: ExtractorError | None = None
+        self.described: Mapping[str, Any] = {}
         self._guard = guard
         self._ca_file = ca_file
         super().__init__({**params, "extractor_args": scope.extractor_args}, auto_init=False)
@@ -122,16 +128,29 @@ class Downloader(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp is untyped
         )
         return super().extract_info(url, download, ie_key or self._choose(url), *more, **options)
 
-    def process_video_result(self, info_dict: dict[str, Any], download: bool = True) -> dict[str, Any]:
-        self.media_urls.choose(info_dict)
-        found: dict[str, Any] = super().process_video_result(info_dict, download)
-        return found
-
     def get_info_extractor(self, ie_key: str) -> Any:
         self.extractor = self.extractor or ie_key
         extractor = super().get_info_extractor(ie_key)
         self._guard.job_record.modules.add(type(extractor).__module__)
         return extractor
+
+    def raise_no_formats(self, info: dict[str, Any], forced: bool = False, *, msg: str | None = None) -> None:
+        self.described = info
+        super().raise_no_formats(info, forced, msg=msg)
+
+    def _YoutubeDL__process_playlist(self, ie_result: dict[str, Any], download: bool) -> Any:
+        entries, end = paging.watched(ie_result), self.params["playlistend"]
+        found = super()._YoutubeDL__process_playlist(ie_result, download)
+        if found and self.scope.more:
+            found[paging.MORE] = paging.goes_on(entries, found, end)
+        return found
+
+    def process_video_result(self, info_dict: dict[str, Any], download: bool = True) -> Any:
+        if self.withheld is not None:
+            self.described = info_dict
+            raise self.withheld
+        self.media_urls.choose(info_dict)
+        return super().process_video_result(info_dict, download)
 
     def trouble(self, message: str | None = None, tb: str | None = None, is_error: bool = True) -> None:
         if is_error:
@@ -168,11 +187,12 @@ class Downloader(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp is untyped
         raise AssertionError("a worker never downloads")
 
 
-def parameters(settings: WorkerSettings, playlist: int, timeout: float) -> dict[str, Any]:
+def parameters(settings: WorkerSettings, playlist: int, timeout: float, start: int = 1) -> dict[str, Any]:
     """yt-dlp's parameters for metadata only. A new dict per call, because YoutubeDL changes it.
 
     Args:
         playlist: how many entries to list; 0 for a single video.
+        start: the first of them, from 1.
         timeout: seconds the job has.
     """
     return {
@@ -187,7 +207,8 @@ def parameters(settings: WorkerSettings, playlist: int, timeout: float) -> dict[
         "ignoreerrors": "only_download",  # the command line's default; `extract` raises where nothing is left
         "check_formats": False,  # the default downloads samples
         "noplaylist": not playlist,
-        "playlistend": playlist or DEFAULT_ENTRIES,
+        "playliststart": start,
+        "playlistend": start - 1 + (playlist or DEFAULT_ENTRIES),
         "extract_flat": "in_playlist",
         "socket_timeout": min(_SOCKET_TIMEOUT, timeout),
         "retries": 1,
@@ -214,6 +235,8 @@ def extract(downloader: Downloader, job: Job) -> dict[str, Any]:
     if job.cookies is not None:
         _load_cookies(downloader, job.cookies)
     info = downloader.extract_info(job.url, download=downloader.scope.page)
+    if downloader.withheld is not None:
+        raise downloader.withheld
     if downloader.losses and (info is None or not any(info.get("entries", (info,)))):
         raise downloader.losses[0]
     if info is None:

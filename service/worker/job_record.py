@@ -81,6 +81,7 @@ class JobRecord:
         body_bytes: read so far, decoded.
         modules: of the extractors that were used.
         unsolved: why some of the site's challenges were not solved; empty where all were.
+        max_bytes: that may be read; more than MAX_BYTES for a late page of a list.
     """
 
     endpoint: str = ""
@@ -97,6 +98,7 @@ class JobRecord:
     body_bytes: int = 0
     modules: set[str] = field(default_factory=set)
     unsolved: str = ""
+    max_bytes: int = MAX_BYTES
 
     def deny(self, reason: str) -> Blocked:
         """Record a denial, and return the exception to raise."""
@@ -143,8 +145,8 @@ class JobRecord:
     def read(self, chunk: bytes) -> bytes:
         """Count a piece of a body and hand it on. Raises OverBudget."""
         self.body_bytes += len(chunk)
-        if self.body_bytes > MAX_BYTES:
-            raise self._over(f"{MAX_BYTES >> 20} MB of pages")
+        if self.body_bytes > self.max_bytes:
+            raise self._over(f"{self.max_bytes >> 20} MB of pages")
         return chunk
 
     @property

@@ -46,7 +46,7 @@ class MediaUrls:
         """Leave out what names a refused place; the reason where that is the whole result."""
         reason = self._media(info) or self._lists(info) or self._entries(info)
         if reason is None:
-            self._links(info)
+            self.links(info)
         return reason
 
     def _lists(self, info: dict[str, Any]) -> str | None:
@@ -88,7 +88,7 @@ class MediaUrls:
         info["entries"] = entries
         return reason if not any(entries) else None
 
-    def _links(self, item: dict[str, Any]) -> None:
+    def links(self, item: dict[str, Any]) -> None:
         """Leave out pictures and links to pages, those of comments included."""
         for name, value in [*item.items()]:
             if isinstance(value, str) and (name.endswith("_url") or name in _PICTURES):
@@ -98,7 +98,7 @@ class MediaUrls:
                 item[name] = [each for each in value if self._media(each) is None]
             elif name == "comments" and value:
                 for comment in value:
-                    self._links(comment)
+                    self.links(comment)
 
     def _media(self, item: Any) -> str | None:
         """Why `item` is refused: for its URL, its manifest's, or that of a fragment."""

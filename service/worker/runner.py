@@ -17,6 +17,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -43,11 +44,26 @@ from ..wire import (
     encode_ready,
     lengths,
 )
-from . import content_length, expiry, failures, patches, publish, sandbox, scratch, state, visits, warmup
+from . import (
+    completion,
+    expiry,
+    failures,
+    paging,
+    patches,
+    publish,
+    sandbox,
+    scratch,
+    selection,
+    state,
+    visits,
+    warmup,
+    withheld,
+)
 from .challenges import Solve, solver_on
 from .egress import Guard
 from .extraction import Downloader, Shared, extract, parameters, shared
-from .job_record import MAX_CPU, JobRecord
+from .job_record import MAX_BYTES, MAX_CPU, JobRecord
+from .refused import Refused
 from .scope import scope_of
 from .visits import MayVisit
 
@@ -115,32 +131,35 @@ def run(
         solve: asks the solver.
         may_visit: asks whether an endpoint that the job is led to may be asked.
     """
-    job_record = guard.job_record = JobRecord(endpoint_of(job.url), may_visit)
+    job_record = guard.job_record = JobRecord(
+        endpoint_of(job.url), may_visit, max_bytes=MAX_BYTES + paging.allowance(job)
+    )
     usage = _meter(job_record)
     downloader = None
     try:
         _check(job, guard)
-        params = parameters(settings, job.playlist, timeout)
+        params = parameters(settings, job.playlist, timeout, job.start)
         downloader = Downloader(params, tables, guard, settings.ca_file, scope_of(job), solve)
         with contextlib.closing(downloader), _cpu_budget(job_record):
+            wanted = _wanted(job, downloader)
             info = extract(downloader, job)
             # A denial that yt-dlp swallowed, or a result that names refused places only.
             if (denied := job_record.denied or downloader.media_urls.prune(info)) is not None:
                 raise job_record.deny(denied)
-            if job.kind is Kind.SIZE:
-                left = timeout - usage().wall
-                content_length.complete(downloader, info, job.duration_hint, left)
+            added = completion.complete(downloader, job, info, wanted, timeout - usage().wall)
         if job_record.denied is not None:  # in what was asked for after that
             raise job_record.deny(job_record.denied)
-    except _Refused as refused:
-        return Failure(refused.code, failures.sentence(refused.code), usage=usage())
+    except Refused as refused:
+        return Failure(refused.code, str(refused), usage=usage(), about=refused.about)
     except BaseException as error:
         found = failures.classify(error, job_record)
         extractor = downloader.extractor if downloader is not None else ""
+        about = _about(downloader)
         return Failure(
             found.code,
             found.message,
-            retry_after=found.retry_after,
+            retry_after=found.retry_after or withheld.seconds_until(about, found.code, time.time()),
+            about=about,
             generic=extractor == "Generic",
             extractor=extractor,
             usage=usage(),
@@ -149,7 +168,7 @@ def run(
         )
     if job_record.refused is not None:
         info["partial"] = True
-    outcome = _published(job, info, settings.max_result, usage, job_record.unsolved)
+    outcome = _published(job, info, settings.max_result, usage, job_record.unsolved, added)
     if isinstance(outcome, Success) and job_record.refused is not None:
         return replace(outcome, lifetime=0.0)  # the refusal may be over in a moment
     return outcome
@@ -176,12 +195,21 @@ def _cpu_budget(job_record: JobRecord) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_PROF, 0)
 
 
-class _Refused(Exception):
-    """The job itself is at fault."""
+def _wanted(job: Job, downloader: Downloader) -> selection.Choose | None:
+    """The choice of formats that `job` asks for; it is understood before anything is requested."""
+    if job.kind is Kind.SUBTITLES:
+        return None
+    expression = job.format or (completion.WHOLE if job.kind is Kind.LOCATION else "")
+    return selection.parse(downloader, expression) if expression else None
 
-    def __init__(self, code: Code) -> None:
-        super().__init__(code)
-        self.code = code
+
+def _about(downloader: Downloader | None) -> dict[str, Any]:
+    """What is known of a video that cannot be had, without links to refused places."""
+    if downloader is None:
+        return {}
+    known = withheld.about(downloader.described)
+    downloader.media_urls.links(known)
+    return known
 
 
 def _check(job: Job, guard: Guard) -> None:
@@ -189,47 +217,39 @@ def _check(job: Job, guard: Guard) -> None:
     try:
         parts = urlsplit(job.url)
     except ValueError:
-        raise _Refused(Code.INVALID_URL) from None
+        raise Refused(Code.INVALID_URL) from None
     if parts.scheme not in ("http", "https") or not parts.hostname or publish.SMUGGLED in job.url:
-        raise _Refused(Code.INVALID_URL)
+        raise Refused(Code.INVALID_URL)
     guard.check_url(job.url)
 
 
 def _published(
-    job: Job, info: dict[str, Any], max_result: int, usage: Callable[[], Usage], unsolved: str = ""
+    job: Job,
+    info: dict[str, Any],
+    max_result: int,
+    usage: Callable[[], Usage],
+    unsolved: str = "",
+    added: Mapping[str, Any] = MappingProxyType({}),
 ) -> Outcome:
     extractor = str(info.get("extractor_key") or "")
     if unsolved:
         info["partial"] = True
-    if _unrecognised(info):
-        return Failure(
-            Code.NO_MEDIA, failures.sentence(Code.NO_MEDIA), generic=True, extractor=extractor, usage=usage()
-        )
     try:
-        fields = (
-            sizes.report(info, job.duration_hint)
-            if job.kind is Kind.SIZE
-            else publish.publish(info, _fields(job))
-        )
+        if job.kind is Kind.EXTRACT:
+            fields = publish.publish(info, _fields(job))
+        else:
+            fields = sizes.report(info, job.duration_hint) or {} if job.kind is Kind.SIZE else {}
         encode = publish.encode_lines if job.lines else publish.encode
-        body = encode(fields) if fields is not None else b""
+        body = added["text"].encode("utf-8", "replace") if "text" in added else encode({**fields, **added})
     except Exception:
         code = Code.INTERNAL
     else:
-        if body and len(body) <= max_result:
-            useful = expiry.lifetime(info, time.time(), urls=job.kind is Kind.EXTRACT)
+        if len(body) <= max_result:
+            useful = expiry.lifetime(info, time.time(), urls=job.kind is not Kind.SIZE or bool(job.format))
             etag = hashlib.blake2b(body, digest_size=12).hexdigest()
             return Success(body, extractor, usage(), useful, etag, unsolved)
-        code = Code.RESULT_TOO_LARGE if body else Code.NO_MEDIA
+        code = Code.RESULT_TOO_LARGE
     return Failure(code, failures.sentence(code), extractor=extractor, usage=usage(), unsolved=unsolved)
-
-
-def _unrecognised(info: Mapping[str, Any]) -> bool:
-    """Whether yt-dlp found neither a page nor a known kind of media.
-
-    It returns such a URL as a "direct link", even for an empty document, text or noise.
-    """
-    return bool(info.get("direct")) and info.get("ext") == "unknown_video" and not info.get("formats")
 
 
 def _fields(job: Job) -> tuple[str, ...]:

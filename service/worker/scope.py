@@ -29,11 +29,13 @@ class Scope:
         captions: subtitles and automatic captions.
         headers: the HTTP headers to request each format with.
         page: the data of the page around the player, and the preparation of a download.
+        more: whether a list goes on after the entries that are asked for.
     """
 
     captions: bool = True
     headers: bool = True
     page: bool = True
+    more: bool = True
 
     @property
     def extractor_args(self) -> Mapping[str, Mapping[str, Sequence[str]]]:
@@ -49,7 +51,11 @@ EVERYTHING = Scope()
 def scope_of(job: Job) -> Scope:
     """The scope of `job`: a size needs only the formats, named fields only their sources."""
     if job.kind is Kind.SIZE:
-        return Scope(captions=False, headers=False, page=False)
+        return Scope(captions=False, headers=bool(job.format), page=False, more=False)
+    if job.kind is Kind.LOCATION:
+        return Scope(captions=False, page=False, more=False)
+    if job.kind is Kind.SUBTITLES:
+        return Scope(headers=False, page=False, more=False)
     if not job.fields or job.lines:
         return EVERYTHING
     return Scope(captions=not _CAPTIONS.isdisjoint(job.fields), headers=not _FORMATS.isdisjoint(job.fields))

@@ -24,12 +24,9 @@ def _without_head(status: int) -> Callable[[Request], Reply]:
 
 def _served(content_type: str, *headers: tuple[str, str], body: bytes = b"") -> Callable[[Request], Reply]:
     """A file with these headers: an MP4, or `body`."""
-    return lambda request: replace(
-        _file(request),
-        content_type=content_type,
-        headers=headers,
-        **({"body": body, "status": 200} if body else {}),
-    )
+    if body:
+        return lambda _: Reply(body, content_type, headers=headers, kind="media")
+    return lambda request: replace(_file(request), content_type=content_type, headers=headers)
 
 
 def _naming(title: str, head: str = "", body: str = "") -> Callable[[Request], Reply]:
@@ -39,6 +36,33 @@ def _naming(title: str, head: str = "", body: str = "") -> Callable[[Request], R
         body.replace("{base}", f"{request.scheme}://{request.host}"),
         head=head.replace("{base}", f"{request.scheme}://{request.host}"),
     )
+
+
+_LANGUAGES = b"""#EXTM3U
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="English",LANGUAGE="en",DEFAULT=YES,URI="audio-en.m3u8"
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="Deutsch",LANGUAGE="de-DE",URI="audio-de.m3u8"
+#EXT-X-STREAM-INF:BANDWIDTH=800000,RESOLUTION=640x360,CODECS="avc1.4d401e,mp4a.40.2",AUDIO="a"
+v360.m3u8
+"""
+
+_VTT = b"""WEBVTT
+
+1
+00:01.000 --> 00:03.000 align:start
+<c>Guten &amp; sch\xc3\xb6nen</c>
+
+00:00:03.500 --> 00:00:05.000
+Tag
+"""
+
+
+def _feed(request: Request, count: int) -> bytes:
+    items = "".join(
+        f"<item><title>Episode {number}</title><link>{request.scheme}://{request.host}/episode-{number}</link></item>"
+        for number in range(1, count + 1)
+    )
+    channel = f"<channel><title>Long</title>{items}</channel>"
+    return f'<?xml version="1.0"?><rss version="2.0">{channel}</rss>'.encode()
 
 
 _PAGES: dict[str, Callable[[Request], Reply]] = {
@@ -76,6 +100,27 @@ _PAGES: dict[str, Callable[[Request], Reply]] = {
         "A stream in a page",
         body='<video><source src="{base}/master.m3u8" type="application/x-mpegURL"></video>',
     ),
+    "/languages.m3u8": lambda _: Reply(_LANGUAGES, "application/vnd.apple.mpegurl", kind="manifest"),
+    "/subtitled": _naming(
+        "A page with subtitles",
+        body='<video src="/video.mp4"><track kind="subtitles" srclang="de" src="/said.vtt"></video>',
+    ),
+    "/said.vtt": _served("text/vtt", body=_VTT),
+    "/list-5000": lambda request: Reply(_feed(request, 5000), "application/rss+xml", kind="feed"),
+    # Files that are media whatever their names and types say, and files that are none.
+    "/attachment": _served(
+        "application/octet-stream", ("Content-Disposition", 'attachment; filename="movie.mp4"')
+    ),
+    "/typed": _served("application/mp4"),
+    "/octets": _served("application/octet-stream"),
+    "/song": _served("application/octet-stream", body=b"ID3\x04" + bytes(2000)),
+    "/named": _served(
+        "application/octet-stream", ("Content-Disposition", "attachment; filename=clip.mkv"), body=bytes(2000)
+    ),
+    "/data.json": _served("application/json", body=b'{"a": 1}'),
+    "/said.srt": _served("application/x-subrip", body=b"1\n00:00:01,000 --> 00:00:02,000\nHello\n"),
+    "/picture.png": _served("image/png", body=b"\x89PNG\r\n\x1a\n" + bytes(100)),
+    "/archive": _served("application/octet-stream", body=b"PK\x03\x04" + bytes(2000)),
     "/ladder": _naming(
         "A ladder",
         body='<video><source src="/1080.mp4" type="video/mp4" label="1080p">'

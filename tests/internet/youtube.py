@@ -169,12 +169,23 @@ def play(request: Request, scene: Scene, settings: Settings, port: int) -> Reply
     if request.path.startswith("/api/manifest/"):
         return Reply(_live_manifest(), "application/vnd.apple.mpegurl", kind="manifest")
     if request.path.startswith("/api/timedtext"):
-        return Reply(b'{"events": []}', "application/json", kind="captions")
+        return Reply(_captions(request), "application/json", kind="captions")
     if _EMBED.match(request.path) or request.path == "/tv":
         return Reply(fill(_embed_page()), kind="embed")
     if reply := youtube_lists.play(request, settings, port):
         return reply
     return Reply(b"<title>404 Not Found</title>", status=404, kind="unknown")
+
+
+def _captions(request: Request) -> bytes:
+    """Two cues, which name the language that was asked for."""
+    language = request.parameter("tlang") or request.parameter("lang")
+    said = (f"Hello in {language}", "and\nwelcome")
+    events = [
+        {"tStartMs": 1000 + 2500 * index, "dDurationMs": 2000, "segs": [{"utf8": text}]}
+        for index, text in enumerate(said)
+    ]
+    return youtube_pages.compact({"events": [{"tStartMs": 0}, *events]}).encode()
 
 
 @cache
@@ -253,6 +264,11 @@ def _response(name: str, streams: str) -> dict[str, Any]:
     }
     if name == "geoblock":
         response["microformat"]["playerMicroformatRenderer"]["availableCountries"] = ["DE", "FR"]
+    if name == "upcoming":
+        response["microformat"]["playerMicroformatRenderer"]["liveBroadcastDetails"] = {
+            "isLiveNow": False,
+            "startTimestamp": "2099-01-01T00:00:00+00:00",
+        }
     if name == "live":
         response["microformat"]["playerMicroformatRenderer"]["lengthSeconds"] = "0"
     data = youtube_data.streaming_data(streams)

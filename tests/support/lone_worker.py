@@ -143,7 +143,7 @@ def _main(descriptor: str, settings_json: str, cpu: str, *mode: str) -> None:
     settings = WorkerSettings(**{**values, "egress_allow": tuple(values["egress_allow"])})
     vars(runner)["MAX_CPU"] = float(cpu)
     if "raw" in mode:
-        runner._published = lambda job, info, max_result, usage, unsolved="": Success(
+        runner._published = lambda job, info, max_result, usage, *_: Success(
             json.dumps(YoutubeDL.sanitize_info(info)).encode(), "", usage()
         )
     if MEASURED in os.environ:  # the sandbox would not let coverage write its data

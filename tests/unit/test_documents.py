@@ -211,7 +211,7 @@ BROKEN = (
     (wrong_settings, "```sh\nNOTHING=1 ytdlpd serve\n```"),
     (wrong_settings, "```toml\nnothing = 1\n```"),
     (wrong_endpoints, "`POST /api/v1/extracts`"),
-    (wrong_endpoints, "`GET /api/v1/size`"),
+    (wrong_endpoints, "`GET /api/v1/batch`"),
     (wrong_endpoints, "`/health/nothing`"),
     (wrong_endpoints, "```sh\ncurl http://127.0.0.1:3000/nothing\n```"),
     (wrong_names, "`ytdlpd_nothing_total`"),

@@ -8,7 +8,7 @@ that stops reading stops it, and a client that disconnects cancels what runs.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from typing import Any
 
 import trio
@@ -25,13 +25,20 @@ from .. import errors
 from ..http.request_context import RequestContext, current
 from ..services import Services
 from . import urls
-from .extract import MAX_BODY, admit, charge, read_body
+from .extract import MAX_BODY, SCHEMES, admit, charge, read_body
 from .models import BatchLine
 from .openapi import EXTRACTION_STATUSES, SECURITY, fails, streams
 from .requests import BatchRequest
 from .streaming import LINES, enclosed, outcome, stream
 
 LANES = 4  # URLs of one batch that wait or run at a time
+
+MakeJob = Callable[[str], Job]  # of a URL; raises Refused where the URL is not acceptable
+Outcome = Answer | dict[str, Any]  # the answer, or the JSON of the error
+Watch = Callable[[Outcome], None]
+
+
+def _ignore(found: Outcome) -> None: ...
 
 
 def blueprint(services: Services) -> Blueprint:
@@ -52,30 +59,44 @@ def blueprint(services: Services) -> Blueprint:
         caller = admit(services)
         asked = await read_body(BatchRequest, most=MAX_BODY)
         charge(services, asked.urls)
-        return stream(lines(services, asked, caller, current()), LINES)
+
+        def make(url: str) -> Job:
+            urls.check(url, schemes=SCHEMES, sites=services.config.sites)
+            return Job(Kind(asked.kind), url, fields=tuple(asked.fields))
+
+        return stream(lines(services, asked.urls, make, caller, current()), LINES)
 
     return routes
 
 
 @trio.as_safe_channel
 async def lines(
-    services: Services, asked: BatchRequest, caller: Caller, context: RequestContext
+    services: Services,
+    asked: Sequence[str],
+    make: MakeJob,
+    caller: Caller,
+    context: RequestContext,
+    watch: Watch = _ignore,
 ) -> AsyncGenerator[bytes, None]:
-    """The lines that answer `asked`. At worst it holds one result per lane, and the one being written."""
-    done, taken = trio.open_memory_channel[tuple[dict[str, Any], Answer | dict[str, Any]]](0)
-    numbered = iter(enumerate(asked.urls))
+    """The lines that answer the jobs of the URLs `asked`, each outcome also told to `watch`.
+
+    At worst it holds one result per lane, and the one being written.
+    """
+    done, taken = trio.open_memory_channel[tuple[dict[str, Any], Outcome]](0)
+    numbered = iter(enumerate(asked))
     async with trio.open_nursery() as nursery:
         async with done:
             for _ in range(LANES):
-                nursery.start_soon(_lane, services, asked, caller, context, numbered, done.clone())
+                nursery.start_soon(_lane, services, make, caller, context, numbered, done.clone())
         async for place, found in taken:
+            watch(found)
             for piece in _line(place, found):
                 yield piece
             if isinstance(found, Answer):
                 services.outgoing.let_go(context, found.body)
 
 
-def _line(place: dict[str, Any], found: Answer | dict[str, Any]) -> tuple[bytes, ...]:
+def _line(place: dict[str, Any], found: Outcome) -> tuple[bytes, ...]:
     """The line for the URL at `place`, in pieces."""
     if not isinstance(found, Answer):
         return (json.dumps({**place, **found}).encode() + b"\n",)
@@ -85,28 +106,26 @@ def _line(place: dict[str, Any], found: Answer | dict[str, Any]) -> tuple[bytes,
 
 async def _lane(
     services: Services,
-    asked: BatchRequest,
+    make: MakeJob,
     caller: Caller,
     context: RequestContext,
     numbered: Iterator[tuple[int, str]],
-    done: trio.MemorySendChannel[tuple[dict[str, Any], Answer | dict[str, Any]]],
+    done: trio.MemorySendChannel[tuple[dict[str, Any], Outcome]],
 ) -> None:
     """Answer one URL after the other until none is left."""
     async with done:
         for index, url in numbered:
-            await done.send(({"index": index, "url": url}, await _one(services, asked, caller, context, url)))
+            await done.send(({"index": index, "url": url}, await _one(services, make, caller, context, url)))
 
 
 async def _one(
-    services: Services, asked: BatchRequest, caller: Caller, context: RequestContext, url: str
-) -> Answer | dict[str, Any]:
+    services: Services, make: MakeJob, caller: Caller, context: RequestContext, url: str
+) -> Outcome:
     """The answer for `url`, or the JSON of the error. It waits for a full queue, within its deadline."""
     try:
-        schemes = ("https",) if asked.kind == "size" else ("https", "http")
-        urls.check(url, schemes=schemes, sites=services.config.sites)
+        job = make(url)
     except ServiceError as error:
         return errors.describe(error, caller.request_id)
-    job = Job(Kind(asked.kind), url, fields=tuple(asked.fields))
     patience = trio.current_time() + min(services.config.job_timeout, caller.timeout)
     while services.lifecycle.phase is not Phase.DRAINING:
         found = await outcome(services, job, caller, context)

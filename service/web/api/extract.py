@@ -1,4 +1,4 @@
-"""The routes of metadata and sizes: from a request to a job, and from its answer to a response."""
+"""The routes of metadata, and what all routes for work share: from a request to a job and its response."""
 
 from __future__ import annotations
 
@@ -24,13 +24,15 @@ from ..http.request_context import current
 from ..services import Services
 from . import urls
 from .answers import respond
-from .models import ExtractResponse, Progress, SizeResponse
+from .models import ExtractResponse, Progress
 from .openapi import EXTRACTION_STATUSES, SECURITY, fails, streams
 from .progress_stream import follow
-from .requests import ExtractQuery, ExtractRequest, SizeRequest, refusal
+from .requests import ExtractQuery, ExtractRequest, refusal
 from .streaming import EVENTS, JSON, LINES, accepted, stream
 
 DEADLINE = "X-Deadline-Ms"
+SCHEMES = ("https", "http")
+BY_QUERY = tuple(status for status in EXTRACTION_STATUSES if status not in (413, 415))
 MAX_BODY = 256 * 1024
 MAX_BODY_WITHOUT_COOKIES = 10 * 1024
 
@@ -41,21 +43,17 @@ def blueprint(services: Services) -> Blueprint:
     routes = Blueprint("extract", __name__)
     sites = services.config.sites
 
-    async def answer(job: Job, caller: Caller) -> Response:
-        result = await services.dispatcher.submit(job, caller)
-        if not job.lines:
-            body = await request.data if request.method == "POST" else b""
-            services.memo.learn(request.scope, body, job)
-        return await respond(services, result, LINES if job.lines else JSON, caller)
-
     async def extract(asked: ExtractQuery, cookies: str | None, caller: Caller) -> Response:
-        url = urls.check(asked.url, schemes=("https", "http"), sites=sites)
+        url = urls.check(asked.url, schemes=SCHEMES, sites=sites)
+        start, count = asked.page()
         liked = accepted(JSON, LINES, *((EVENTS,) if request.method == "GET" else ()))
         job = Job(
             Kind.EXTRACT,
             url,
             fields=tuple(asked.fields),
-            playlist=asked.playlist,
+            playlist=count,
+            start=start,
+            format=asked.format or "",
             lines=liked == LINES,
             cookies=cookies,
         )
@@ -63,23 +61,9 @@ def blueprint(services: Services) -> Blueprint:
             services.followers.check(caller.client, admin=caller.admin)
             response = stream(follow(services, job, caller, current()), EVENTS)
         else:
-            response = await answer(job, caller)
+            response = await answer(services, job, caller)
         response.headers.add("Vary", "Accept")
         return response
-
-    @routes.post("/api/v1/size")
-    @tag(["extraction"])
-    @security_scheme(SECURITY)
-    @document_request(SizeRequest)
-    @document_response(SizeResponse)
-    @fails(*EXTRACTION_STATUSES)
-    async def size() -> Response:
-        """Sizes of a video per resolution, in bytes and as text."""
-        caller = admit(services)
-        asked = await read_body(SizeRequest)
-        url = urls.check(asked.url, schemes=("https",), sites=sites)
-        job = Job(Kind.SIZE, url, duration_hint=asked.duration_hint, cookies=asked.cookies)
-        return await answer(job, caller)
 
     @routes.get("/api/v1/extract")
     @tag(["extraction"])
@@ -88,7 +72,7 @@ def blueprint(services: Services) -> Blueprint:
     @document_response(ExtractResponse)
     @streams(EVENTS, Progress, "Progress: queued, started, retrying; done has the result or the error.")
     @streams(LINES, ExtractResponse, "A playlist without its entries, then a line for each of them.")
-    @fails(*(status for status in EXTRACTION_STATUSES if status not in (413, 415)))
+    @fails(*BY_QUERY)
     async def extract_by_query() -> Response:
         """A video's metadata, as yt-dlp gives it.
 
@@ -98,7 +82,7 @@ def blueprint(services: Services) -> Blueprint:
         delay, code, error), and last of all done, whose data are the result or the error.
         """
         caller = admit(services)
-        return await extract(_read_query(), None, caller)
+        return await extract(read_query(ExtractQuery), None, caller)
 
     @routes.post("/api/v1/extract")
     @tag(["extraction"])
@@ -118,6 +102,15 @@ def blueprint(services: Services) -> Blueprint:
         return await extract(asked, asked.cookies, caller)
 
     return routes
+
+
+async def answer(services: Services, job: Job, caller: Caller) -> Response:
+    """The response with the answer to `job`; the request may be answered before Quart from now on."""
+    result = await services.dispatcher.submit(job, caller)
+    if not job.lines:
+        body = await request.data if request.method == "POST" else b""
+        services.memo.learn(request.scope, body, job)
+    return await respond(services, result, LINES if job.lines else JSON, caller)
 
 
 def admit(services: Services) -> Caller:
@@ -195,14 +188,20 @@ async def read_body(model: type[M], *, most: int = MAX_BODY_WITHOUT_COOKIES) -> 
     return found
 
 
-def _read_query() -> ExtractQuery:
+def read_query(model: type[M]) -> M:
+    """The request's query, checked.
+
+    Raises:
+        Refused: INVALID_REQUEST, which names the field.
+    """
     if "cookies" in request.args:
         raise Refused(
             Code.INVALID_REQUEST, "The field cookies is accepted in the body of a POST alone", field="cookies"
         )
-    values = {name: ",".join(request.args.getlist(name)) for name in ("fields",) if name in request.args}
-    values |= {name: request.args[name] for name in ("url", "playlist") if name in request.args}
+    values = {name: request.args[name] for name in model.model_fields if name in request.args}
+    if "fields" in values:
+        values["fields"] = ",".join(request.args.getlist("fields"))
     try:
-        return ExtractQuery.model_validate(values)
+        return model.model_validate(values)
     except ValidationError as error:
         raise refusal(error) from None

@@ -14,11 +14,14 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from ... import cursors
 from ...codes import Code
 from ..errors import Refused
 from .urls import MAX_LENGTH
 
 MAX_BATCH = 100
+MAX_COUNT = 500  # entries of one page of a list
+MAX_EXPRESSION = 200
 MAX_PLAYLIST = 100
 WHOLE_PLAYLIST = 50  # entries that `playlist: true` stands for
 
@@ -57,7 +60,30 @@ Cookies = Annotated[
 FieldName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]{1,64}$")]
 
 
-class SizeRequest(BaseModel):
+Expression = Annotated[
+    str | None,
+    Field(
+        None,
+        min_length=1,
+        max_length=MAX_EXPRESSION,
+        description="Formats to choose, in yt-dlp's words (bv*[height<=720]+ba); see `selection`.",
+    ),
+]
+Language = Annotated[
+    str | None,
+    Field(
+        None,
+        pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}$",
+        description="A language tag such as de; not given: the original.",
+    ),
+]
+Start = Annotated[
+    int | None, Field(None, ge=1, le=cursors.MAX_START, description="The first entry of a list, from 1.")
+]
+Count = Annotated[int | None, Field(None, ge=1, le=MAX_COUNT, description="How many entries of a list.")]
+
+
+class SizeQuery(BaseModel):
     """Ask for sizes per resolution."""
 
     url: Url
@@ -68,7 +94,34 @@ class SizeRequest(BaseModel):
         allow_inf_nan=False,
         description="Seconds; used where the site tells no duration.",
     )
+    format: Expression
+    language: Language
+
+
+class SizeRequest(SizeQuery):
+    """Ask for sizes per resolution: of one video, or of each entry of a list."""
+
     cookies: Cookies
+    entries: bool = Field(False, description="A size for each entry of a list, line by line.")
+    start: Start
+    count: Annotated[
+        int | None, Field(None, ge=1, le=MAX_BATCH, description="How many entries; each counts as a request.")
+    ]
+
+
+class RedirectQuery(BaseModel):
+    """Ask for the way to a file."""
+
+    url: Url
+    format: Expression
+
+
+class SubtitlesQuery(BaseModel):
+    """Ask for what is said in a video."""
+
+    url: Url
+    language: Language
+    format: Literal["txt", "srt", "vtt", "json"] = Field("txt", description="Text alone, or with times.")
 
 
 class ExtractQuery(BaseModel):
@@ -90,6 +143,30 @@ class ExtractQuery(BaseModel):
         le=MAX_PLAYLIST,
         description=f"How many entries of a playlist to list; true: {WHOLE_PLAYLIST}, 0: the one video.",
     )
+    start: Start
+    count: Count
+    cursor: str | None = Field(
+        None,
+        max_length=cursors.MAX_LENGTH,
+        description="The next page of a list: `cursor` of the last answer.",
+    )
+    format: Expression
+
+    def page(self) -> tuple[int, int]:
+        """The first entry to list, and how many; (1, 0) for a single video.
+
+        Raises:
+            Refused: INVALID_REQUEST, where the cursor is none of this list.
+        """
+        if self.cursor is not None:
+            try:
+                start, count = cursors.decode(self.cursor, self.url)
+            except ValueError as error:
+                message = f"The field cursor is invalid: {error}"
+                raise Refused(Code.INVALID_REQUEST, message, field="cursor") from None
+            return start, min(self.count or count, MAX_COUNT)
+        count = self.count or self.playlist or (WHOLE_PLAYLIST if self.start else 0)
+        return self.start or 1, count
 
 
 class ExtractRequest(ExtractQuery):

@@ -28,7 +28,9 @@ from .request_context import RequestContext
 from .request_memo import MAX_SIZE
 from .responses import CompleteResponse, Headers, with_security_headers
 
-REPEATABLE = frozenset({("GET", "/api/v1/extract"), ("POST", "/api/v1/extract"), ("POST", "/api/v1/size")})
+REPEATABLE = frozenset(
+    (method, path) for method in ("GET", "POST") for path in ("/api/v1/extract", "/api/v1/size")
+)
 AT_ONCE = 1.0  # seconds in which a small body must arrive
 # Headers that may change the answer.
 _SPECIAL = frozenset({b"cache-control", b"x-deadline-ms", b"expect", b"transfer-encoding"})

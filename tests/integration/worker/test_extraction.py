@@ -214,7 +214,9 @@ def test_a_live_stream_is_chosen_in_one_piece(worker: LoneWorker) -> None:
 def test_a_list_has_no_size(worker: LoneWorker) -> None:
     outcome = worker.run(Job(Kind.SIZE, f"{SITE}/feed.xml"))
     assert isinstance(outcome, Failure)
-    assert outcome.code is Code.NO_MEDIA
+    assert outcome.code is Code.IS_A_LIST
+    assert "a list of 5" in outcome.message
+    assert outcome.about == {"title": "The five episodes", "playlistCount": 5}
 
 
 def test_a_result_over_the_bound(settings: WorkerSettings) -> None:

@@ -58,7 +58,7 @@ def test_a_size_is_that_of_the_whole_result(worker: LoneWorker, url: str) -> Non
         assert (size.code, size.message) == (full.code, full.message)
     elif (expected := sizes.report(body_of(full))) is None:
         assert isinstance(size, Failure)
-        assert size.code is Code.NO_MEDIA
+        assert size.code is Code.IS_A_LIST
     else:
         found, told = body_of(size), json.loads(publish.encode(expected))
         if not sizes.unmeasured(*whole_subject(full)):

@@ -109,7 +109,7 @@ async def test_an_unknown_path_lists_the_endpoints(method: str) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("GET", "/api/v1/size", {"POST", "OPTIONS"}),
+        ("GET", "/api/v1/batch", {"POST", "OPTIONS"}),
         ("DELETE", "/api/v1/extract", {"GET", "HEAD", "POST", "OPTIONS"}),
         ("POST", "/health", {"GET", "HEAD", "OPTIONS"}),
     ],
@@ -124,7 +124,7 @@ async def test_a_wrong_method_names_the_right_ones(method: str, path: str, allow
 async def test_head_and_options_are_answered() -> None:
     it = web()
     assert (await it.request("HEAD", "/health")).status_code == 200
-    options = await it.request("OPTIONS", "/api/v1/size")
+    options = await it.request("OPTIONS", "/api/v1/batch")
     assert options.status_code == 200
     assert set(options.headers["Allow"].split(", ")) == {"POST", "OPTIONS"}
 

@@ -1,0 +1,145 @@
+"""A client's choice of formats: yt-dlp's own expression (`bv*[height<=720]+ba`), and a language.
+
+The expression never reaches yt-dlp's options. Its selector is built and run on the formats at hand, within a
+second of CPU: an expression may hold a regular expression, and products of products.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from ..codes import Code
+from .extraction import Downloader
+from .refused import Refused
+
+MAX_LENGTH = 200  # characters of an expression
+MAX_CPU = 1.0  # seconds to parse one and to choose by it
+_PREFIX = 32  # characters that yt-dlp puts before each number while it parses
+
+Format = Mapping[str, Any]
+Choose = Callable[[Sequence[Format]], list[Format]]
+
+
+class _TooLong(BaseException):
+    """MAX_CPU is used up. A BaseException, so that yt-dlp does not swallow it."""
+
+
+def parse(downloader: Downloader, expression: str) -> Choose:
+    """The choice that `expression` stands for.
+
+    Raises:
+        Refused: INVALID_REQUEST, with the place of the error.
+    """
+    if len(expression) > MAX_LENGTH:
+        raise Refused(Code.INVALID_REQUEST, f"the format may have at most {MAX_LENGTH} characters")
+    try:
+        with _bounded():
+            selector = downloader.build_format_selector(expression)
+    except SyntaxError as error:
+        raise Refused(Code.INVALID_REQUEST, _problem(expression, error)) from None
+    except (re.error, RecursionError, ValueError) as error:
+        raise Refused(Code.INVALID_REQUEST, f"the format is invalid: {_plain(error)}") from None
+
+    def choose(formats: Sequence[Format]) -> list[Format]:
+        try:
+            with _bounded():
+                return list(downloader._select_formats(list(formats), selector))
+        except RecursionError:
+            raise Refused(Code.INVALID_REQUEST, "the format is nested too deeply") from None
+
+    return choose
+
+
+def keep_language(downloader: Downloader, info: dict[str, Any], language: str) -> None:
+    """Leave the formats of `info` that speak `language` or are silent, and choose again among them.
+
+    Raises:
+        Refused: FORMAT_NOT_AVAILABLE, with the languages that there are.
+    """
+    formats = list(downloader._get_formats(info))
+    spoken = [item for item in formats if item.get("acodec") != "none"]
+    kept = [item for item in spoken if _speaks(item.get("language"), language)]
+    if not kept:
+        others = sorted({str(item["language"]) for item in spoken if item.get("language")})
+        there = f"there is {', '.join(others)}" if others else "the site names no languages"
+        raise Refused(Code.FORMAT_NOT_AVAILABLE, f"there is no audio in {language!r}: {there}")
+    left = [item for item in formats if item.get("acodec") == "none" or item in kept]
+    if info not in left:
+        info["formats"] = left
+    chosen = parse(downloader, downloader._default_format_spec(info))(left)
+    if chosen:
+        apply(downloader, info, chosen[-1])
+
+
+def choose(downloader: Downloader, info: dict[str, Any], wanted: Choose) -> list[Format]:
+    """The formats that are chosen, which become those of `info`; the parts of each, one after the other.
+
+    Raises:
+        Refused: FORMAT_NOT_AVAILABLE where none is.
+    """
+    chosen = wanted(list(downloader._get_formats(info)))
+    if not chosen:
+        raise Refused(Code.FORMAT_NOT_AVAILABLE, "no format of the video is like the one that is asked for")
+    apply(downloader, info, chosen[-1])
+    return [part for item in chosen for part in item.get("requested_formats") or (item,)]
+
+
+def apply(downloader: Downloader, info: dict[str, Any], chosen: Format) -> None:
+    """Make `chosen` the format of `info`, as yt-dlp does with what it downloads."""
+    if chosen is info:
+        return
+    for name in (*downloader._format_fields, "requested_formats", "requested_downloads"):
+        info.pop(name, None)
+    info.update(chosen)
+
+
+def _speaks(tag: object, language: str) -> bool:
+    return isinstance(tag, str) and f"{tag.casefold()}-".startswith(f"{language.casefold()}-")
+
+
+def _problem(expression: str, error: SyntaxError) -> str:
+    """yt-dlp's words about an expression, and the place: its caret is under the text in the last line."""
+    lines = str(error.msg or error).split("\n\t")
+    note = _plain(lines[0])
+    if len(lines) < 3:
+        return f"the format is invalid: {note}"
+    place = lines[2].count(" ") if "brackets" in note else _place(expression, lines[2].count(" "))
+    return f"the format is invalid at character {min(place, len(expression)) + 1}: {note}"
+
+
+def _place(expression: str, column: int) -> int:
+    """The place in `expression` of a column in what yt-dlp parses, where each number has a prefix."""
+    shift = 0
+    for number in re.finditer(r"\d[_\d]*", expression):
+        if number.start() + shift < column:
+            shift += _PREFIX
+    return max(0, column - shift)
+
+
+def _plain(error: object) -> str:
+    text = str(error).removeprefix("Invalid format specification: ")
+    return "".join(character for character in text if character.isprintable())[:200]
+
+
+@contextlib.contextmanager
+def _bounded() -> Iterator[None]:
+    """Refuse what its body does after MAX_CPU."""
+    armed = True
+
+    def spent(*_: object) -> None:
+        if armed:
+            raise _TooLong
+
+    signal.signal(signal.SIGVTALRM, spent)
+    signal.setitimer(signal.ITIMER_VIRTUAL, MAX_CPU)
+    try:
+        yield
+    except _TooLong:
+        raise Refused(Code.INVALID_REQUEST, "the format takes too long to choose by; simplify it") from None
+    finally:
+        armed = False
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
