@@ -107,8 +107,9 @@ async def test_it_counts_as_many_requests_as_it_has_entries() -> None:
         told, lines = answer.headers, await answer.lines()
     assert told["ratelimit-remaining"] == "0"
     assert len(lines) == 21, "as many as the limit allows, and the sum"
-    response = await it.post("/api/v1/size", {"url": LIST, "entries": True})
-    assert response.status_code == 429
+    async with asking(it.app, *SIZE, {"url": LIST, "entries": True}) as answer:
+        assert answer.status == 429
+        await answer.rest()
 
 
 async def test_a_list_that_cannot_be_had_has_its_ordinary_status() -> None:
