@@ -31,12 +31,12 @@ def complete(
     media_type.identify(downloader, info)
     count = job.playlist or DEFAULT_ENTRIES
     if job.kind is Kind.ENTRIES:
-        return paging.addresses(job, info, count)
+        return paging.addresses(job, info, count, downloader.more)
     found = sizes.subject(info, job.duration_hint)
     if found is None and (job.kind is not Kind.EXTRACT or wanted is not None):
         raise _a_list(info)
     if found is None or (info.get("entries") is not None and job.kind is Kind.EXTRACT):
-        return paging.page(job, info, count) if paging.names_a_list(job, info) else {}
+        return paging.page(job, info, count, downloader.more) if paging.names_a_list(job, info) else {}
     video = found[0] if found[0] in (info, *(info.get("entries") or ())) else info
     assert isinstance(video, dict)  # as yt-dlp made it
     if job.kind is Kind.SUBTITLES:

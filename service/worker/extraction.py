@@ -89,6 +89,7 @@ class Downloader(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp is untyped
         solve: asks the solver; None where there is none.
         withheld: the site's refusal of the video, raised once its metadata are known.
         described: the metadata of a video without formats.
+        more: a list goes on after the entries that are asked for.
     """
 
     def __init__(
@@ -107,6 +108,7 @@ class Downloader(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp is untyped
         self.media_urls = MediaUrls(guard.refusal)
         self.withheld: ExtractorError | None = None
         self.described: Mapping[str, Any] = {}
+        self.more = False
         self._guard = guard
         self._ca_file = ca_file
         super().__init__({**params, "extractor_args": scope.extractor_args}, auto_init=False)
@@ -142,7 +144,7 @@ class Downloader(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp is untyped
         entries, end = paging.watched(ie_result), self.params["playlistend"]
         found = super()._YoutubeDL__process_playlist(ie_result, download)
         if found and self.scope.more:
-            found[paging.MORE] = paging.goes_on(entries, found, end)
+            self.more = paging.goes_on(entries, found, end)
         return found
 
     def process_video_result(self, info_dict: dict[str, Any], download: bool = True) -> Any:

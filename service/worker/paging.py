@@ -17,7 +17,6 @@ from .publish import SMUGGLED
 
 PER_ENTRY = 12 << 10  # bytes that a page of a site may spend on each entry
 MAX_BYTES = 160 << 20
-MORE = "_has_more"
 
 
 def allowance(job: Job) -> int:
@@ -51,13 +50,13 @@ def goes_on(entries: Any, result: Mapping[str, Any], end: int) -> bool:
     return True
 
 
-def page(job: Job, info: Mapping[str, Any], count: int) -> dict[str, Any]:
+def page(job: Job, info: Mapping[str, Any], count: int, more: bool) -> dict[str, Any]:
     """What an answer says of a list besides its entries.
 
     Args:
         count: the entries that were asked for.
+        more: there are entries after these.
     """
-    more = bool(info.get(MORE))
     following = job.start + count
     total = info.get("playlist_count")
     if not isinstance(total, int):
@@ -69,7 +68,7 @@ def page(job: Job, info: Mapping[str, Any], count: int) -> dict[str, Any]:
     }
 
 
-def addresses(job: Job, info: Mapping[str, Any], count: int) -> dict[str, Any]:
+def addresses(job: Job, info: Mapping[str, Any], count: int, more: bool) -> dict[str, Any]:
     """The addresses of the entries of a list; of a video, its own."""
     entries = info.get("entries")
     if entries is None:
@@ -77,7 +76,7 @@ def addresses(job: Job, info: Mapping[str, Any], count: int) -> dict[str, Any]:
     found = [_address(entry) for entry in entries]
     known = [address for address in found if address]
     missing = len(found) - len(known)
-    return {"title": info.get("title"), "entries": known, "missing": missing, **page(job, info, count)}
+    return {"title": info.get("title"), "entries": known, "missing": missing, **page(job, info, count, more)}
 
 
 _WHOLE = {"hasMore": False, "playlistCount": None}

@@ -150,7 +150,16 @@ def run(
         if job_record.denied is not None:  # in what was asked for after that
             raise job_record.deny(job_record.denied)
     except Refused as refused:
-        return Failure(refused.code, str(refused), usage=usage(), about=refused.about)
+        extractor = downloader.extractor if downloader is not None else ""
+        generic = extractor == "Generic"
+        return Failure(
+            refused.code,
+            str(refused),
+            generic=generic,
+            extractor=extractor,
+            usage=usage(),
+            about=refused.about,
+        )
     except BaseException as error:
         found = failures.classify(error, job_record)
         extractor = downloader.extractor if downloader is not None else ""
