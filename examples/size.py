@@ -21,7 +21,10 @@ def sizes(url: str, attempts: int = 3) -> dict:
             with urllib.request.urlopen(request, timeout=60) as response:
                 return json.load(response)
         except urllib.error.HTTPError as error:
-            problem = json.load(error)
+            try:
+                problem = json.load(error)
+            except ValueError:  # not the service's: a proxy in between
+                sys.exit(f"{error.code} {error.reason}")
             if "retryAfter" not in problem or attempt == attempts:
                 sys.exit(f"{problem['code']}: {problem['error']} ({problem['requestId']})")
             time.sleep(problem["retryAfter"])
@@ -29,6 +32,11 @@ def sizes(url: str, attempts: int = 3) -> dict:
 
 
 answer = sizes(sys.argv[1] if len(sys.argv) > 1 else "https://www.youtube.com/watch?v=dQw4w9WgXcQ")
-for resolution, text in answer["human"].items():
-    if text is not None:
-        print(f"{resolution:>10}  {text}")
+for row in answer["resolutions"]:
+    if row["bytes"] is not None:
+        print(f"{row['resolution']:>10}  {row['human']} ({row['accuracy']})")
+for name in ("audio", "best"):
+    if answer[name] and answer[name]["bytes"] is not None:
+        print(f"{name:>10}  {answer[name]['human']} ({answer[name]['accuracy']})")
+if answer["best"] is None:
+    print(f"{'best':>10}  unknown: {answer['reason']}")

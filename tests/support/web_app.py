@@ -29,18 +29,22 @@ from service.telemetry.telemetry import Telemetry
 from service.web.app import create_app
 from service.web.http.connection import Limits
 from service.web.http.listener import serve
-from service.wire import Job
+from service.wire import Job, Kind
 
 BODY = b'{"ok":true,"bytes":{"s720p":18500000},"human":{"s720p":"18.50 MB"},"duration":212}'
 URL = "https://www.youtube.com/watch?v=dQw4w9WgXcQ"
 
 
+LISTING = Answer(
+    b'{"ok":true,"title":"A list","entries":["https://a.example/1"],"missing":0,'
+    b'"hasMore":false,"playlistCount":1}'
+)
 ANSWER = Answer(BODY, "youtube", queued=0.0123, extracted=0.4567)
 
 
 @dataclass
 class FakeDispatcher:
-    """Answers every job the same way: with `answer`, or by awaiting `behaviour`."""
+    """Answers every job the same way: with `answer` (LISTING for a list), or by awaiting `behaviour`."""
 
     answer: Answer = ANSWER
     behaviour: Callable[[Job], Awaitable[Answer]] | None = None
@@ -70,7 +74,9 @@ class FakeDispatcher:
             for step in self.steps:
                 progress(step)
         await trio.lowlevel.checkpoint()
-        return await self.behaviour(job) if self.behaviour else self.answer
+        if self.behaviour:
+            return await self.behaviour(job)
+        return LISTING if job.kind is Kind.ENTRIES else self.answer
 
     def fail(self, error: Exception) -> None:
         async def behaviour(job: Job) -> Answer:

@@ -15,9 +15,9 @@ from ..services import Services
 from . import urls
 from .answers import headers_of, respond
 from .extract import BY_QUERY, SCHEMES, admit, read_query
-from .models import Direct, Transcript
 from .openapi import SECURITY, fails, streams
 from .requests import RedirectQuery, SubtitlesQuery
+from .size_models import Direct, Transcript
 from .streaming import JSON
 
 TYPES = {"txt": "text/plain; charset=utf-8", "srt": "application/x-subrip", "vtt": "text/vtt", "json": JSON}

@@ -27,9 +27,9 @@ from ..services import Services
 from . import urls
 from .batch import MakeJob, Outcome, lines
 from .extract import BY_QUERY, SCHEMES, admit, answer, charge, read_body, read_query
-from .models import EntryLine, SizeResponse, Sum, SumLine
 from .openapi import EXTRACTION_STATUSES, SECURITY, fails, streams
 from .requests import WHOLE_PLAYLIST, SizeQuery, SizeRequest
+from .size_models import EntryLine, SizeResponse, Sum, SumLine
 from .streaming import LINES, stream
 
 

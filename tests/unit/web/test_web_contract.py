@@ -15,7 +15,7 @@ from service.breaker.registry import BreakerKey
 from service.codes import CallResult
 from service.dispatch.request import Answer
 from service.lifecycle import Phase
-from service.web.api import models
+from service.web.api import models, size_models
 from service.web.api.health import PATIENCE
 from service.wire import Job, Kind
 from tests.support.web_app import BODY, SOLVER, URL, WORKER, Web, web
@@ -50,7 +50,7 @@ async def test_size_passes_the_job_in_and_the_bytes_out() -> None:
     job, caller = it.dispatcher.seen[0]
     assert job == Job(Kind.SIZE, URL, duration_hint=212.0)
     assert caller.request_id == response.headers["X-Request-ID"]
-    models.SizeResponse.model_validate(await body_of(response))
+    size_models.SizeResponse.model_validate(await body_of(response))
 
 
 @pytest.mark.parametrize(
