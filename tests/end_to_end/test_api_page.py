@@ -91,7 +91,9 @@ def test_the_example_for_curl(service: Service) -> None:
 
 def test_the_example_for_python(service: Service) -> None:
     lines = run(service, sys.executable, "size.py").splitlines()
-    assert any(re.fullmatch(r" +s720p  [0-9.]+ [KMG]B", line) for line in lines)
+    assert any(re.fullmatch(r" +720p  [0-9.]+ [KMG]B \(exact\)", line) for line in lines)
+    *_, best = run(service, sys.executable, "size.py", "https://html5.example/").splitlines()
+    assert re.fullmatch(r" +best  1\.23 MB \(exact\)", best)
 
 
 def test_the_example_for_python_with_a_url_that_fails(service: Service) -> None:
