@@ -104,11 +104,12 @@ def test_past_its_time_it_stands_in_marked() -> None:
 
 def test_a_no_for_good_is_kept_briefly_and_raised_anew() -> None:
     it = cache()
-    error = ExtractionError(Code.REMOVED, "it is gone")
+    error = ExtractionError(Code.REMOVED, "it is gone", about={"title": "A title"})
     it.keep_refusal(job(), error, 0.0)
     with pytest.raises(ExtractionError, match="it is gone") as info:
         it.find(job(), REFUSAL_TTL - 1)
     assert info.value.code is Code.REMOVED
+    assert info.value.about == {"title": "A title"}
     assert info.value is not error
     assert it.stand_in(job(), 1.0) is None
     assert it.find(job(), REFUSAL_TTL) is None
