@@ -105,6 +105,20 @@ _PAGES: dict[str, Callable[[Request], Reply]] = {
         "A page with subtitles",
         body='<video src="/video.mp4"><track kind="subtitles" srclang="de" src="/said.vtt"></video>',
     ),
+    # Pages that name places inside a private network next to their own.
+    "/partly-private": _naming(
+        "A page that names two places",
+        body='<video><source src="/video.mp4" type="video/mp4" label="360p">'
+        '<source src="http://10.0.0.1/secret.mp4" type="video/mp4" label="1080p">'
+        '<track kind="subtitles" srclang="de" src="http://10.0.0.1/secret.vtt"></video>',
+    ),
+    "/feed-partly-private": lambda _: Reply(
+        b'<?xml version="1.0"?><rss version="2.0"><channel><title>Two</title>'
+        b"<item><title>a</title><link>https://files.example/video.mp4</link></item>"
+        b"<item><title>b</title><link>http://10.0.0.1/secret</link></item></channel></rss>",
+        "application/rss+xml",
+        kind="feed",
+    ),
     "/said.vtt": _served("text/vtt", body=_VTT),
     "/list-5000": lambda request: Reply(_feed(request, 5000), "application/rss+xml", kind="feed"),
     # Files that are media whatever their names and types say, and files that are none.

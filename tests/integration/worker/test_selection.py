@@ -126,6 +126,21 @@ def test_an_address_that_serves_nobody_else(
     assert words in refused.message
 
 
+def test_places_inside_a_private_network_are_neither_named_nor_asked(
+    internet: Internet, worker: LoneWorker
+) -> None:
+    url = f"{SITE}/partly-private"
+    chosen = answer(worker, Kind.EXTRACT, url, format="all", fields=("title",))
+    assert [item["url"] for item in chosen["selection"]["formats"]] == [f"{SITE}/video.mp4"]
+    assert answer(worker, Kind.LOCATION, url)["location"] == f"{SITE}/video.mp4"
+    assert answer(worker, Kind.SIZE, url)["best"]["bytes"] == MP4_SIZE
+    assert failure(worker, Kind.SUBTITLES, url, format="txt").code is Code.NO_SUBTITLES
+    listed = answer(worker, Kind.ENTRIES, f"{SITE}/feed-partly-private")
+    assert (listed["entries"], listed["missing"]) == ([f"{SITE}/video.mp4"], 1)
+    assert failure(worker, Kind.LOCATION, f"{SITE}/html5-private-file").code is Code.BLOCKED_TARGET
+    assert internet.counters().private_hits == 0
+
+
 @pytest.mark.parametrize("kind", [Kind.SIZE, Kind.EXTRACT])
 def test_a_video_that_is_not_to_be_had_is_described(worker: LoneWorker, kind: Kind) -> None:
     upcoming = failure(worker, kind, "https://youtu.be/upcoming___")

@@ -83,6 +83,13 @@ def test_neither_are_tracks_pictures_and_links(bad: str) -> None:
 
 
 @pytest.mark.parametrize("bad", BAD)
+def test_what_is_told_of_a_refused_video_names_no_such_place(bad: str) -> None:
+    known = {"title": "A video", "thumbnail": bad, "webpage_url": GOOD}
+    MediaUrls(refusal).links(known)
+    assert known == {"title": "A video", "webpage_url": GOOD}
+
+
+@pytest.mark.parametrize("bad", BAD)
 def test_an_entry_becomes_none(bad: str) -> None:
     reference = {"_type": "url", "url": bad}
     video = {"url": GOOD, "formats": [{"url": bad}]}
