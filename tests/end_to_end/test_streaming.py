@@ -112,6 +112,9 @@ def test_a_playlist_line_by_line(service: Service) -> None:
     answer = httpx.post(service.url + "/api/v1/extract", json=asked, headers=headers, timeout=PATIENCE)
     assert answer.headers["Content-Type"] == "application/x-ndjson"
     head, *entries = [json.loads(line) for line in answer.text.splitlines()]
+    assert head.pop("cursor")
+    assert head.pop("hasMore") is True
+    assert head.pop("playlistCount") == 5
     assert head == {"ok": True, "_type": "playlist", "title": "The five episodes"}
     assert len(entries) == 4
     assert all(entry["ok"] and entry["url"] for entry in entries)

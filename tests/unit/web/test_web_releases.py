@@ -11,14 +11,14 @@ from tests.support.web_app import Web, web
 from tests.unit.releases.test_store import put
 
 PATH = "/api/v1/admin/releases"
-KEY = {"X-API-Key": "an admin key"}
+KEY = {"X-API-Key": "the key of an admin"}
 OLDER, NEWER = "2030.1.1", "2030.1.2"
 
 
 def app(root: Path) -> Web:
     for version in (OLDER, NEWER):
         put(root, version)
-    return web(admin_key="an admin key", ytdlp_dir=root)
+    return web(admin_key="the key of an admin", ytdlp_dir=root)
 
 
 async def post(it: Web, name: str, **body: Any) -> Any:
@@ -68,7 +68,7 @@ async def test_what_cannot_be_is_a_sentence(tmp_path: Path) -> None:
         answer = await post(it, name, **body)
         assert answer.status_code == 400, name
         assert why.lower() in (await answer.get_json())["error"].lower()
-    without = web(admin_key="an admin key")
+    without = web(admin_key="the key of an admin")
     assert "YTDLP_DIR" in (await (await post(without, "fetch", version="latest")).get_json())["error"]
 
 
