@@ -23,7 +23,7 @@ from .setting_sources import SECRETS
 from .signals import stop
 from .wire import Job, Kind
 
-log = structlog.get_logger("service")
+log = structlog.get_logger(__package__)
 
 EXAMPLES = """
 \b

@@ -21,7 +21,7 @@ from structlog.types import EventDict, Processor, WrappedLogger
 from .config import Config
 from .log_stream import LogStream
 
-ACCESS = "service.access"  # the logger of access lines
+ACCESS = f"{__package__}.access"  # the logger of access lines
 
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+@")
 _QUERY = re.compile(r"(https?://[^\s?#\"']+)[?#][^\s\"']*")

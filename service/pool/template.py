@@ -20,7 +20,7 @@ from typing import Any
 
 import trio
 
-from .. import events
+from .. import events, package
 from ..config import Config
 from ..solver.solver import Solver
 from ..wire import Warm, WorkerSettings
@@ -28,12 +28,8 @@ from ..worker.template import receive, send
 from .backoff import Backoff
 from .process import Process
 
-COMMAND = (
-    sys.executable,
-    "-P",
-    "-m",
-    "service.worker.template",
-)  # -P: nothing is imported from the working directory
+# -P: nothing is imported from the working directory
+COMMAND = (sys.executable, "-P", "-m", package.module("worker.template"))
 WARMING = 60.0  # seconds
 ANSWER = 5.0  # seconds for a fork or a reap, which take milliseconds
 LAST_WORKERS = 10.0  # seconds at the end in which the pool ends its workers; more than TERM, grace and KILL
@@ -347,7 +343,7 @@ def _environment(scratch: str, release: Path | None) -> Mapping[str, str]:
     # A release goes first: where the service is installed, the installed yt-dlp is in its own folder.
     roots = [
         *([str(release)] if release else []),
-        str(Path(__file__).parents[2]),
+        str(package.ROOT),
         *os.environ.get("PYTHONPATH", "").split(os.pathsep),
     ]
     return {

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .. import package
 from ..worker.template import die_with_parent
 from .release import OLDEST, Release, accepted, canonical
 from .store import MANIFEST, PART, ReleaseStore, StoreError, digests, write
@@ -212,10 +213,9 @@ def _fill(
 
 def _rehearse(version: str, folder: Path, limit: float) -> None:
     """Raises Refused."""
-    command = [sys.executable, "-P", "-m", "service.releases.rehearsal", str(folder), str(limit)]
+    command = [sys.executable, "-P", "-m", package.module("releases.rehearsal"), str(folder), str(limit)]
     kept = {name: value for name in ("PATH", "PYTHONPATH", "TMPDIR") if (value := os.environ.get(name))}
-    here = str(Path(__file__).parents[2])
-    kept["PYTHONPATH"] = os.pathsep.join([here, *filter(None, [kept.get("PYTHONPATH")])])
+    kept["PYTHONPATH"] = os.pathsep.join([str(package.ROOT), *filter(None, [kept.get("PYTHONPATH")])])
     try:
         done = _run(command, timeout=limit + _MARGIN, env=kept)
     except subprocess.TimeoutExpired:

@@ -11,10 +11,11 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from pathlib import Path
 
 import deno
 import trio
+
+from .. import package
 
 LENGTH = struct.Struct("!I")
 SHORT = 256 << 10  # bytes of an answer to a hundred challenges; it is parsed in the event loop
@@ -109,13 +110,13 @@ class Engine:
 def _start(mode: str, talk: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [
-            *(sys.executable, "-S", "-P", "-m", "service.solver.confinement"),
+            *(sys.executable, "-S", "-P", "-m", package.module("solver.confinement")),
             *(str(os.getpid()), deno.find_deno_bin(), mode),
         ],
         stdin=talk,
         stdout=talk,
         stderr=subprocess.DEVNULL,
-        env={"PYTHONPATH": str(Path(__file__).parents[2])},
+        env={"PYTHONPATH": str(package.ROOT)},
         start_new_session=True,
     )
 

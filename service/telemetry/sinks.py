@@ -10,7 +10,7 @@ from .. import __version__, events
 from ..config import Config, ConfigError
 from ..logs import fields_of, scrub
 
-log = structlog.get_logger("service.events")
+log = structlog.get_logger(events.__name__)
 
 _WARNINGS = (
     events.TemplateEnded,
@@ -66,9 +66,7 @@ def sentry_sink(config: Config) -> events.Sink | None:
         from sentry_sdk.integrations.threading import ThreadingIntegration
         from sentry_sdk.utils import BadDsn
     except ImportError:
-        raise ConfigError(
-            "SENTRY_DSN is set but sentry-sdk is missing; pip install 'ytdlpd[sentry]'"
-        ) from None
+        raise ConfigError("SENTRY_DSN is set but sentry-sdk is missing; pip install sentry-sdk") from None
     try:
         sentry_sdk.init(
             dsn=config.sentry_dsn.get_secret_value(),

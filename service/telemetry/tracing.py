@@ -12,14 +12,17 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import structlog
 import trio
 
 from .. import __version__, events
-from ..config import Config, ConfigError
+from ..config import Config
 from .measurements import CANCELLED, OK, AttemptEnded
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
+
+log = structlog.get_logger(__name__)
 
 LAST_EXPORT = 2.0  # seconds at the end for spans that are not exported yet
 
@@ -89,10 +92,9 @@ class Tracer:
 
 
 def tracer_of(config: Config) -> Tracer | None:
-    """The tracer that the settings ask for; None where they ask for none.
+    """The tracer that the settings ask for; None where they ask for none, or the extra is not installed.
 
-    Raises:
-        ConfigError: OTEL_EXPORTER_OTLP_ENDPOINT is set but the extra is not installed.
+    A cluster may set OTEL_EXPORTER_OTLP_ENDPOINT in every container, also in those that cannot use it.
     """
     if config.otel_exporter_otlp_endpoint is None:
         return None
@@ -102,9 +104,12 @@ def tracer_of(config: Config) -> Tracer | None:
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
     except ImportError:
-        raise ConfigError(
-            "OTEL_EXPORTER_OTLP_ENDPOINT is set but OpenTelemetry is missing; pip install 'ytdlpd[otel]'"
-        ) from None
+        log.warning(
+            "no_traces",
+            problem="OTEL_EXPORTER_OTLP_ENDPOINT is set, but OpenTelemetry is not installed",
+            cure="pip install opentelemetry-sdk opentelemetry-exporter-otlp-proto-http, or unset it",
+        )
+        return None
     resource = Resource.create({SERVICE_NAME: "ytdlpd", SERVICE_VERSION: __version__})
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     endpoint = config.otel_exporter_otlp_endpoint.rstrip("/") + "/v1/traces"

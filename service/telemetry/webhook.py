@@ -153,7 +153,7 @@ def webhook_of(config: Config) -> Webhook | None:
     try:
         import httpx  # noqa: F401  (to know now)
     except ImportError:
-        raise ConfigError("WEBHOOK_URL is set but httpx is missing; pip install 'ytdlpd[webhook]'") from None
+        raise ConfigError("WEBHOOK_URL is set but httpx is missing; pip install httpx") from None
     secret = config.webhook_secret
     return Webhook(
         config.webhook_url.get_secret_value(), None if secret is None else secret.get_secret_value()

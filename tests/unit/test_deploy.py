@@ -246,7 +246,7 @@ def test_the_autoscaler_s_metric_is_one_of_ours() -> None:
 def test_the_image_gets_all_that_the_service_needs() -> None:
     """What is neither code nor listed as a package's data would be missing from an installed service."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    patterns = project["tool"]["setuptools"]["package-data"]["service"]
+    patterns = project["tool"]["setuptools"]["package-data"]["ytdlpd"]
     files = [
         path
         for path in (ROOT / "service").rglob("*")

@@ -21,11 +21,12 @@ from tests.support.release_wheels import (
 )
 
 VERSION = "2030.1.1"
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def rehearse(path: Path, limit: float = 120.0) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-P", "-m", "service.releases.rehearsal", str(path), str(limit)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=200)
+    command = [sys.executable, "-m", "service.releases.rehearsal", str(path), str(limit)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=200)
 
 
 def test_a_good_release_passes_and_says_what_it_is(tmp_path: Path) -> None:
