@@ -16,7 +16,7 @@ import trio
 from . import __version__, logs
 from .config import Config, ConfigError
 from .errors import ServiceError
-from .main import StartError, main, once
+from .main import CannotListen, StartError, main, once
 from .probe import local, problem
 from .releases.commands import releases
 from .setting_sources import SECRETS
@@ -99,10 +99,10 @@ def _run(entry: Callable[[], Any]) -> Any:
     """Run `entry` under Trio; a failure ends with one clear line and exit code 1."""
     try:
         return trio.run(entry)
-    except* (ConfigError, StartError, ServiceError) as errors:
+    except* (ConfigError, CannotListen, StartError, ServiceError) as errors:
         raise click.ClickException(str(_first(errors))) from None
     except* OSError as errors:
-        raise click.ClickException(f"the operating system said no: {_first(errors)}") from None
+        raise click.ClickException(f"the system refuses: {_first(errors)}") from None
     except* Exception as errors:
         log.critical("crashed", error=repr(_first(errors)), exc_info=errors)
         sys.exit(1)

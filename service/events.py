@@ -245,6 +245,14 @@ class UrlQuarantined(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceStarting(Event):
+    """The port is bound; requests wait until the warm floor is up."""
+
+    urls: tuple[str, ...]
+    step: str = "warming yt-dlp, which takes some seconds"
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceReady(Event):
     """The port is bound and the warm floor is up."""
 

@@ -29,10 +29,10 @@ from .telemetry.sinks import log_sink, sentry_sink
 from .telemetry.telemetry import Telemetry
 from .web.app import create_app
 from .web.http.authentication import access_rules
-from .web.http.listener import serve
+from .web.http.listener import CannotListen, serve
 from .wire import Job
 
-__all__ = ["StartError", "main", "once"]
+__all__ = ["CannotListen", "StartError", "main", "once"]
 
 WATCHDOG = 20.0  # seconds after the grace until the process is ended by force
 SWEEPS = (700, 10, 2)  # more full collections than the default, which keeps less garbage
@@ -99,7 +99,7 @@ async def main(
     Raises:
         StartError: the template process cannot be warmed.
         ConfigError: an optional component that the settings ask for is missing.
-        OSError: the address cannot be bound.
+        CannotListen: the address cannot be bound.
     """
     bus = events.Events()
     bus.subscribe(log_sink)
@@ -128,6 +128,7 @@ async def main(
 
         telemetry.start(config, nursery)
         bound = await nursery.start(served)
+        bus.emit(events.ServiceStarting(urls=tuple(bound)))
         await core.start(config, nursery)
         nursery.start_soon(updater.run)
         # A full collection searches all old objects, and waits until there are many new ones. Frozen, the

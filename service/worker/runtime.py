@@ -16,13 +16,15 @@ from yt_dlp.extractor.youtube.jsc._builtin import deno as provider
 from yt_dlp.utils import Popen
 from yt_dlp.utils._jsruntime import DenoJsRuntime
 
+from .cold import ColdTemplate
+
 _libc = ctypes.CDLL(None, use_errno=True)
 _PR_SET_PDEATHSIG = 1
 _HEAP_MB = 512  # a 3 MB player script is solved in under 200
 _KEPT = ("DENO_DIR", "HOME", "TMPDIR")
 
 
-class MissingRuntime(Exception):
+class MissingRuntime(ColdTemplate):
     """There is no usable JavaScript runtime; the text says what to do."""
 
 
@@ -33,14 +35,17 @@ def find() -> DenoJsRuntime:
         MissingRuntime: deno is not installed, does not run, or is too old for yt-dlp.
     """
     try:
-        runtime = DenoJsRuntime(path=deno.find_deno_bin())
+        path = deno.find_deno_bin()
     except FileNotFoundError:
-        raise MissingRuntime("deno is not installed; install the `deno` package next to yt-dlp") from None
+        raise MissingRuntime("deno is not installed; pip install deno") from None
+    runtime = DenoJsRuntime(path=path)
     if not runtime.info:
-        raise MissingRuntime("deno does not run on this machine; YouTube cannot be extracted without it")
+        raise MissingRuntime(
+            f"{path} does not run, and YouTube needs deno; pip install --force-reinstall deno"
+        )
     if not runtime.info.supported:
         version = runtime.info.version
-        raise MissingRuntime(f"deno {version} is too old for this yt-dlp; upgrade the `deno` package")
+        raise MissingRuntime(f"deno {version} is too old for this yt-dlp; pip install --upgrade deno")
     return runtime
 
 

@@ -33,6 +33,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ..wire import Warm, WorkerSettings
+from .cold import ColdTemplate
 from .scratch import RUNTIME_CACHE, have_scratch
 
 Warmer = Callable[[WorkerSettings], Warm]
@@ -88,9 +89,12 @@ def serve(control: socket.socket, warm: Warmer, work: Work) -> None:
     settings = WorkerSettings(**{**values, "egress_allow": tuple(values["egress_allow"])})
     try:
         report = warm(settings)
+    except ColdTemplate as error:
+        _last_word(control, {"failed": str(error)})
+        sys.exit(1)
     except Exception as error:
         traceback.print_exc()
-        send(control, {"failed": f"{type(error).__name__}: {error}"})
+        _last_word(control, {"failed": f"{type(error).__name__}: {error}"})
         sys.exit(1)
     try:
         send(control, {"warm": asdict(report)})
@@ -99,6 +103,11 @@ def serve(control: socket.socket, warm: Warmer, work: Work) -> None:
     # From here on the end of file ends it, which leaves time to end the workers' own children.
     _libc.prctl(_PR_SET_PDEATHSIG, 0)
     _Workers(control, settings, Path(first["scratch"]), work).run_slot()
+
+
+def _last_word(control: socket.socket, message: dict[str, Any]) -> None:
+    with contextlib.suppress(OSError):  # the server has ended meanwhile
+        send(control, message)
 
 
 class _Workers:

@@ -15,6 +15,7 @@ from yt_dlp.utils import YoutubeDLError
 
 from ..wire import Job, Kind, WorkerSettings
 from . import state
+from .cold import ColdTemplate
 from .egress import Guard
 from .extraction import Downloader, Shared, extract, parameters, shared
 from .pages import pages, visits
@@ -24,10 +25,6 @@ _FEW_EXTRACTORS = 1000  # yt-dlp has 1,800; fewer means that importing them fail
 _HOST = "https://rehearsal.example"
 _PAGES = pages(_HOST)
 _UNANSWERED = ("https://www.youtube.com/watch?v=rehearsal_0", "https://vimeo.com/1")
-
-
-class ColdTemplate(Exception):
-    """The template could not be warmed; the text says what is missing."""
 
 
 def environment(settings: WorkerSettings) -> None:

@@ -252,10 +252,38 @@ def serve(*command: str, **settings: str) -> subprocess.CompletedProcess[str]:
 
 def test_a_port_that_is_taken_ends_it_with_one_clear_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        ended = serve(PORT=str(taken.getsockname()[1]))
+        port = taken.getsockname()[1]
+        ended = serve(PORT=str(port))
+    assert ended.returncode == 1
+    assert f"Error: port {port} of 127.0.0.1 is taken by another program" in ended.stderr
+    assert "--port 0" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("host", "sentence"), [("ytdlpd.invalid", "cannot be resolved"), ("192.0.2.1", "no address")]
+)
+def test_a_host_that_is_not_of_this_machine_is_named(host: str, sentence: str) -> None:
+    ended = serve(HOST=host)
+    assert ended.returncode == 1
+    assert f"Error: HOST {host} " in ended.stderr
+    assert sentence in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("content", [None, "#!/bin/false"])
+def test_without_deno_it_ends_with_the_sentence_alone(tmp_path: Path, content: str | None) -> None:
+    """A module `deno` goes before the installed one, and finds nothing, or nothing that runs."""
+    binary = tmp_path / "deno"
+    if content is not None:
+        binary.write_text(content)
+    finds = f"return {str(binary)!r}" if content is not None else "raise FileNotFoundError"
+    (tmp_path / "deno.py").write_text(f"def find_deno_bin():\n    {finds}\n")
+    ended = serve(PYTHONPATH=os.pathsep.join([str(tmp_path), str(ROOT)]))
     assert ended.returncode == 1
     assert "Traceback" not in ended.stderr
-    assert "address already in use" in ended.stderr.lower()
+    assert "Error: the template process cannot start: " in ended.stderr
+    assert "pip install" in ended.stderr.splitlines()[-1]
 
 
 def test_a_wrong_setting_ends_it_with_one_clear_line() -> None:

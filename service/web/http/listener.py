@@ -7,6 +7,7 @@ not tell the bound address before it starts.
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import resource
@@ -37,6 +38,10 @@ OF_A_WORKER = 3  # and for each worker: a socket, the process, its accounting
 TURNED_AWAY = 32  # connections that are told at a time why there is no room; further ones are closed
 
 
+class CannotListen(Exception):
+    """The address cannot be bound; the text says why and what to do."""
+
+
 async def serve(
     app: ASGIFramework,
     config: Config,
@@ -51,13 +56,16 @@ async def serve(
     to be written. Where the lifecycle leaves before it closes, it accepts no connection in between.
 
     Raises:
-        OSError: the address cannot be bound.
+        CannotListen: the address cannot be bound.
     """
     limits = limits or Limits(keep_alive=config.keep_alive)
     hypercorn = _hypercorn(limits)
     wrapped = ASGIWrapper(app)
     state: ConnectionState = ConnectionState({})
-    listeners = await trio.open_tcp_listeners(config.port, host=config.host, backlog=limits.backlog)
+    try:
+        listeners = await trio.open_tcp_listeners(config.port, host=config.host, backlog=limits.backlog)
+    except OSError as error:
+        raise CannotListen(_why(error, config)) from None
     try:
         async with trio.open_nursery() as nursery:
             lifespan = Lifespan(wrapped, hypercorn, state)
@@ -178,6 +186,26 @@ def places(descriptors: int, workers: int, most: int) -> tuple[int, int]:
     left = descriptors - max(descriptors // 4, OWN + OF_A_WORKER * workers)
     turned_away = min(TURNED_AWAY, max(left // 8, 1))
     return min(most, max(left - turned_away, 4)), turned_away
+
+
+def _why(error: OSError, config: Config) -> str:
+    host, port = config.host, config.port
+    if isinstance(error, socket.gaierror):
+        return (
+            f"HOST {host} cannot be resolved; unset HOST, which some other programs export, or take an "
+            "address of this machine, as in --host 127.0.0.1"
+        )
+    match error.errno:
+        case errno.EADDRINUSE:
+            return (
+                f"port {port} of {host} is taken by another program; take another one, as in "
+                f"--port {port % 65535 + 1}, or any that is free with --port 0"
+            )
+        case errno.EADDRNOTAVAIL:
+            return f"HOST {host} is no address of this machine; take 127.0.0.1, or 0.0.0.0 for all of its own"
+        case errno.EACCES:
+            return f"port {port} is for privileged programs; take one above 1023, as in --port 3000"
+    return f"cannot listen on port {port} of {host}: {error.strerror or error}"
 
 
 def _duplicate(listener: trio.SocketListener) -> socket.socket:
