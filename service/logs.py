@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import sys
 from datetime import UTC, datetime
@@ -74,7 +75,7 @@ def configure(config: Config) -> None:
         structlog.processors.StackInfoRenderer(),
     ]
     render: list[Processor] = (
-        [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty() and not os.environ.get("NO_COLOR"))]
         if console
         else [structlog.processors.format_exc_info, _scrub_values, structlog.processors.JSONRenderer(_encode)]
     )

@@ -61,7 +61,7 @@ def sentence(detail: Any, settings: Collection[str]) -> str:
     if detail["type"] == "extra_forbidden":
         if detail["loc"][0] == "keys":
             return f"{where} is not a setting of a key; those are {', '.join(KeySettings.model_fields)}"
-        return f"{where} is not a setting{hint(where, settings) or '; `ytdlpd config` lists them'}"
+        return f"{where} is not a setting{hint(where, settings) or '; `ytdlpd serve --help` lists them'}"
     plain = _PLAIN.get(detail["type"])
     what = plain.format(**detail["ctx"]) if plain and "{" in plain else plain or str(detail["msg"])
     what = what.removeprefix("Value error, ")

@@ -1,5 +1,6 @@
-"""Where settings come from: the environment, the TOML file, and a file for each secret.
+"""Where settings come from: the environment, the file .env, the TOML file, and a file for each secret.
 
+A variable may have the prefix YTDLPD_, which wins over the name without it: other programs have a HOST, too.
 A secret may stand in a file of its own, as Docker and Kubernetes mount it. ADMIN_KEY_FILE in the
 environment, `admin_key_file` in the TOML file, or --admin-key-file names that file. A variable whose name is
 almost that of a setting is refused, because a service with a mistyped ADMIN_KEY would be one without.
@@ -14,6 +15,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from dotenv import dotenv_values
 from pydantic.fields import FieldInfo
 from pydantic_settings import EnvSettingsSource
 
@@ -21,17 +23,53 @@ SECRETS = ("api_key", "admin_key", "egress_proxy", "sentry_dsn", "webhook_url", 
 MAX_SECRET = 65_536  # bytes of a secret's file
 
 _ALIKE = 0.88  # of difflib: APIKEY is API_KEY, but APP_KEY is a name of its own
+DOTENV = Path(".env")  # in the working directory
 _PREFIX = "YTDLPD_"
-# Names with the prefix that are no mistakes: the command line's, the examples', and Kubernetes' of a service.
-_OTHERS = frozenset(f"{_PREFIX}{name}" for name in ("CONFIG", "URL", "KEY", "HOST", "PORT"))
+_OTHERS = frozenset(
+    f"{_PREFIX}{name}" for name in ("CONFIG", "URL", "KEY")
+)  # the command line's, the examples'
 
 
 class ConfigError(Exception):
     """One or more settings are wrong; the text has a line for each, which says what to do."""
 
 
+def variables() -> dict[str, str]:
+    """The variables that are not blank, those of the environment before those of .env, by upper-case name.
+
+    Raises:
+        ConfigError: .env cannot be read.
+    """
+    return {**_named(_dotenv()), **_named(os.environ)}
+
+
+def _named(source: Mapping[str, str | None]) -> dict[str, str]:
+    given = {name.upper(): value for name, value in source.items() if value}
+    # Kubernetes sets YTDLPD_PORT=tcp://… in every pod beside a service that is called ytdlpd.
+    own = {
+        name.removeprefix(_PREFIX): value
+        for name, value in given.items()
+        if name.startswith(_PREFIX) and name not in _OTHERS and "://" not in (value if "PORT" in name else "")
+    }
+    return {**given, **own}
+
+
+def _dotenv() -> Mapping[str, str | None]:
+    if not DOTENV.is_file():
+        return {}
+    try:
+        return dotenv_values(DOTENV, interpolate=False)
+    except OSError as error:
+        raise ConfigError(f"{DOTENV.absolute()} cannot be read: {error.strerror}") from None
+    except UnicodeError:
+        raise ConfigError(f"{DOTENV.absolute()} is not text") from None
+
+
 class Environment(EnvSettingsSource):
-    """The environment. A blank variable is one that is not set."""
+    """The environment and .env. A blank variable is one that is not set."""
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return {name.lower(): value for name, value in variables().items()}
 
     def __call__(self) -> dict[str, Any]:
         files = {f"{name}_file": self.env_vars.get(f"{name}_file") for name in SECRETS}
@@ -57,6 +95,8 @@ def read_file(file: Path) -> dict[str, Any]:
     """
     if not file.exists():
         raise ConfigError(f"the settings file {file} does not exist")
+    if file.is_dir():
+        raise ConfigError(f"the settings file {file} is a directory; name the file in it")
     try:
         return with_secrets(tomllib.loads(file.read_text(encoding="utf-8")))
     except OSError as error:
@@ -106,11 +146,12 @@ def refuse_look_alikes(settings: Collection[str]) -> None:
     # A short name of one word, such as HOST, has neighbours that mean something else.
     typical = [name for name in known if "_" in name]
     wrong = []
-    for name in os.environ:
-        plain = name.upper().removeprefix(_PREFIX)
-        if name.upper() in known or name.upper() in _OTHERS or name.startswith("OTEL_"):
+    found = variables()
+    for name in found:
+        plain = name.removeprefix(_PREFIX)
+        if plain in known or name in _OTHERS or name.startswith("OTEL_") or f"{_PREFIX}{name}" in found:
             continue
-        if meant := [plain] if plain in known else difflib.get_close_matches(plain, typical, 1, _ALIKE):
+        if meant := difflib.get_close_matches(plain, typical, 1, _ALIKE):
             wrong.append(f"{name} in the environment is not a setting; did you mean {meant[0]}?")
     if wrong:
         raise ConfigError("\n".join(sorted(wrong)))

@@ -56,6 +56,35 @@ def test_the_command_line_wins_then_the_environment_then_the_file(
     assert (config.port, config.min_workers, config.max_workers) == (5, 4, 4)
 
 
+def test_a_prefix_tells_a_setting_from_other_programs_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOST", "x86_64-conda-linux-gnu")
+    monkeypatch.setenv("YTDLPD_HOST", "127.0.0.2")
+    monkeypatch.setenv("YTDLPD_ADMIN_KEY", KEY)
+    monkeypatch.setenv("YTDLPD_MAX_WORKERS", "")
+    config = Config.load()
+    assert (config.host, config.max_workers) == ("127.0.0.2", 10)
+    assert config.admin_key == SecretStr(KEY)
+
+
+def test_the_port_that_kubernetes_tells_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("YTDLPD_PORT", "tcp://10.0.0.1:3000")
+    assert Config.load(file=None).port == 3000
+
+
+def test_a_file_env_in_the_working_directory_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text(
+        "# ours\nexport PORT='1'\nYTDLPD_MAX_WORKERS=4\nAPP_NAME=theirs\nQUEUE_MAX=\n"
+    )
+    monkeypatch.setenv("PORT", "2")
+    monkeypatch.setenv("MIN_WORKERS", "")
+    config = Config.load()
+    assert (config.port, config.max_workers, config.queue_max) == (2, 4, 100)
+    (tmp_path / ".env").write_text("ADMINKEY=x\n")
+    with pytest.raises(ConfigError, match="did you mean ADMIN_KEY"):
+        Config.load()
+
+
 def test_lists_are_comma_separated_or_toml_arrays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "ytdlpd.toml"
     file.write_text('trusted_proxies = ["10.0.0.0/8", "::1"]\n')
@@ -137,7 +166,7 @@ def test_a_file_that_is_missing_or_broken_is_named(tmp_path: Path) -> None:
     broken.write_text("port = = 1")
     with pytest.raises(ConfigError, match="not valid TOML"):
         Config.load(file=broken)
-    with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
+    with pytest.raises(ConfigError, match="is a directory; name the file"):
         Config.load(file=tmp_path)
 
 
@@ -172,21 +201,21 @@ def test_two_owners_have_two_keys(tmp_path: Path) -> None:
         ("REQUIRED_AUTH", "REQUIRE_AUTH"),
         ("ALLOWED_ORIGIN", "ALLOWED_ORIGINS"),
         ("ADMIN_KEYFILE", "ADMIN_KEY_FILE"),
-        ("YTDLPD_ADMIN_KEY", "ADMIN_KEY"),
+        ("YTDLPD_ADMINKEY", "ADMIN_KEY"),
     ],
 )
 def test_a_mistyped_variable_is_refused(name: str, meant: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "x")
     with pytest.raises(ConfigError) as info:
         Config.load()
-    assert str(info.value) == f"{name} in the environment is not a setting; did you mean {meant}?"
+    assert str(info.value) == f"{name.upper()} in the environment is not a setting; did you mean {meant}?"
 
 
 @pytest.mark.parametrize(
     "name",
     [
         *("HOSTNAME", "HOSTS", "KEY", "APP_KEY", "GEMINI_API_KEY", "WEB_MAX_WORKERS", "HTTP_PROXY"),
-        *("SENTRY_RELEASE", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "YTDLPD_CONFIG", "YTDLPD_PORT"),
+        *("SENTRY_RELEASE", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "YTDLPD_CONFIG"),
     ],
 )
 def test_the_variables_of_others_are_not(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
