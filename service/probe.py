@@ -8,6 +8,7 @@ import http.client
 import json
 import os
 import sys
+from typing import Any
 from urllib.parse import urlsplit
 
 TIMEOUT = 3.0  # seconds
@@ -16,20 +17,24 @@ TIMEOUT = 3.0  # seconds
 def problem(url: str) -> str | None:
     """Why the service at `url` (http://host:port) is not ready, in a sentence; None where it is."""
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(url if "://" in url else f"http://{url}")
         # Not urllib's opener: it would ask the proxy that the environment names.
-        connection = http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=TIMEOUT)
+        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT)
         try:
-            connection.request("GET", "/health/ready")
+            connection.request("GET", f"{parts.path.rstrip('/')}/health/ready")
             response = connection.getresponse()
             body = response.read(4096)
         finally:
             connection.close()
     except (OSError, ValueError, http.client.HTTPException) as error:
         return f"no answer from {url}: {error}"
-    if response.status == 200:
+    answer = _answer(body)
+    if answer.get("ok") is True and answer.get("status") == "ready":
         return None
-    return f"{url} answers {response.status}: {_sentence(body)}"
+    if isinstance(answer.get("error"), str):
+        return f"{url} answers {response.status}: {answer['error']}"
+    return f"{url} answers {response.status}, but it is not ytdlpd; look for another HOST or PORT"
 
 
 def local(port: str | int) -> str:
@@ -37,12 +42,13 @@ def local(port: str | int) -> str:
     return f"http://127.0.0.1:{port}"
 
 
-def _sentence(body: bytes) -> str:
+def _answer(body: bytes) -> dict[str, Any]:
+    """The object in `body`; empty where there is none."""
     try:
         found = json.loads(body)
-        return str(found["error"])
-    except (ValueError, TypeError, KeyError):
-        return "not one of our answers"
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def main() -> None:

@@ -33,21 +33,42 @@ def ytdlpd(
 
 
 def test_size_prints_one_answer(internet: Internet) -> None:
-    done = ytdlpd("size", "https://youtu.be/dQw4w9WgXcQ", internet=internet)
+    done = ytdlpd("size", "--json", " https://youtu.be/dQw4w9WgXcQ\n", internet=internet)
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["human"]["duration"] == "3:32"
 
 
+def test_size_prints_a_table_for_people(internet: Internet) -> None:
+    done = ytdlpd("size", "https://youtu.be/dQw4w9WgXcQ", internet=internet)
+    assert (done.returncode, done.stderr) == (0, "")
+    title, header, *rows = done.stdout.splitlines()
+    assert title.endswith("· Youtube · 3:32")
+    assert header.split() == ["resolution", "size", "accuracy", "formats"]
+    assert ["1080p", "40.57", "MB", "exact", "399+251"] in [row.split() for row in rows]
+    assert "\x1b" not in done.stdout  # it is not a terminal
+
+
 def test_extract_prints_one_answer(internet: Internet) -> None:
-    done = ytdlpd("extract", "https://feed.example/rss.xml", "--playlist", "2", internet=internet)
+    done = ytdlpd(
+        "extract",
+        "https://feed.example/rss.xml",
+        "--playlist",
+        "2",
+        "--fields",
+        "title,entries",
+        internet=internet,
+    )
     assert done.returncode == 0, done.stderr
-    assert len(json.loads(done.stdout)["entries"]) == 2
+    answer = json.loads(done.stdout)
+    assert len(answer["entries"]) == 2
+    assert "uploader" not in answer
 
 
 def test_a_failure_is_one_sentence_and_exit_code_1(internet: Internet) -> None:
     done = ytdlpd("size", "https://youtu.be/private____", internet=internet)
     assert (done.returncode, done.stdout) == (1, "")
     assert "private" in done.stderr.lower()
+    assert done.stderr.endswith("(PRIVATE)\n")
     assert "Traceback" not in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
@@ -76,6 +97,12 @@ def test_help_teaches_every_setting() -> None:
     for name in Config.command_line_names():
         file = "-file" if name in SECRETS else ""
         assert f"--{name.replace('_', '-')}{file} " in text
+    assert text.index("Settings:") < text.index("--port ") < text.index("More settings:")
+
+
+def test_versions_are_those_of_all_parts() -> None:
+    lines = ytdlpd("-V").stdout.splitlines()
+    assert [line.split()[0] for line in lines] == ["ytdlpd", "yt-dlp", "deno", "Python"]
 
 
 def test_an_unknown_option_is_named() -> None:

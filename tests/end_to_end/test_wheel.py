@@ -66,7 +66,9 @@ def test_the_wheel_has_one_package_with_every_file_of_it(wheel: Path) -> None:
 def test_the_command_works_and_each_process_finds_its_package(
     internet: Internet, scripts: Path, tmp_path: Path
 ) -> None:
-    done = _run(scripts / "ytdlpd", "size", "https://youtu.be/dQw4w9WgXcQ", internet=internet, cwd=tmp_path)
+    done = _run(
+        scripts / "ytdlpd", "size", "--json", "https://youtu.be/dQw4w9WgXcQ", internet=internet, cwd=tmp_path
+    )
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["human"]["duration"] == "3:32"
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from functools import partial
 
+import pytest
 import trio
 
 from service.probe import local, problem
@@ -40,6 +41,22 @@ async def test_a_port_without_the_service_is_not_ready() -> None:
         nursery.cancel_scope.cancel()
     assert "no answer" in str(await ask(port))
     assert "no answer" in str(problem("nonsense://:port"))
+
+
+@pytest.mark.parametrize("body", ['{"status": "ready"}', '{"ok": true}', "<html>welcome</html>", "[]"])
+async def test_a_stranger_that_answers_200_is_none(body: str) -> None:
+    response = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+    async with trio.open_nursery() as nursery:
+
+        async def greet(stream: trio.SocketStream) -> None:
+            await stream.receive_some()
+            await stream.send_all(response)
+            await stream.aclose()
+
+        listeners = await nursery.start(partial(trio.serve_tcp, greet, 0, host="127.0.0.1"))
+        found = await ask(listeners[0].socket.getsockname()[1])
+        assert "it is not ytdlpd" in str(found)
+        nursery.cancel_scope.cancel()
 
 
 async def test_the_commands_exit_code_is_the_answer() -> None:

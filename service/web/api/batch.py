@@ -61,7 +61,7 @@ def blueprint(services: Services) -> Blueprint:
         charge(services, asked.urls)
 
         def make(url: str) -> Job:
-            urls.check(url, schemes=SCHEMES, sites=services.config.sites)
+            url = urls.check(url, schemes=SCHEMES, sites=services.config.sites)
             return Job(Kind(asked.kind), url, fields=tuple(asked.fields))
 
         return stream(lines(services, asked.urls, make, caller, current()), LINES)

@@ -13,17 +13,19 @@ MAX_LENGTH = 2048
 YOUTUBE_HOSTS = frozenset(
     {"youtube.com", "www.youtube.com", "m.youtube.com", "music.youtube.com", "youtu.be"}
 )
+_AROUND = " \t\r\n\u200b\ufeff"  # what comes along when a URL is copied
 # Whitespace and control characters of Unicode, and the backslash that some parsers take for a slash.
 _FORBIDDEN = re.compile(r"[\s\x00-\x20\x7f-\x9f\u200b\u2028\u2029\ufeff\\]")
 _SMUGGLED = "__youtubedl_smuggle"  # yt-dlp takes instructions from this fragment
 
 
 def check(url: str, *, schemes: tuple[str, ...], sites: Literal["any", "youtube"]) -> str:
-    """`url` itself, if it is acceptable.
+    """`url` without the white space around it, if it is acceptable.
 
     Raises:
         Refused: INVALID_URL with a sentence that says what is wrong with it.
     """
+    url = url.strip(_AROUND)
     kind = "YouTube URL" if sites == "youtube" else "URL"
     problem = _problem(url, schemes, sites)
     if problem is not None:
@@ -37,7 +39,7 @@ def _problem(url: str, schemes: tuple[str, ...], sites: Literal["any", "youtube"
     if len(url) > MAX_LENGTH:
         return f"url may have at most {MAX_LENGTH:,} characters"
     if _FORBIDDEN.search(url):
-        return "url has spaces, control characters or backslashes in it; percent-encode them"
+        return "url has spaces, control characters or backslashes in it; check that it is copied whole"
     if _SMUGGLED in url:
         return "url has a fragment that is reserved"
     try:

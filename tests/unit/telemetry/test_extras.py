@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -32,7 +33,7 @@ def test_a_collector_without_opentelemetry_is_a_warning(monkeypatch: pytest.Monk
     ],
 )
 def test_what_was_asked_for_and_is_missing_is_named(
-    monkeypatch: pytest.MonkeyPatch, module: str, build: Callable[[Config], object], given: dict[str, str]
+    monkeypatch: pytest.MonkeyPatch, module: str, build: Callable[[Config], object], given: dict[str, Any]
 ) -> None:
     """The advice names a package of that project; on public indexes nobody owns the name of this one."""
     monkeypatch.setitem(sys.modules, module, None)

@@ -211,8 +211,8 @@ def test_urls_that_may_be_asked_for(url: str) -> None:
     [
         *("example.com", "//example.com", "ftp://example.com", "file:///etc/passwd", "javascript:alert(1)"),
         *("https://", "https:///path", "https:example.com", "ytsearch:cats", "https://?", "https://:80/"),
-        *("https://a b.example", " https://a.example", "https://a.example\n", "https://a.example/\x00"),
-        *("https://a.example\\@b.example", "https://a.example/\u200b", "https://a.example/\u2028"),
+        *("https://a b.example", "https://a.exam\nple/", "https://a.example/\x00"),
+        *("https://a.example\\@b.example", "https://a.exam\u200bple/", "https://a.example/\u2028"),
         *("https://user:pw@a.example", "https://user@a.example", "https://@a.example", "https://[::1"),
         *("https://a.example:99999", "https://a.example:x", f"https://a.example/{'x' * 2048}"),
         *("https://a.example/#__youtubedl_smuggle=%7B%7D", f"https://{'a' * 254}/"),
@@ -221,6 +221,11 @@ def test_urls_that_may_be_asked_for(url: str) -> None:
 def test_urls_that_are_refused(url: str) -> None:
     with pytest.raises(Refused, match=r"^Invalid URL"):
         urls.check(url, schemes=("https", "http"), sites="any")
+
+
+@pytest.mark.parametrize("copied", [" {}", "{}\r\n", "\ufeff{}", "\t{} ", "{}\u200b"])
+def test_what_comes_along_when_a_url_is_copied_is_removed(copied: str) -> None:
+    assert urls.check(copied.format(URL), schemes=("https",), sites="any") == URL
 
 
 @pytest.mark.parametrize(

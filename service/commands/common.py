@@ -1,0 +1,131 @@
+"""What commands share: settings and the options for them, and failures that are one clear line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import structlog
+import trio
+
+from .. import logs
+from ..config import Config, ConfigError
+from ..errors import ServiceError
+from ..main import CannotListen, StartError
+from ..setting_sources import SECRETS
+
+log = structlog.get_logger(__name__)
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+# What one needs first; `--help` shows it before all other settings.
+FIRST = (
+    *("host", "port", "max_workers", "require_auth", "api_key", "admin_key"),
+    *("trusted_proxies", "egress_proxy", "log_level", "log_format"),
+)
+
+
+def _remember(context: click.Context, _option: click.Parameter, file: Path | None) -> None:
+    if file is not None:
+        context.obj = file
+
+
+def config_option(command: Decorated) -> Decorated:
+    """`--config` after the command, as well as before it."""
+    help_ = "TOML file of settings (also YTDLPD_CONFIG)."
+    kind = click.Path(path_type=Path)
+    option = click.option(
+        "--config", metavar="FILE", type=kind, expose_value=False, callback=_remember, help=help_
+    )
+    return option(command)
+
+
+def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """One option for each setting, with its description and default. A secret is given by a file."""
+    for name in reversed(Config.command_line_names()):
+        command = _option(name)(command)
+    return command
+
+
+def _option(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    field = Config.model_fields[name]
+    flag = f"--{name.replace('_', '-')}"
+    if name in SECRETS:
+        help_ = f"The file that has {name.upper()}. {field.description}"
+        file = click.option(f"{flag}-file", f"{name}_file", metavar="FILE", help=help_)
+        inline = click.option(flag, name, hidden=True, callback=_no_secret)
+        return lambda command: inline(file(command))
+    default = "" if field.default in (None, ()) else f" Default: {field.default}."
+    if field.annotation is bool:
+        both = f"{flag}/--no-{flag.removeprefix('--')}"
+        default = f" Default: {'on' if field.default else 'off'}."
+        return click.option(both, name, default=None, help=f"{field.description}{default}")
+    return click.option(flag, name, metavar=name.upper(), help=f"{field.description}{default}")
+
+
+def _no_secret(_context: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    """Refuse a secret on the command line. The address of a proxy without credentials is none."""
+    name = str(option.name)
+    if value and not (name == "egress_proxy" and "@" not in value):
+        raise click.UsageError(
+            f"{name.upper()} is a secret, and other users see the command line; set {name.upper()} or "
+            f"{name.upper()}_FILE in the environment, or give {option.opts[0]}-file"
+        )
+    return value
+
+
+class WithSettings(click.Command):
+    """A command with all settings: its help begins with those that one needs first."""
+
+    def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {"Options": [], "Settings": [], "More settings": []}
+        for parameter in self.get_params(context):
+            if (record := parameter.get_help_record(context)) is None:
+                continue
+            name = str(parameter.name)
+            setting = name if name in Config.model_fields else name.removesuffix("_file")
+            if setting in FIRST:
+                sections["Settings"].append(record)
+            else:
+                sections["More settings" if setting in Config.model_fields else "Options"].append(record)
+        for title, records in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(records)
+
+
+def load(file: Path | None, given: Mapping[str, Any] | None = None) -> Config:
+    """The settings, with logging set up for them. Raises ClickException where they are wrong."""
+    values = {name: value for name, value in (given or {}).items() if value is not None}
+    try:
+        config = Config.load(file=file, **values)
+    except ConfigError as error:
+        raise click.ClickException(str(error)) from None
+    logs.configure(config)
+    return config
+
+
+def run(entry: Callable[[], Any]) -> Any:
+    """Run `entry` under Trio; a failure ends with one clear line and exit code 1."""
+    try:
+        return trio.run(entry)
+    except* ServiceError as errors:
+        error = _first(errors)
+        assert isinstance(error, ServiceError)
+        raise click.ClickException(f"{error} ({error.code})") from None
+    except* (ConfigError, CannotListen, StartError) as errors:
+        raise click.ClickException(str(_first(errors))) from None
+    except* OSError as errors:
+        raise click.ClickException(f"the system refuses: {_first(errors)}") from None
+    except* Exception as errors:
+        log.critical("crashed", error=repr(_first(errors)), exc_info=errors)
+        sys.exit(1)
+
+
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

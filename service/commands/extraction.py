@@ -1,0 +1,140 @@
+"""`ytdlpd size` and `ytdlpd extract`: one answer without a server, through the same pool and breaker.
+
+What is asked is checked as over HTTP, by the same schemas, and an error has the same code.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from pydantic import BaseModel, ValidationError
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ..config import Config
+from ..main import once
+from ..web.api import urls
+from ..web.api.requests import ExtractRequest, SizeRequest, refusal
+from ..web.errors import Refused
+from ..wire import Job, Kind
+from .common import config_option, load, run
+
+M = TypeVar("M", bound=BaseModel)
+
+COOKIES = click.option(
+    "--cookies",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE",
+    help="A cookie file in the Netscape format, as browsers' extensions export it.",
+)
+
+
+@click.command()
+@click.argument("url")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+@COOKIES
+@click.option("--duration-hint", type=float, metavar="SECONDS", help="Used where the site tells no duration.")
+@config_option
+@click.pass_obj
+def size(
+    file: Path | None, /, url: str, *, as_json: bool, cookies: Path | None, duration_hint: float | None
+) -> None:
+    """Print how big URL is in each resolution, as a table."""
+    config = load(file)
+    asked = _checked(SizeRequest, url=url, cookies=_text(cookies), duration_hint=duration_hint)
+    job = Job(Kind.SIZE, _url(asked.url, config), duration_hint=asked.duration_hint, cookies=asked.cookies)
+    answer = _answer(config, job)
+    if as_json:
+        _print(answer)
+    else:
+        Console(highlight=False, soft_wrap=True).print(*table(answer), sep="\n")
+
+
+@click.command()
+@click.argument("url")
+@click.option("--fields", metavar="NAMES", help="Only these top-level fields, separated by commas.")
+@click.option("--playlist", type=int, metavar="N", help="List this many entries of a playlist.")
+@COOKIES
+@config_option
+@click.pass_obj
+def extract(
+    file: Path | None, /, url: str, *, fields: str | None, playlist: int | None, cookies: Path | None
+) -> None:
+    """Print the metadata of URL as JSON, as yt-dlp gives it."""
+    config = load(file)
+    asked = _checked(ExtractRequest, url=url, fields=fields, playlist=playlist, cookies=_text(cookies))
+    job = Job(
+        Kind.EXTRACT,
+        _url(asked.url, config),
+        fields=tuple(asked.fields),
+        playlist=asked.playlist,
+        cookies=asked.cookies,
+    )
+    _print(_answer(config, job))
+
+
+def table(answer: Mapping[str, Any]) -> list[Text | Table]:
+    """The title, and a row for each resolution that the site has; where there is none, a sentence."""
+    human, accuracy, formats = (answer.get(name) or {} for name in ("human", "accuracy", "formats"))
+    found = Table(box=None, header_style="bold", pad_edge=False)
+    found.add_column("resolution")
+    found.add_column("size", justify="right")
+    found.add_column("accuracy")
+    found.add_column("formats")
+    for key, size_ in (answer.get("bytes") or {}).items():
+        if size_ is not None and "_" not in key:  # variants of a codec are for programs
+            texts = (key.removeprefix("s"), human.get(key), accuracy.get(key), formats.get(key))
+            found.add_row(*map(_plain, texts))
+    facts = (answer.get("title"), answer.get("extractor"), human.get("duration"))
+    heading = _plain(" · ".join(str(fact) for fact in facts if fact), style="bold")
+    if found.row_count:
+        return [heading, found]
+    if answer.get("live"):
+        why = "it is live; --duration-hint gives the sizes of so many seconds"
+    else:
+        why = "the site tells no size by resolution; --json shows what is known"
+    return [heading, Text(f"No sizes: {why}.")]
+
+
+def _plain(value: object, style: str = "") -> Text:
+    """Text of a site, without what a terminal would obey."""
+    text = "" if value is None else str(value)
+    return Text("".join(each for each in text if each.isprintable()), style=style)
+
+
+def _checked(model: type[M], **given: Any) -> M:
+    try:
+        return model.model_validate({name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        refused = refusal(error)
+        raise click.ClickException(f"{refused} ({refused.code})") from None
+
+
+def _url(url: str, config: Config) -> str:
+    try:
+        return urls.check(url, schemes=("https", "http"), sites=config.sites)
+    except Refused as error:
+        raise click.ClickException(f"{error} ({error.code})") from None
+
+
+def _text(file: Path | None) -> str | None:
+    try:
+        return None if file is None else file.read_text(encoding="utf-8")
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise click.ClickException(f"{file} cannot be read: {reason}") from None
+
+
+def _answer(config: Config, job: Job) -> dict[str, Any]:
+    answer: dict[str, Any] = json.loads(run(partial(once, config, job)))
+    return answer
+
+
+def _print(answer: Mapping[str, Any]) -> None:
+    click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
