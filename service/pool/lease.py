@@ -82,6 +82,7 @@ class Lease:
             ShuttingDown: a fresh worker is needed, and the pool is closed.
             Preempted: it was stopped.
         """
+        self._stop = trio.CancelScope()
         with self._stop:
             return await self._run(job, timeout, tries)
         raise Preempted
