@@ -17,7 +17,7 @@ from typing import IO
 import trio
 
 LIMIT = 900.0  # seconds; pip and the rehearsal have limits of their own, which are shorter
-GRACE = 5.0  # seconds in which it deletes what it has begun
+GRACE = 10.0  # seconds in which it deletes what it has begun
 
 
 @dataclass(frozen=True, slots=True)

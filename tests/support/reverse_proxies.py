@@ -83,7 +83,11 @@ def _haproxy(folder: Path, listen: str, services: Sequence[str]) -> list[str]:
     servers = "\n    ".join(lines)
     text = _replaced(
         DEPLOY / "haproxy.cfg",
-        {f"server one {SERVICE} check inter 2s": servers, "bind :80\n": f"bind {listen}\n"},
+        {
+            f"server one {SERVICE} check inter 2s": servers,
+            "bind :80\n": f"bind {listen}\n",
+            "timeout http-keep-alive 60s": f"timeout http-keep-alive {IDLE}",
+        },
     )
     config = folder / "haproxy.cfg"
     config.write_text(text)
@@ -93,7 +97,12 @@ def _haproxy(folder: Path, listen: str, services: Sequence[str]) -> list[str]:
 def _caddy(folder: Path, listen: str, services: Sequence[str]) -> list[str]:
     # For an address with scheme and port Caddy gets no certificate.
     site = _replaced(
-        DEPLOY / "Caddyfile", {SERVICE: " ".join(services), "ytdlpd.example.org {": f"http://{listen} {{"}
+        DEPLOY / "Caddyfile",
+        {
+            SERVICE: " ".join(services),
+            "ytdlpd.example.org {": f"http://{listen} {{",
+            "keepalive 60s": f"keepalive {IDLE}",
+        },
     )
     config = folder / "Caddyfile"
     config.write_text("{\n\tadmin off\n}\n" + site)
