@@ -2,10 +2,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: serve demo test test-quick test-long test-releases check bench clean
+.PHONY: serve demo venv test test-quick test-long test-releases check bench clean
 
 serve: .venv/ready
-	$(BIN)/ytdlpd serve
+	@echo 'Starting. It is ready when the log says ServiceReady, after some seconds; Ctrl-C ends it.'
+	@$(BIN)/ytdlpd serve
 
 demo: .venv/ready-dev
 	$(BIN)/python -m tests.internet.demo
@@ -33,17 +34,26 @@ bench: .venv/ready-bench
 clean:
 	rm -rf .venv .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache
 
-.venv/bin/python:
-	$(PYTHON) -m venv .venv
+# Makes .venv where there is none, or none that works: without pip (Debian without python3-venv leaves such a one),
+# or of a Python that is too old or gone.
+venv:
+	@$(BIN)/python -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && exit; \
+	  command -v $(PYTHON) >/dev/null || { echo 'ytdlpd needs Python 3.11 or later, and there is no $(PYTHON) here.'; exit 1; }; \
+	  $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "ytdlpd needs Python 3.11 or later, and $(PYTHON) is" \
+	    "$$($(PYTHON) -V 2>&1); name another one, as in: make $(firstword $(MAKECMDGOALS) serve) PYTHON=python3.12"; exit 1; }; \
+	  echo 'Making .venv and installing what is needed, once; this takes about a minute.'; \
+	  $(PYTHON) -m venv --clear .venv || { rm -rf .venv; exit 1; }
 
-.venv/ready: pyproject.toml constraints.txt | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+.venv/ready: pyproject.toml constraints.txt | venv
+	@echo 'Installing the service and yt-dlp …'
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
 	@touch $@
 
 .venv/ready-dev: .venv/ready constraints-tests.txt
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --constraint constraints-tests.txt --editable '.[dev,otel,sentry,webhook]'
+	@echo 'Installing the tools of the tests …'
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --constraint constraints-tests.txt --editable '.[dev,otel,sentry,webhook]'
 	@touch $@
 
 .venv/ready-bench: .venv/ready-dev
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --constraint constraints-tests.txt --editable '.[bench]'
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --constraint constraints-tests.txt --editable '.[bench]'
 	@touch $@

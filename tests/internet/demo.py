@@ -1,15 +1,21 @@
-"""`make demo`: the service in front of the small internet, and three requests to try. Ctrl-C ends both."""
+"""`make demo`: the service in front of the small internet, and three requests to try.
+
+Ctrl-C ends both, and so do SIGTERM and the end of the terminal.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 from urllib.request import ProxyHandler, build_opener
 
 from .client import Internet
@@ -31,11 +37,17 @@ The service runs at {base} in front of a small internet that exists only on this
     curl -s -i {base}/api/v1/size -H 'Content-Type: application/json' \\
       -d '{{"url": "https://youtu.be/private____"}}'
 
+And to look at:
+  {base}/dashboard      what happens inside, live
+  {base}/api/v1/docs    the API, to try out
+
 Ctrl-C ends it. tests/internet/README.md lists more pages, and every way to fail.
 """
 
 
 def main() -> int:
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _stop)
     port = int(os.environ.get("PORT") or _free_port())
     base = f"http://127.0.0.1:{port}"
     with Internet.spawn() as internet:
@@ -52,6 +64,7 @@ def main() -> int:
             [sys.executable, "-m", "service", "serve"], cwd=_ROOT, env=environment, start_new_session=True
         )
         try:
+            print("Starting the service; it takes some seconds until yt-dlp is warm.", flush=True)
             if not _healthy(base, service):
                 print("The service did not become healthy; its log above says why.", file=sys.stderr)
                 return 1
@@ -61,6 +74,13 @@ def main() -> int:
             return 0
         finally:
             _end(service)
+
+
+def _stop(number: int, _frame: FrameType | None) -> NoReturn:
+    """Leave as at Ctrl-C: what was started has sessions of its own, and is ended on the way out."""
+    for each in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(each, signal.SIG_IGN)
+    sys.exit(128 + number)
 
 
 def _free_port() -> int:
