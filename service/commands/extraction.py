@@ -118,7 +118,7 @@ def _checked(model: type[M], **given: Any) -> M:
 
 def _url(url: str, config: Config) -> str:
     try:
-        return urls.check(url, schemes=("https", "http"), sites=config.sites)
+        return urls.check(url, sites=config.sites)
     except Refused as error:
         raise click.ClickException(f"{error} ({error.code})") from None
 

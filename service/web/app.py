@@ -16,6 +16,7 @@ from . import errors
 from .api import (
     admin,
     batch,
+    bodies,
     direct,
     event_stream,
     extract,
@@ -53,7 +54,7 @@ def create_app(
     """The application in front of these services. It has no hooks: each would cost every request time."""
     app = QuartTrio(__package__, static_folder=None, template_folder="pages/templates")
     app.config.update(
-        MAX_CONTENT_LENGTH=extract.MAX_BODY,
+        MAX_CONTENT_LENGTH=bodies.MAX_BODY,
         BODY_TIMEOUT=BODY_TIMEOUT,
         RESPONSE_TIMEOUT=None,  # the connection has a deadline for each write
     )

@@ -88,8 +88,11 @@ def respond(error: ServiceError, *, status: int | None = None) -> Response:
     at_hand = request_context.current()
     at_hand.code = error.code
     wait = waiting(error.code, error.retry_after)
+    found = describe(error, at_hand.request_id)
+    if at_hand.warnings:
+        found["warnings"] = at_hand.warnings
     response = Response(
-        json.dumps(describe(error, at_hand.request_id), ensure_ascii=False),
+        json.dumps(found, ensure_ascii=False),
         TRAITS[error.code].status if status is None else status,
         error.headers if isinstance(error, Refused) else {},
         content_type="application/json",

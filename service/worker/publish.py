@@ -15,40 +15,8 @@ from typing import Any
 
 import orjson
 
+from ..fields import FORMAT, VIDEO, words
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-# yt-dlp's documented fields (extractor/common.py), those that its processing adds, and our `partial`.
-_VIDEO = _words(
-    """
-    _type id title fulltitle alt_title display_id ext url ie_key description direct thumbnail thumbnails
-    uploader uploader_id uploader_url channel channel_id channel_url channel_follower_count
-    channel_is_verified creator creators license location timestamp upload_date release_timestamp
-    release_date release_year modified_timestamp modified_date duration duration_string view_count
-    concurrent_view_count save_count like_count dislike_count repost_count average_rating comment_count
-    comments age_limit categories tags cast is_live was_live live_status start_time end_time chapters heatmap
-    playable_in_embed availability media_type chapter chapter_number chapter_id series series_id season
-    season_number season_id episode episode_number episode_id track track_number track_id artist artists
-    composer composers genre genres album album_type album_artist album_artists disc_number section_start
-    section_end subtitles automatic_captions requested_subtitles formats requested_formats extractor
-    extractor_key webpage_url webpage_url_basename webpage_url_domain original_url epoch entries n_entries
-    requested_entries playlist playlist_autonumber playlist_channel playlist_channel_id playlist_count
-    playlist_id playlist_index playlist_title playlist_uploader playlist_uploader_id playlist_webpage_url
-    partial
-    """
-)
-_FORMAT = _words(
-    """
-    abr acodec app aspect_ratio asr audio_channels audio_ext available_at columns container
-    downloader_options dynamic_range ext filesize filesize_approx format format_id format_index format_note
-    fps fragment_base_url fragments has_drm height http_headers is_dash_periods is_from_start language
-    language_preference manifest_stream_number manifest_url no_resume page_url play_path player_url
-    preference protocol quality resolution rows source_preference stretched_ratio tbr tc_url url vbr vcodec
-    video_ext width
-    """
-)
 _TRACK = (
     *("ext", "url", "name", "data", "protocol", "video_id", "impersonate"),
     *(
@@ -58,9 +26,7 @@ _TRACK = (
         "filesize",
     ),  # of a track in fragments, `url` is no file
 )
-_HEADERS = _words(
-    "User-Agent Accept Accept-Language Accept-Encoding Referer Origin Sec-Fetch-Mode".casefold()
-)
+_HEADERS = words("User-Agent Accept Accept-Language Accept-Encoding Referer Origin Sec-Fetch-Mode".casefold())
 # Credentials and paths, left out of fields that are copied whole (chapters, thumbnails, comments …).
 _NEVER = frozenset(("cookies", "http_headers", "authorization", "filename", "filepath"))
 
@@ -90,8 +56,8 @@ def publish(info: Mapping[str, Any], fields: Collection[str] = ()) -> dict[str, 
 
     `partial` is included in any case.
     """
-    wanted = _VIDEO.intersection((*fields, "partial")) if fields else _VIDEO
-    return _take(info, wanted | (_FORMAT if not fields else _FORMAT.intersection(fields)))
+    wanted = VIDEO.intersection((*fields, "partial")) if fields else VIDEO
+    return _take(info, wanted | (FORMAT if not fields else FORMAT.intersection(fields)))
 
 
 def _take(info: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:
@@ -99,7 +65,7 @@ def _take(info: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:
 
 
 def _formats(value: Any) -> Any:
-    return [_take(item, _FORMAT) for item in value if isinstance(item, Mapping)] if _is_list(value) else None
+    return [_take(item, FORMAT) for item in value if isinstance(item, Mapping)] if _is_list(value) else None
 
 
 def _entries(value: Any) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from functools import partial
 
 from quart import Response, request
@@ -24,6 +26,7 @@ async def respond(services: Services, answer: Answer, content_type: str, caller:
         response.headers["Vary"] = "Accept-Encoding"  # as with content
     else:
         context, outgoing = current(), services.outgoing
+        answer = replace(answer, body=warned(answer.body, context.warnings))
         outgoing.hold(context, caller.client, answer.body)
         # A new result may never be asked for again, so only cached ones are kept compressed.
         compress = partial(services.compressed.get, answer.etag, keep=answer.age is not None)
@@ -34,6 +37,13 @@ async def respond(services: Services, answer: Answer, content_type: str, caller:
         response = Response(body, 200, headers, content_type=content_type)
     response.headers.update(headers_of(answer))
     return response
+
+
+def warned(body: bytes, warnings: list[str]) -> bytes:
+    """`body`, an object as JSON, with `warnings` if there are any."""
+    if not warnings:
+        return body
+    return b'{"warnings":' + json.dumps(warnings, ensure_ascii=False).encode() + b"," + body[1:]
 
 
 def headers_of(answer: Answer) -> dict[str, str]:

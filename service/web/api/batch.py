@@ -25,7 +25,8 @@ from .. import errors
 from ..http.request_context import RequestContext, current
 from ..services import Services
 from . import urls
-from .extract import MAX_BODY, SCHEMES, admit, charge, read_body
+from .bodies import MAX_BODY
+from .extract import admit, charge, read_body
 from .models import BatchLine
 from .openapi import EXTRACTION_STATUSES, SECURITY, fails, streams
 from .requests import BatchRequest
@@ -61,7 +62,7 @@ def blueprint(services: Services) -> Blueprint:
         charge(services, asked.urls)
 
         def make(url: str) -> Job:
-            url = urls.check(url, schemes=SCHEMES, sites=services.config.sites)
+            urls.check(url, sites=services.config.sites)
             return Job(Kind(asked.kind), url, fields=tuple(asked.fields))
 
         return stream(lines(services, asked.urls, make, caller, current()), LINES)

@@ -14,7 +14,7 @@ from ..http.responses import respond_with
 from ..services import Services
 from . import urls
 from .answers import headers_of, respond
-from .extract import BY_QUERY, SCHEMES, admit, read_query
+from .extract import BY_QUERY, admit, read_query
 from .openapi import SECURITY, fails, streams
 from .requests import RedirectQuery, SubtitlesQuery
 from .size_models import Direct, Transcript
@@ -41,7 +41,7 @@ def blueprint(services: Services) -> Blueprint:
         """
         caller = admit(services)
         asked = read_query(RedirectQuery)
-        url = urls.check(asked.url, schemes=SCHEMES, sites=services.config.sites)
+        url = urls.check(asked.url, sites=services.config.sites)
         found = await services.dispatcher.submit(Job(Kind.LOCATION, url, format=asked.format or ""), caller)
         response = await respond_with(found.body, content_type=JSON)
         response.status_code = 302
@@ -63,7 +63,7 @@ def blueprint(services: Services) -> Blueprint:
         """What is said in a video: its subtitles, or else the captions that the site has generated."""
         caller = admit(services)
         asked = read_query(SubtitlesQuery)
-        url = urls.check(asked.url, schemes=SCHEMES, sites=services.config.sites)
+        url = urls.check(asked.url, sites=services.config.sites)
         job = Job(Kind.SUBTITLES, url, format=asked.format, language=asked.language or "")
         found = await services.dispatcher.submit(job, caller)
         return await respond(services, found, TYPES[asked.format], caller)

@@ -8,10 +8,10 @@ from typing import TypeVar
 
 import trio
 from pydantic import BaseModel, ValidationError
-from pydantic_core import from_json
-from quart import Blueprint, Response, request
+from quart import Blueprint, Response, current_app, request
 from quart_schema import security_scheme, tag
 from quart_schema.documentation import document_querystring, document_request, document_response
+from werkzeug.exceptions import MethodNotAllowed
 
 from ...codes import Code
 from ...dispatch.request import Caller
@@ -22,18 +22,17 @@ from ..http.authentication import HEADER
 from ..http.limits import client_of
 from ..http.request_context import current
 from ..services import Services
-from . import urls
+from . import bodies, cookies, urls
 from .answers import respond
 from .models import ExtractResponse, Progress
 from .openapi import EXTRACTION_STATUSES, SECURITY, fails, streams
 from .progress_stream import follow
-from .requests import ExtractQuery, ExtractRequest, refusal
+from .requests import ExtractQuery, ExtractRequest, SizeRequest, refusal, unknown
 from .streaming import EVENTS, JSON, LINES, accepted, stream
 
 DEADLINE = "X-Deadline-Ms"
-SCHEMES = ("https", "http")
+_ENCODED = "%3F for ?, %26 for &"
 BY_QUERY = tuple(status for status in EXTRACTION_STATUSES if status not in (413, 415))
-MAX_BODY = 256 * 1024
 MAX_BODY_WITHOUT_COOKIES = 10 * 1024
 
 M = TypeVar("M", bound=BaseModel)
@@ -43,8 +42,8 @@ def blueprint(services: Services) -> Blueprint:
     routes = Blueprint("extract", __name__)
     sites = services.config.sites
 
-    async def extract(asked: ExtractQuery, cookies: str | None, caller: Caller) -> Response:
-        url = urls.check(asked.url, schemes=SCHEMES, sites=sites)
+    async def extract(asked: ExtractQuery, jar: str | None, caller: Caller) -> Response:
+        url = urls.check(asked.url, sites=sites)
         start, count = asked.page()
         liked = accepted(JSON, LINES, *((EVENTS,) if request.method == "GET" else ()))
         job = Job(
@@ -55,7 +54,7 @@ def blueprint(services: Services) -> Blueprint:
             start=start,
             format=asked.format or "",
             lines=liked == LINES,
-            cookies=cookies,
+            cookies=jar,
         )
         if liked == EVENTS:
             services.followers.check(caller.client, admin=caller.admin)
@@ -99,7 +98,7 @@ def blueprint(services: Services) -> Blueprint:
         """
         caller = admit(services)
         asked = await read_body(ExtractRequest)
-        return await extract(asked, asked.cookies, caller)
+        return await extract(asked, cookies_of(asked), caller)
 
     return routes
 
@@ -119,7 +118,11 @@ def admit(services: Services) -> Caller:
     Raises:
         ShuttingDown: the service drains.
         Refused: TOO_MANY_REQUESTS, or UNAUTHORIZED.
+        MethodNotAllowed: HEAD, which Quart takes for GET, would throw the result away.
     """
+    if request.method == "HEAD":
+        methods = current_app.url_map.bind("").allowed_methods(request.path)
+        raise MethodNotAllowed(sorted({*methods} - {"HEAD", "OPTIONS"}))
     context = current()
     known, identity = authorize(services, context, request.headers.get(HEADER))
     return Caller(
@@ -173,19 +176,25 @@ async def read_body(model: type[M], *, most: int = MAX_BODY_WITHOUT_COOKIES) -> 
         raise Refused(
             Code.UNSUPPORTED_MEDIA_TYPE, "Send the body as JSON, with Content-Type: application/json"
         )
-    data = await request.get_data()  # at most MAX_CONTENT_LENGTH; more is refused while it arrives
+    data = await bodies.read()
     try:
-        if b"NaN" in data or b"Infinity" in data:  # no JSON, though Pydantic takes it where no field has it
-            from_json(data, allow_inf_nan=False)
         # Strict: "5" is no number. What is not JSON at all is found in the same pass.
         found = model.model_validate_json(data, strict=True)
     except ValidationError as error:
         raise refusal(error) from None
-    except ValueError:
-        raise Refused(Code.INVALID_REQUEST, "The body is not valid JSON") from None
     if len(data) > most and getattr(found, "cookies", None) is None:
         raise too_large()
     return found
+
+
+def cookies_of(asked: ExtractRequest | SizeRequest) -> str | None:
+    """The cookies that were sent with a request; what is wrong with them is told with its answer.
+
+    Raises:
+        Refused: INVALID_REQUEST, where nothing of them can be used.
+    """
+    jar, current().warnings[:] = cookies.usable(asked.cookies)
+    return jar
 
 
 def read_query(model: type[M]) -> M:
@@ -198,9 +207,15 @@ def read_query(model: type[M]) -> M:
         raise Refused(
             Code.INVALID_REQUEST, "The field cookies is accepted in the body of a POST alone", field="cookies"
         )
-    values = {name: request.args[name] for name in model.model_fields if name in request.args}
-    if "fields" in values:
-        values["fields"] = ",".join(request.args.getlist("fields"))
+    values: dict[str, str] = {}
+    for sent, texts in request.args.lists():
+        name = sent.removesuffix("[]")  # as axios and PHP write lists
+        if name not in model.model_fields:
+            raise unknown(sent, f"; if it is part of the url, percent-encode the url ({_ENCODED})")
+        if name != "fields" and (len(texts) > 1 or name != sent):
+            message = f"The field {name} may be given once; percent-encode the url ({_ENCODED})"
+            raise Refused(Code.INVALID_REQUEST, message, field=name)
+        values[name] = ",".join([*([values[name]] if name in values else []), *texts])
     try:
         return model.model_validate(values)
     except ValidationError as error:

@@ -12,6 +12,7 @@ from ...codes import Code
 from ...sizes import Accuracy
 
 PARTIAL = "Something failed and is missing: formats, or entries of a list, which are null there."
+WARNINGS = "What was left out of the request, such as a line of the cookies."
 
 
 class Model(BaseModel):
@@ -28,6 +29,7 @@ class ErrorResponse(Model):
     code: Code
     retry_after: int | None = Field(None, description="Seconds after which trying again may help.")
     request_id: str = Field(description="The same as in X-Request-ID.")
+    warnings: list[str] = Field([], description=WARNINGS)
     video: dict[str, Any] | None = Field(
         None, description="What is known all the same: title, live_status, release_timestamp, playlistCount …"
     )
@@ -57,6 +59,7 @@ class ExtractResponse(Model):
     model_config = ConfigDict(extra="allow")
 
     partial: bool = Field(False, description=PARTIAL)
+    warnings: list[str] = Field([], description=WARNINGS)
     has_more: bool | None = Field(None, description="Of a list: it goes on after these entries.")
     cursor: str | None = Field(None, description="Of a list: what to send for the next page.")
     playlist_count: int | None = Field(None, description="Of a list: how many entries it has, if known.")

@@ -8,30 +8,23 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
+    ConfigDict,
     Field,
     StringConstraints,
     ValidationError,
     WithJsonSchema,
 )
 
-from ... import cursors
+from ... import cursors, fields, urls
 from ...codes import Code
 from ..errors import Refused
-from .urls import MAX_LENGTH
 
 MAX_BATCH = 100
 MAX_COUNT = 500  # entries of one page of a list
 MAX_EXPRESSION = 200
 MAX_PLAYLIST = 100
+_SHOWN = 64  # characters of a name that nobody knows
 WHOLE_PLAYLIST = 50  # entries that `playlist: true` stands for
-
-
-def _cookie_file(text: str) -> str | None:
-    for number, line in enumerate(text.splitlines(), 1):
-        comment = line.startswith("#") and not line.startswith("#HttpOnly_")
-        if line.strip() and not comment and len(line.split("\t")) != 7:
-            raise ValueError(f"line {number} is not in the Netscape format (seven fields between tabs)")
-    return text or None
 
 
 def _names(value: object) -> object:
@@ -46,19 +39,18 @@ def _entries(value: object) -> object:
 
 Url = Annotated[
     str,
+    AfterValidator(urls.trimmed),
     Field(
         description="The page of the video.",
-        json_schema_extra={"format": "uri", "maxLength": MAX_LENGTH},
+        json_schema_extra={"format": "uri", "maxLength": urls.MAX_LENGTH},
         examples=["https://www.youtube.com/watch?v=dQw4w9WgXcQ"],
     ),
 ]
 Cookies = Annotated[
     str | None,
-    AfterValidator(lambda text: None if text is None else _cookie_file(text)),
     Field(None, description="A cookie file's text in the Netscape format; used for this request alone."),
 ]
-FieldName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]{1,64}$")]
-
+FieldName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]{1,64}$"), AfterValidator(fields.known)]
 
 Expression = Annotated[
     str | None,
@@ -83,7 +75,13 @@ Start = Annotated[
 Count = Annotated[int | None, Field(None, ge=1, le=MAX_COUNT, description="How many entries of a list.")]
 
 
-class SizeQuery(BaseModel):
+class Asked(BaseModel):
+    """Base of requests: what is misspelt is refused, not ignored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class SizeQuery(Asked):
     """Ask for sizes per resolution."""
 
     url: Url
@@ -109,14 +107,14 @@ class SizeRequest(SizeQuery):
     ]
 
 
-class RedirectQuery(BaseModel):
+class RedirectQuery(Asked):
     """Ask for the way to a file."""
 
     url: Url
     format: Expression
 
 
-class SubtitlesQuery(BaseModel):
+class SubtitlesQuery(Asked):
     """Ask for what is said in a video."""
 
     url: Url
@@ -124,7 +122,7 @@ class SubtitlesQuery(BaseModel):
     format: Literal["txt", "srt", "vtt", "json"] = Field("txt", description="Text alone, or with times.")
 
 
-class ExtractQuery(BaseModel):
+class ExtractQuery(Asked):
     """Ask for metadata."""
 
     url: Url
@@ -175,17 +173,21 @@ class ExtractRequest(ExtractQuery):
     cookies: Cookies
 
 
-class BatchRequest(BaseModel):
+class BatchRequest(Asked):
     """Ask for metadata or sizes of many URLs."""
 
-    urls: list[Url] = Field(min_length=1, max_length=MAX_BATCH, description="The pages of the videos.")
+    urls: list[Url] = Field(
+        min_length=1,
+        max_length=MAX_BATCH,
+        description=f"The pages of the videos: at most {MAX_BATCH}, or the rate limit if that is less.",
+    )
     kind: Literal["extract", "size"] = Field("extract", description="Metadata, or sizes per resolution.")
     fields: list[FieldName] = Field(
         [], max_length=100, description="Top-level fields of the metadata to keep; none given keeps all."
     )
 
 
-class ResetRequest(BaseModel):
+class ResetRequest(Asked):
     """Which breaker to reset."""
 
     site: str | None = Field(
@@ -193,10 +195,18 @@ class ResetRequest(BaseModel):
     )
 
 
-class ReleaseRequest(BaseModel):
+class ReleaseRequest(Asked):
     """Which URL to release."""
 
-    url: str | None = Field(None, max_length=MAX_LENGTH, description="As listed; not given: all of them.")
+    url: str | None = Field(
+        None, max_length=urls.MAX_LENGTH, description="As listed; not given: all of them."
+    )
+
+
+def unknown(name: str, more: str = "") -> Refused:
+    """The refusal of a field that no request of this kind has."""
+    name = name[:_SHOWN]
+    return Refused(Code.INVALID_REQUEST, f"There is no field {name} here{more}", field=name)
 
 
 class FetchRequest(BaseModel):
@@ -231,6 +241,8 @@ def refusal(error: ValidationError) -> Refused:
         return Refused(Code.INVALID_REQUEST, "The body must be a JSON object")
     if first["type"] == "missing":
         return Refused(Code.INVALID_REQUEST, f"The field {where} is required", field=where)
+    if first["type"] == "extra_forbidden":
+        return unknown(where)
     what = first["msg"].removeprefix("Value error, ")
     return Refused(
         Code.INVALID_REQUEST, f"The field {where} is invalid: {what[:1].lower()}{what[1:]}", field=where

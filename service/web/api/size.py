@@ -25,8 +25,9 @@ from ..http.request_context import RequestContext, current
 from ..http.responses import encoded
 from ..services import Services
 from . import urls
+from .answers import warned
 from .batch import MakeJob, Outcome, lines
-from .extract import BY_QUERY, SCHEMES, admit, answer, charge, read_body, read_query
+from .extract import BY_QUERY, admit, answer, charge, cookies_of, read_body, read_query
 from .openapi import EXTRACTION_STATUSES, SECURITY, fails, streams
 from .requests import WHOLE_PLAYLIST, SizeQuery, SizeRequest
 from .size_models import EntryLine, SizeResponse, Sum, SumLine
@@ -39,7 +40,7 @@ def blueprint(services: Services) -> Blueprint:
     def job(asked: SizeQuery, cookies: str | None, url: str) -> Job:
         return Job(
             Kind.SIZE,
-            urls.check(url, schemes=SCHEMES, sites=services.config.sites),
+            urls.check(url, sites=services.config.sites),
             duration_hint=asked.duration_hint,
             format=asked.format or "",
             language=asked.language or "",
@@ -61,10 +62,11 @@ def blueprint(services: Services) -> Blueprint:
         """
         caller = admit(services)
         asked = await read_body(SizeRequest)
-        make = partial(job, asked, asked.cookies)
+        jar = cookies_of(asked)
+        make = partial(job, asked, jar)
         if not asked.entries:
             return await answer(services, make(asked.url), caller)
-        listing = await _listing(services, asked, caller)
+        listing = await _listing(services, asked, jar, caller)
         return stream(_sized(services, listing, make, caller, current()), LINES)
 
     @routes.get("/api/v1/size")
@@ -83,7 +85,7 @@ def blueprint(services: Services) -> Blueprint:
     return routes
 
 
-async def _listing(services: Services, asked: SizeRequest, caller: Caller) -> dict[str, Any]:
+async def _listing(services: Services, asked: SizeRequest, jar: str | None, caller: Caller) -> dict[str, Any]:
     """The addresses of the entries, each of which is counted as a request.
 
     Raises:
@@ -94,10 +96,10 @@ async def _listing(services: Services, asked: SizeRequest, caller: Caller) -> di
     found = await services.dispatcher.submit(
         Job(
             Kind.ENTRIES,
-            urls.check(asked.url, schemes=SCHEMES, sites=services.config.sites),
+            urls.check(asked.url, sites=services.config.sites),
             playlist=asked.count or most,
             start=asked.start or 1,
-            cookies=asked.cookies,
+            cookies=jar,
         ),
         caller,
     )
@@ -151,4 +153,4 @@ async def _sized(
         has_more=listing["hasMore"],
         cursor=listing.get("cursor"),
     )
-    yield encoded(last) + b"\n"
+    yield warned(encoded(last), context.warnings) + b"\n"

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field, RootModel
 
 from ...sizes import Accuracy
-from .models import PARTIAL, BatchFailure, BatchSuccess, Model, Selection, Weight
+from .models import PARTIAL, WARNINGS, BatchFailure, BatchSuccess, Model, Selection, Weight
 
 
 class Resolution(Weight):
@@ -44,6 +44,7 @@ class SizeResponse(Model):
     selection: Selection | None = Field(None, description="The formats that `format` chooses.")
     live: bool = Field(False, description="It is live, so there are sizes only for a `duration_hint`.")
     partial: bool = Field(False, description=PARTIAL)
+    warnings: list[str] = Field([], description=WARNINGS)
 
 
 class Sum(Model):

@@ -33,7 +33,9 @@ REPEATABLE = frozenset(
 )
 AT_ONCE = 1.0  # seconds in which a small body must arrive
 # Headers that may change the answer.
-_SPECIAL = frozenset({b"cache-control", b"x-deadline-ms", b"expect", b"transfer-encoding"})
+_SPECIAL = frozenset(
+    {b"cache-control", b"x-deadline-ms", b"expect", b"transfer-encoding", b"content-encoding"}
+)
 
 
 class FastPath:

@@ -37,7 +37,8 @@ _PREFLIGHT: Headers = [
     (b"access-control-allow-methods", b"GET, POST"),
     (
         b"access-control-allow-headers",
-        b"Content-Type, X-API-Key, X-Request-ID, X-Deadline-Ms, If-None-Match, traceparent, tracestate",
+        b"Content-Type, Content-Encoding, X-API-Key, X-Request-ID, X-Deadline-Ms, Cache-Control, "
+        b"If-None-Match, Last-Event-ID, traceparent, tracestate",
     ),
     (b"access-control-max-age", b"600"),
 ]

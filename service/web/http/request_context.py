@@ -25,6 +25,7 @@ class RequestContext:
         client: the client's address, behind trusted proxies.
         code: the code of the error that it was answered with.
         headers: what the handlers add to the response, errors included.
+        warnings: what is said in the answer of what the client sent, errors included.
         scope: cancelled, it ends the request and its connection.
     """
 
@@ -32,6 +33,7 @@ class RequestContext:
     client: str
     code: Code | None = None
     headers: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
 
 

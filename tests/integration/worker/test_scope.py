@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from service import sizes
 from service.codes import Code
+from service.fields import VIDEO as PUBLISHED
 from service.wire import Failure, Job, Kind, Outcome, Success, WorkerSettings
 from service.worker import publish
 from tests.internet import Internet, youtube
@@ -73,7 +74,7 @@ def whole_subject(full: Success) -> tuple[Mapping[str, Any], float | None]:
     return found
 
 
-@given(fields=st.sets(st.sampled_from(sorted(publish._VIDEO)), min_size=1, max_size=6))
+@given(fields=st.sets(st.sampled_from(sorted(PUBLISHED)), min_size=1, max_size=6))
 @settings(max_examples=25, deadline=None)
 @example(fields={"formats"})
 @example(fields={"automatic_captions", "title"})

@@ -262,7 +262,7 @@ async def test_cors(allowed: str, origin: str | None, answer: str | None) -> Non
         assert set(preflight.headers["Access-Control-Allow-Methods"].split(", ")) == {"GET", "POST"}
         assert set(preflight.headers["Access-Control-Allow-Headers"].split(", ")) == {
             *("Content-Type", "X-API-Key", "X-Request-ID", "X-Deadline-Ms", "If-None-Match"),
-            *("traceparent", "tracestate"),
+            *("Content-Encoding", "Cache-Control", "Last-Event-ID", "traceparent", "tracestate"),
         }
 
 
