@@ -28,8 +28,8 @@ from yt_dlp.utils import ExtractorError, GeoRestrictedError, UnsupportedError, U
 
 from ..breaker.sites import endpoint_of
 from ..codes import TRAITS, Code
-from . import statements
-from .job_record import Blocked, JobRecord, OverBudget, Refused
+from . import proxy_check, statements
+from .job_record import Blocked, DeadProxy, JobRecord, OverBudget, Refused
 
 _MAX_LINKS = 40  # of a cause chain; real ones have under ten
 _MAX_REASON = 200  # characters of the site's own words
@@ -59,9 +59,6 @@ _STATUSES: Mapping[int, Code] = MappingProxyType(
 
 # Statuses below 500 that concern the whole site, not just one of the many addresses that an extractor tries.
 _TELLING_STATUSES = frozenset((403, 412, 418, 420, 430))
-
-# A proxy's statuses by which it refuses every tunnel: it wants credentials, payment or less traffic.
-_PROXY_REFUSES = frozenset((401, 402, 407, 429))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +125,8 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 def _code(chain: tuple[BaseException, ...], statement: ExtractorError | None, job_record: JobRecord) -> Code:
     if job_record.denied is not None or _first(chain, Blocked):
         return Code.BLOCKED_TARGET
+    if _first(chain, DeadProxy):
+        return Code.PROXY
     if job_record.spent is not None or _first(chain, OverBudget) or _first(chain, MemoryError):
         return Code.BUDGET_EXCEEDED
     if _first(chain, http.cookiejar.LoadError):
@@ -183,7 +182,7 @@ def _of_proxy(error: ProxyError, chain: tuple[BaseException, ...]) -> Code:
         return Code.PROXY
     tunnel = re.search(r"Tunnel connection failed: (\d{3})", str(error))
     status = int(tunnel[1]) if tunnel is not None else 502
-    if status in _PROXY_REFUSES:
+    if status in proxy_check.REFUSES:
         return Code.PROXY
     if status < 500:  # its rules do not let it reach this host or port
         return Code.BLOCKED_TARGET

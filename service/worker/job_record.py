@@ -37,6 +37,10 @@ class Blocked(Stop):
     """The egress policy denied something; the text says what, for logs and tests only."""
 
 
+class DeadProxy(Stop):
+    """The egress proxy does not work, so no request of the job can."""
+
+
 class Refused(Exception):
     """An endpoint that the job was led to may not be asked now. A failed request like others for yt-dlp."""
 
@@ -82,6 +86,7 @@ class JobRecord:
         modules: of the extractors that were used.
         unsolved: why some of the site's challenges were not solved; empty where all were.
         max_bytes: that may be read; more than MAX_BYTES for a late page of a list.
+        proxy_lives: the egress proxy was asked after a failure, and lives; False where it was not asked.
     """
 
     endpoint: str = ""
@@ -99,6 +104,7 @@ class JobRecord:
     modules: set[str] = field(default_factory=set)
     unsolved: str = ""
     max_bytes: int = MAX_BYTES
+    proxy_lives: bool = False
 
     def deny(self, reason: str) -> Blocked:
         """Record a denial, and return the exception to raise."""

@@ -19,9 +19,11 @@ from yt_dlp.networking import Request, Response
 from yt_dlp.networking._helper import make_ssl_context
 from yt_dlp.networking._requests import RequestsHTTPAdapter, RequestsRH
 from yt_dlp.networking.exceptions import HTTPError
+from yt_dlp.utils.networking import select_proxy
 
+from . import proxy_check
 from .egress import Guard
-from .job_record import JobRecord, Refused
+from .job_record import DeadProxy, JobRecord, Refused
 
 MAX_REDIRECTS = 20  # as in browsers
 _CHUNK = 1 << 20
@@ -39,9 +41,10 @@ def tls_context(ca_file: str | None, legacy: bool) -> ssl.SSLContext:
 class GuardedAdapter(RequestsHTTPAdapter):  # type: ignore[misc]  # yt-dlp is untyped
     """Checks and counts each hop."""
 
-    def __init__(self, guard: Guard, **kwargs: Any) -> None:
+    def __init__(self, guard: Guard, *, ssl_context: ssl.SSLContext, **kwargs: Any) -> None:
         self._guard = guard
-        super().__init__(**kwargs)
+        self._tls = ssl_context
+        super().__init__(ssl_context=ssl_context, **kwargs)
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         # urllib3 does not set TCP_NODELAY for a proxy. Then a request waits for the acknowledgement of the
@@ -56,13 +59,28 @@ class GuardedAdapter(RequestsHTTPAdapter):  # type: ignore[misc]  # yt-dlp is un
             job_record.asking(request.url)
         except Refused as refused:
             raise requests.exceptions.ConnectionError(refused) from refused
+        proxy = select_proxy(request.url, kwargs.get("proxies") or {})
         try:
             response = super().send(request, *args, **kwargs)
-        except Exception:
+        except Exception as error:
+            if proxy:
+                self._suspect(proxy)
             job_record.failing()
+            if isinstance(error, EOFError):  # a SOCKS proxy closed the connection instead of an answer
+                raise requests.exceptions.ConnectionError(error) from error
             raise
+        if proxy and response.status_code == 407 and request.url.startswith("http:"):
+            raise DeadProxy("the proxy wants other credentials")
         job_record.answered(response.status_code, response.headers)
         return response
+
+    def _suspect(self, proxy: str) -> None:
+        """Raises DeadProxy where the failure that was just met is the proxy's own."""
+        job_record = self._guard.job_record
+        if not job_record.proxy_lives:
+            job_record.proxy_lives = proxy_check.lives(proxy, self._tls)
+        if not job_record.proxy_lives:
+            raise DeadProxy("the proxy does not work")
 
 
 class GuardedRH(RequestsRH):  # type: ignore[misc]

@@ -7,12 +7,14 @@ import socket
 
 from service.wire import WorkerSettings
 from service.worker.egress import Guard
-from service.worker.transport import GuardedAdapter
+from service.worker.transport import GuardedAdapter, tls_context
 from tests.internet import Internet
 
 
 def test_a_request_through_a_proxy_does_not_wait_for_an_acknowledgement(internet: Internet) -> None:
-    adapter = GuardedAdapter(Guard(WorkerSettings(proxy=internet.proxy)))
+    adapter = GuardedAdapter(
+        Guard(WorkerSettings(proxy=internet.proxy)), ssl_context=tls_context(None, False)
+    )
     with contextlib.closing(adapter):
         pool = adapter.proxy_manager_for(internet.proxy).connection_from_url("http://plain.example/")
         with contextlib.closing(pool.ConnectionCls(pool.host, pool.port, **pool.conn_kw)) as connection:
