@@ -16,6 +16,8 @@ from typing import IO
 
 import trio
 
+from .. import package
+
 LIMIT = 900.0  # seconds; pip and the rehearsal have limits of their own, which are shorter
 GRACE = 10.0  # seconds in which it deletes what it has begun
 
@@ -59,7 +61,7 @@ def _start(root: Path | None, arguments: Sequence[str], output: IO[bytes]) -> su
     path = os.pathsep.join([here, *filter(None, [os.environ.get("PYTHONPATH")])])
     where = ("--dir", str(root)) if root is not None else ()
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "service", "releases", *where, "fetch", "--json", *arguments],
+        [sys.executable, "-P", "-m", package.NAME, "releases", *where, "fetch", "--json", *arguments],
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.DEVNULL,

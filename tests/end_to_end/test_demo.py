@@ -20,7 +20,7 @@ def test_the_end_of_its_terminal_ends_all_of_it() -> None:
     ) as demo:
         try:
             assert demo.stdout is not None
-            said = []
+            said: list[str] = []
             while not said or "Ctrl-C ends it" not in said[-1]:
                 said.append(demo.stdout.readline())
                 assert said[-1], "it ended by itself"
