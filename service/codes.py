@@ -58,6 +58,9 @@ class Code(StrEnum):
     # yt-dlp cannot read what the site answered.
     EXTRACTOR_BROKEN = "EXTRACTOR_BROKEN"
 
+    # The site wants a browser, and yt-dlp would have to pass for one.
+    IMPERSONATION_NEEDED = "IMPERSONATION_NEEDED"
+
     # The way from the service to the sites fails.
     PROXY = "PROXY"
 
@@ -203,6 +206,13 @@ TRAITS: Mapping[Code, Traits] = MappingProxyType(
             "yt-dlp could not read this site's page; an update of yt-dlp may help",
             counts=CallResult.SUCCESS,
             by_release=True,
+        ),
+        # The site wants a browser, and yt-dlp would have to pass for one.
+        Code.IMPERSONATION_NEEDED: Traits(
+            502,
+            Blame.SERVICE,
+            "the site lets only browsers in; the operator can set EGRESS_PROXY to one that passes for one",
+            counts=_UNDECIDED,
         ),
         # The way from the service to the sites fails.
         Code.PROXY: Traits(

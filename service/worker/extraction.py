@@ -154,6 +154,12 @@ class Downloader(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp is untyped
         self.media_urls.choose(info_dict)
         return super().process_video_result(info_dict, download)
 
+    def _parse_impersonate_targets(self, impersonate: Any) -> Any:
+        available, requested = super()._parse_impersonate_targets(impersonate)
+        if requested and available is None:
+            self._guard.job_record.unimpersonated = True
+        return available, requested
+
     def trouble(self, message: str | None = None, tb: str | None = None, is_error: bool = True) -> None:
         if is_error:
             self.losses.append(sys.exc_info()[1] or DownloadError(message))

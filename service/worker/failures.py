@@ -57,6 +57,9 @@ _STATUSES: Mapping[int, Code] = MappingProxyType(
     }
 )
 
+# What a site's no looks like to an extractor that asked to pass for a browser, and went without.
+_REFUSALS = frozenset((Code.FORBIDDEN, Code.BOT_CHECK, Code.RATE_LIMITED, Code.EXTRACTOR_BROKEN))
+
 # Statuses below 500 that concern the whole site, not just one of the many addresses that an extractor tries.
 _TELLING_STATUSES = frozenset((403, 412, 418, 420, 430))
 
@@ -84,6 +87,8 @@ def classify(error: BaseException, job_record: JobRecord) -> ClassifiedFailure:
     code = _code(chain, statement, job_record)
     if job_record.unsolved and code is Code.NO_MEDIA:  # the formats exist, behind a challenge
         code = Code.EXTRACTOR_BROKEN
+    if job_record.unimpersonated and (code in _REFUSALS or _wants_a_browser(statement)):
+        code = Code.IMPERSONATION_NEEDED
     reason = _clean(statement.orig_msg) if statement is not None and TRAITS[code].quotes else None
     refused = _first(chain, Refused) or job_record.refused
     if refused is not None and code is refused.permission.code:
@@ -222,6 +227,11 @@ def _statement(chain: tuple[BaseException, ...]) -> ExtractorError | None:
             wraps = isinstance(link.cause, (RequestError, OSError)) or link.__cause__ is not None
             return link if link.expected and not wraps else None
     return None
+
+
+def _wants_a_browser(statement: ExtractorError | None) -> bool:
+    """Whether an extractor gave up for that reason, before it asked the site."""
+    return statement is not None and "impersonate target" in str(statement.orig_msg)
 
 
 def _slip(chain: tuple[BaseException, ...]) -> Code | None:

@@ -86,6 +86,7 @@ class JobRecord:
         modules: of the extractors that were used.
         unsolved: why some of the site's challenges were not solved; empty where all were.
         max_bytes: that may be read; more than MAX_BYTES for a late page of a list.
+        unimpersonated: an extractor asked to pass for a browser, and there is nothing that does.
         proxy_lives: the egress proxy was asked after a failure, and lives; False where it was not asked.
     """
 
@@ -104,6 +105,7 @@ class JobRecord:
     modules: set[str] = field(default_factory=set)
     unsolved: str = ""
     max_bytes: int = MAX_BYTES
+    unimpersonated: bool = False
     proxy_lives: bool = False
 
     def deny(self, reason: str) -> Blocked:

@@ -1,4 +1,4 @@
-"""Tells a dead egress proxy from a dead site: after a failure, the proxy is asked for a host that cannot exist.
+"""Tells a dead egress proxy from a dead site: after a failure it is asked for a host that cannot exist.
 
 A proxy that lives says no at once. The failure alone does not tell: a proxy that hangs or resets looks like a
 site that does.
@@ -53,7 +53,7 @@ def _socks_lives(proxy: str) -> bool:
         try:
             tunnel.connect((_NOWHERE, 443))
         except ProxyError as refused:
-            return refused.errno != 0  # zero: what it says is not SOCKS
+            return bool(refused.errno != 0)  # zero: what it says is not SOCKS
     return True
 
 

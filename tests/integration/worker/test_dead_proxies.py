@@ -1,4 +1,4 @@
-"""A dead egress proxy is blamed for what it does, and a dead site behind a living one. Contract: real sockets."""
+"""A dead egress proxy is blamed, and so is a dead site behind a living one. Contract: real sockets."""
 
 from __future__ import annotations
 

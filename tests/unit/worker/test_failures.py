@@ -298,6 +298,13 @@ def test_a_reason_that_is_all_advice_is_not_quoted() -> None:
         assert "the site says" not in classify(stated(said), JobRecord()).message
 
 
+def test_a_page_that_only_browsers_get_is_no_defect_of_the_extractor() -> None:
+    assert code_of(ExtractorError("Unable to extract video")) is Code.EXTRACTOR_BROKEN
+    went_without = JobRecord(unimpersonated=True)
+    assert code_of(ExtractorError("Unable to extract video"), went_without) is Code.IMPERSONATION_NEEDED
+    assert code_of(http_error(404), went_without) is Code.NOT_FOUND
+
+
 def test_every_code_has_a_sentence() -> None:
     for code in Code:
         assert 10 < len(sentence(code)) < 120

@@ -1,0 +1,45 @@
+"""Sites that let only browsers in, for extractors that ask to pass for one. Contract: a real worker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from service.breaker.classification import call_result_of
+from service.codes import CallResult, Code
+from service.wire import Failure, Job, Kind, WorkerSettings
+from tests.internet import Internet
+from tests.support.lone_worker import LoneWorker
+from tests.support.plugins import install_plugin
+
+PLUGIN = """
+from yt_dlp.extractor.common import InfoExtractor
+
+class PickyIE(InfoExtractor):
+    _VALID_URL = r'https://fail[.]example/(?P<id>403|429|500|404|text)[?](?P<mode>ask|need)'
+
+    def _real_extract(self, url):
+        needed = self._match_valid_url(url)['mode'] == 'need'
+        page = self._download_webpage(url, 'x', impersonate=True, require_impersonation=needed)
+        return {'id': 'x', 'title': 'x', 'url': self._search_regex('<video src="(.+)"', page, 'video')}
+"""
+CASES = {
+    "403?ask": Code.IMPERSONATION_NEEDED,
+    "429?ask": Code.IMPERSONATION_NEEDED,
+    "text?need": Code.IMPERSONATION_NEEDED,
+    "500?ask": Code.UPSTREAM_ERROR,
+    "404?ask": Code.NOT_FOUND,
+    "403": Code.FORBIDDEN,  # nobody asked
+}
+
+
+def test_each_refusal_has_its_code(internet: Internet, tmp_path: Path) -> None:
+    plugins = str(install_plugin(tmp_path, PLUGIN))
+    settings = WorkerSettings(proxy=internet.proxy, ca_file=str(internet.ca_file), plugin_dir=plugins)
+    with LoneWorker.spawn(settings) as worker:
+        found = {path: worker.run(Job(Kind.EXTRACT, f"https://fail.example/{path}")) for path in CASES}
+    codes = {path: outcome.code for path, outcome in found.items() if isinstance(outcome, Failure)}
+    assert codes == CASES
+    refused = found["403?ask"]
+    assert call_result_of(refused) is CallResult.UNDECIDED
+    assert isinstance(refused, Failure)
+    assert "EGRESS_PROXY" in refused.message, "it says what can be done"
