@@ -16,6 +16,7 @@ from quart_schema.documentation import document_response
 from quart_schema.openapi import Info
 
 from ... import __version__
+from ...codes import TRAITS, Code
 from ..http.authentication import HEADER
 from ..statuses import OF_CONNECTIONS, codes_of
 from .models import ErrorResponse
@@ -64,6 +65,11 @@ class Provider(OpenAPIProvider):
     def schema(self) -> dict[str, Any]:
         document = super().schema()
         document["paths"] = {path: dict(methods) for path, methods in sorted(document["paths"].items())}
+        document["servers"] = [{"url": "../..", "description": "This service, also under a sub-path."}]
+        codes = document["components"]["schemas"]["Code"]
+        codes["description"] = "\n".join(
+            (codes["description"], "", *(f"- `{code}`: {TRAITS[code].sentence}" for code in Code))
+        )
         error, _ = self.build_response_object(ErrorResponse, None)
         document["components"]["responses"] = {
             _name_of(status): _with_headers(status, error)
@@ -84,6 +90,15 @@ class Provider(OpenAPIProvider):
                     responses.setdefault(status, {"$ref": f"#/components/responses/{_name_of(status)}"})
                 operation["responses"] = {str(status): responses[status] for status in sorted(responses)}
         return document
+
+    def build_response_object(self, model: Any, headers_model: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The response; errors refer to the one schema, so that generated clients have one class."""
+        response, components = super().build_response_object(model, headers_model)
+        if model is ErrorResponse:
+            content = response["content"]["application/json"]
+            components[model.__name__] = content["schema"]
+            content["schema"] = {"$ref": f"#/components/schemas/{model.__name__}"}
+        return response, components
 
     def build_paths(self, rule: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         paths, components = super().build_paths(rule)

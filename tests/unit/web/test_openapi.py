@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 import trio
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import validate
 
-from service.codes import Code
+from service.codes import TRAITS, Code
 from service.errors import ExtractionError
 from service.web import errors
 from service.web.statuses import OF_CONNECTIONS, codes_of
@@ -124,3 +125,27 @@ async def test_answers_are_as_documented(
     schema = schema["content"]["application/json"]["schema"]
     validator = OAS31Validator({**schema, "components": document["components"]})
     validator.validate(json.loads(await response.get_data()))
+
+
+def test_all_errors_are_of_one_schema_which_tells_the_codes(document: Any) -> None:
+    schemas = document["components"]["schemas"]
+    found = [
+        resolved(document, response)["content"]["application/json"]["schema"]
+        for methods in document["paths"].values()
+        for operation in methods.values()
+        for status, response in operation["responses"].items()
+        if int(status) >= 400 and int(status) != 503
+    ]
+    assert found
+    assert all(schema == {"$ref": "#/components/schemas/ErrorResponse"} for schema in found)
+    assert schemas["ErrorResponse"]["properties"]["code"] == {"$ref": "#/components/schemas/Code"}
+    assert all(f"`{code}`: {TRAITS[code].sentence}" in schemas["Code"]["description"] for code in Code)
+
+
+def test_the_server_is_where_the_document_is(document: Any) -> None:
+    (server,) = document["servers"]
+    for prefix in ("", "/media"):
+        assert (
+            urljoin(f"https://a.example{prefix}/api/v1/openapi", server["url"])
+            == f"https://a.example{prefix}/"
+        )
