@@ -37,7 +37,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("generated")
     (made / "openapi.json").write_bytes(trio.run(document))
     generator = Path(sys.executable).with_name("openapi-python-client")
-    command = [generator, "generate", "--path", "openapi.json", "--output-path", "client", "--meta", "none"]
+    command = [
+        str(generator),
+        "generate",
+        "--path",
+        "openapi.json",
+        "--output-path",
+        "client",
+        "--meta",
+        "none",
+    ]
     subprocess.run(command, cwd=made, check=True, capture_output=True, timeout=120)
     return made
 
