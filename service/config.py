@@ -2,8 +2,7 @@
 
 The first source that has a setting wins: command line, environment (the upper-case name), TOML file
 (the lower-case name); setting_sources.py reads the last two. Times named `*_ms` and `ytdlp_timeout` are
-milliseconds, as existing deployments set them; the code below this file uses the properties that give
-seconds.
+milliseconds, as existing deployments set them; the code below uses the properties in seconds.
 """
 
 from __future__ import annotations
@@ -192,6 +191,7 @@ class Config(BaseSettings):
     shutdown_grace_ms: int = Field(
         10_000, ge=0, le=86_400_000, description="Time in ms for running work after SIGTERM."
     )
+    ui: bool = Field(True, description="A page for browsers at /; off: JSON for them, too.")
     sentry_dsn: OptionalSecret = Field(None, description="Report errors to Sentry (needs the sentry extra).")
     webhook_url: OptionalSecret = Field(
         None, description="POST events to this URL (needs the webhook extra); secret, as many such URLs are."

@@ -35,7 +35,7 @@ from .http.limits import RateLimits
 from .http.middleware import Middleware
 from .http.outgoing import Outgoing
 from .http.snapshots import SharedSnapshots
-from .pages import dashboard, docs
+from .pages import dashboard, docs, home
 from .services import Dispatcher, Pool, Services
 
 BODY_TIMEOUT = 15  # seconds in which the body of a request must arrive
@@ -77,6 +77,7 @@ def create_app(
         rollout,
     )
     for subject in (
+        home,
         health,
         extract,
         size,

@@ -34,7 +34,6 @@ from .models import (
     ErrorResponse,
     HealthResponse,
     ProbeResponse,
-    RootResponse,
     Solver,
     UnhealthyResponse,
     Update,
@@ -48,21 +47,6 @@ Status = Literal["healthy", "degraded", "unhealthy"]
 
 def blueprint(services: Services) -> Blueprint:
     routes = Blueprint("health", __name__)
-
-    @routes.get("/")
-    @tag(["operation"])
-    @document_response(RootResponse)
-    async def root() -> Response:
-        """Name and version of the service."""
-        return await respond_with_json(
-            RootResponse(
-                ok=True,
-                service="ytdlpd",
-                version=__version__,
-                status="running",
-                documentation="/api/v1/docs",
-            )
-        )
 
     @routes.get("/health")
     @tag(["operation"])

@@ -1,1 +1,1 @@
-"""The pages for people: the API page and the dashboard."""
+"""The pages for people: the one at /, the API page and the dashboard."""

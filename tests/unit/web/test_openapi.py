@@ -46,7 +46,7 @@ def test_every_route_is_documented_and_nothing_else(document: Any) -> None:
     described = {
         f"{method.upper()} {path}" for path, methods in document["paths"].items() for method in methods
     }
-    pages = ("/dashboard", "/api/v1/dashboard/", "/api/v1/docs/")  # and what they load
+    pages = ("/dashboard", "/home/", "/api/v1/dashboard/", "/api/v1/docs/")  # and what they load
     endpoints = errors.endpoints(web().app.url_map)
     assert described == {each for each in endpoints if not each.partition(" ")[2].startswith(pages)}
 

@@ -1,0 +1,114 @@
+"""End-to-end: the page for people in a real browser, on a real service."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+from tests.internet import Internet
+from tests.support.browser import browser, emulate, errors, needs_browser
+from tests.support.running_service import Service, eventually
+
+pytestmark = needs_browser
+
+VIDEO = "https://youtu.be/dQw4w9WgXcQ"
+
+
+@pytest.fixture(scope="module")
+def service(internet: Internet) -> Iterator[Service]:
+    with Service.run(internet) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    with browser(str(tmp_path_factory.mktemp("profile"))) as running:
+        yield running
+
+
+@pytest.fixture
+def driver(shared: Any, service: Service) -> Any:
+    shared.get(service.url + "/")
+    return shared
+
+
+def text(driver: Any, selector: str) -> str:
+    return str(driver.find_element(By.CSS_SELECTOR, selector).text)
+
+
+def shows(driver: Any, selector: str, expected: str) -> None:
+    """Wait until the element's text holds `expected`."""
+    eventually(lambda: expected in text(driver, selector))
+
+
+def paste(driver: Any, url: str) -> None:
+    assert driver.switch_to.active_element.get_attribute("id") == "url"
+    driver.switch_to.active_element.send_keys(url, Keys.ENTER)
+
+
+def fits(driver: Any) -> bool:
+    return bool(driver.execute_script("return document.documentElement.scrollWidth <= window.innerWidth"))
+
+
+def test_a_video_has_a_table_of_sizes(service: Service, driver: Any) -> None:
+    paste(driver, VIDEO)
+    shows(driver, "#status", "Done")
+    answer = service.size(VIDEO).json()
+    assert text(driver, "#h-title") == answer["title"]
+    rows = [row.text for row in driver.find_elements(By.CSS_SELECTOR, "#sizes tbody tr")]
+    for size in answer["resolutions"]:
+        assert any(
+            row.startswith(size["resolution"]) and (size["human"] or size["reason"]) in row for row in rows
+        )
+    assert any(row.startswith("Audio") and answer["audio"]["human"] in row for row in rows)
+    assert json.loads(driver.find_element(By.ID, "json").get_attribute("textContent")) == answer
+    assert f"curl -sN '{service.url}/api/v1/size'" in driver.find_element(By.ID, "curl").get_attribute(
+        "textContent"
+    )
+    assert errors(driver) == []
+
+
+def test_an_error_says_what_to_do(driver: Any) -> None:
+    paste(driver, "https://youtu.be/private____")
+    shows(driver, "#code", "PRIVATE")
+    assert "private" in text(driver, "#h-error")
+    assert "account" in text(driver, "#advice")
+    assert all("422" in message for message in errors(driver))  # Chromium's own note of the answer
+
+
+def test_a_list_shows_its_entries_and_their_sum(driver: Any) -> None:
+    paste(driver, "https://feed.example/rss.xml")
+    shows(driver, "#code", "IS_A_LIST")
+    driver.find_element(By.ID, "entries").send_keys(Keys.ENTER)
+    shows(driver, "#sum", "for entries 1 to ")
+    shows(driver, "#status", "Done")
+    assert len(driver.find_elements(By.CSS_SELECTOR, "#entry-sizes tbody tr")) > 1
+
+
+def test_it_fits_a_small_phone_and_the_dark(driver: Any) -> None:
+    emulate(driver, scheme="dark", width=320)
+    try:
+        assert fits(driver)
+        paste(driver, VIDEO)
+        shows(driver, "#status", "Done")
+        assert fits(driver)
+        ground = driver.execute_script("return getComputedStyle(document.body).backgroundColor")
+        assert ground == "rgb(16, 19, 23)"
+    finally:
+        driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        emulate(driver)
+
+
+def test_it_asks_for_the_key_where_one_is_required(internet: Internet, shared: Any) -> None:
+    with Service.run(internet, settings={"REQUIRE_AUTH": "true", "API_KEY": "the key"}) as service:
+        shared.get(service.url + "/")
+        paste(shared, VIDEO)
+        eventually(shared.find_element(By.ID, "key-dialog").is_displayed)
+        shared.switch_to.active_element.send_keys("the key", Keys.ENTER)
+        shows(shared, "#status", "Done")
+        assert "$API_KEY" in shared.find_element(By.ID, "curl").get_attribute("textContent")
