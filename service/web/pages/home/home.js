@@ -21,7 +21,6 @@ async function ask(body, show) {
   const mine = asked = new AbortController();
   const timers = WAITING.map(([after, words]) => setTimeout(() => put("status", words), after * 1000));
   get("cancel").hidden = false;
-  get("main").setAttribute("aria-busy", "true");
   get("error").hidden = true;
   let told = "";
   try {
@@ -38,7 +37,6 @@ async function ask(body, show) {
   if (mine !== asked) return; // something else is asked by now
   put("status", told);
   get("cancel").hidden = true;
-  get("main").removeAttribute("aria-busy");
 }
 
 function begin() {
@@ -52,8 +50,8 @@ function begin() {
 
 const known = (size) => [size.accuracy, size.reason].filter(Boolean).join(": ");
 
-function row(table, [name, ...cells]) {
-  const made = table.tBodies[0].insertRow(), head = document.createElement("th");
+function row(table, [name, ...cells], before = -1) {
+  const made = table.tBodies[0].insertRow(before), head = document.createElement("th");
   head.scope = "row";
   head.textContent = name;
   made.append(head);
@@ -62,6 +60,7 @@ function row(table, [name, ...cells]) {
     cell.textContent = text;
     if (index === 0) cell.className = "number";
   });
+  return made;
 }
 
 function sized(answer) {
@@ -92,7 +91,7 @@ function failed(answer) {
   put("entries", `Sizes of the first ${Math.min(count ?? PAGE, PAGE)} entries`);
   get("error").hidden = false;
   offer(answer, { url });
-  return `${answer.error}.`;
+  return ""; // the error is announced itself
 }
 
 // Lists: a line of JSON for each entry as it is done, then their sum
@@ -130,7 +129,8 @@ function askForEntries(start) {
 function entry(line, start) {
   const { best, reason, title } = line.result ?? {};
   const how = line.ok ? known(best ?? { accuracy: "unknown", reason }) : `${line.error} (${line.code})`;
-  row(get("entry-sizes"), [`${start + line.index}. ${title ?? line.url}`, best?.human ?? "–", how]);
+  const place = start + line.index, later = [...get("entry-sizes").tBodies[0].rows].findIndex((made) => made.dataset.place > place);
+  row(get("entry-sizes"), [`${place}. ${title ?? line.url}`, best?.human ?? "–", how], later).dataset.place = place;
 }
 
 function totalled({ sum, title, playlistCount, hasMore }, start) {
