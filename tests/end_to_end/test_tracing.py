@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
-import pytest
 import trio
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace import TracerProvider
@@ -14,7 +13,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import StatusCode
 
 from service.codes import Code
-from service.config import Config, ConfigError
+from service.config import Config
 from service.dispatch.request import Answer
 from service.errors import ExtractionError
 from service.telemetry.measurements import CANCELLED, OK, AttemptEnded
@@ -96,12 +95,6 @@ async def test_a_client_that_left_is_no_failure() -> None:
 
 async def test_without_a_collector_there_is_no_tracer() -> None:
     assert tracer_of(Config.load()) is None
-
-
-def test_without_the_extra_the_setting_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "opentelemetry.sdk.trace.export", None)
-    with pytest.raises(ConfigError, match=r"ytdlpd\[otel\]"):
-        tracer_of(Config.load(otel_exporter_otlp_endpoint="http://127.0.0.1:4318"))
 
 
 async def test_a_collector_that_is_not_there_does_not_hold_up_the_end() -> None:
