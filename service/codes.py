@@ -111,6 +111,14 @@ class Retry(Enum):
     BACKOFF = "backoff"
 
 
+class Group(StrEnum):
+    """How an operator sorts the ends of jobs; only the last is trouble."""
+
+    ANSWERED = "answered"
+    DECLINED = "declined"  # the site said no, or what is asked for cannot be had
+    FAILED = "failed"  # the site broke, or the service did
+
+
 @dataclass(frozen=True, slots=True)
 class Traits:
     """How the service reacts to a code.
@@ -247,3 +255,10 @@ TRAITS: Mapping[Code, Traits] = MappingProxyType(
         ),
     }
 )
+
+
+def group_of(code: Code | None) -> Group:
+    """The group of a job that ended with `code`; None for one that succeeded."""
+    if code is None:
+        return Group.ANSWERED
+    return Group.DECLINED if TRAITS[code].blame is Blame.CLIENT else Group.FAILED

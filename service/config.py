@@ -204,6 +204,9 @@ class Config(BaseSettings):
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_level)] = Field(
         "info", description="What to log."
     )
+    log_access: Literal["all", "errors", "none"] = Field(
+        "all", description="Requests to log: all but good probes, only those with an error, or none."
+    )
     log_format: Literal["json", "console", "auto"] = Field(
         "auto", description="Log lines as json, or for a console; auto: json when not on a terminal."
     )

@@ -33,7 +33,7 @@ from .single_flight import SingleFlight
 from .site_limits import SiteLimits
 from .terms import Terms
 
-COMPARISON = Caller("comparison of releases", tier=9)  # after all clients
+COMPARISON = "comparison of releases"  # a client whose tier comes after all others
 
 
 class Dispatcher:
@@ -92,7 +92,8 @@ class Dispatcher:
             ServiceError: as for `submit`.
         """
         key = BreakerKey.of(endpoint_of(job.url))
-        terms = Terms(COMPARISON, trio.current_time() + self._timeout, self._timeout)
+        caller = Caller(COMPARISON, tier=9)
+        terms = Terms(caller, trio.current_time() + self._timeout, self._timeout)
         return await self._run(job, Execution(self._with, JobContext(job, key, terms, canary)))
 
     def paces(self) -> tuple[PaceStatistics, ...]:
@@ -142,7 +143,8 @@ class Dispatcher:
         key = BreakerKey.of(endpoint_of(job.url))
         hurried = timeout < self._timeout
         context = JobContext(job, key, Terms(caller, trio.current_time() + timeout, timeout, hurried=hurried))
-        with job_measured(self._with.measured, key.site):
+        caller.tally.begin(key.site, "hit")
+        with job_measured(self._with.measured, key.site, caller.request_id):
             return await self._answer(context, progress)
 
     async def _answer(self, context: JobContext, progress: ProgressListener | None) -> Answer:
@@ -150,11 +152,14 @@ class Dispatcher:
         private = job.cookies is not None  # never cached, never shared
         if not private and not terms.caller.fresh and (kept := self._cache.find(job, now)):
             return kept
+        tally = terms.caller.tally
+        tally.cache = "miss"
         # Before a flight is joined, which may be that of a client whom the quarantine lets through.
         self._with.quarantine.check(job.url, terms.caller.client, now, cookies=private)
         with self._with.progress.subscribe(job, progress):
             if private:
                 return replace(await self._run(job, Execution(self._with, context)), etag="")
+            tally.cache = "shared"  # unless it runs for this caller
             deadline, timeout = terms.deadline, terms.timeout  # its own; those of the flight may get better
             shared = self._shared.get(job)
             if shared is not None and self._flights.joinable(job):
@@ -167,6 +172,7 @@ class Dispatcher:
                 return await self._flights.do(job, run, deadline=deadline, timeout=timeout, running=running)
             except CircuitOpen:
                 if stale := self._cache.stand_in(job, trio.current_time()):
+                    tally.cache = "stale"
                     return stale
                 raise
 
@@ -188,6 +194,7 @@ class Dispatcher:
         if self._interrupted:
             raise ShuttingDown
         terms = execution.terms
+        terms.caller.tally.cache = "miss"
         with terms.scope as scope:
             self._running.add(scope)
             try:

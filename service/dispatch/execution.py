@@ -107,18 +107,21 @@ class Execution:
             raise DeadlineTooShort(self.terms.timeout, LEAST_TIME)
         attempt = 1
         while True:
-            await collaborators.breakers.ready(self._key)
-            pace = collaborators.paces.pace(self._key.name, trio.current_time())
-            await take_turn(pace, self._key.name, self.terms.deadline - LEAST_TIME)
-            ticket = self._ticket = self._new_ticket()
-            try:
-                async with self._cap(), self._lease(ticket) as lease:
-                    self.terms.running = True
-                    self._queued += lease.waited
-                    collaborators.progress.emit(self._job, Started(attempt))
-                    outcome, pause = await self._permitted(lease, attempt)
-            except Preempted:  # no attempt: it waits for its turn again
-                continue
+            tally = self.terms.caller.tally
+            with tally.waiting() as reached:
+                await collaborators.breakers.ready(self._key)
+                pace = collaborators.paces.pace(self._key.name, trio.current_time())
+                await take_turn(pace, self._key.name, self.terms.deadline - LEAST_TIME)
+                ticket = self._ticket = self._new_ticket()
+                try:
+                    async with self._cap(), self._lease(ticket) as lease:
+                        reached()
+                        self.terms.running = True
+                        self._queued += lease.waited
+                        collaborators.progress.emit(self._job, Started(attempt))
+                        outcome, pause = await self._permitted(lease, attempt)
+                except Preempted:  # no attempt: it waits for its turn again
+                    continue
             if outcome.unsolved:
                 self._with.bus.emit(events.ChallengeUnsolved(self._key.site, outcome.unsolved))
             if isinstance(outcome, Success):
@@ -197,8 +200,19 @@ class Execution:
             self._note_deaths(lease)
             seconds = trio.current_time() - began
             self._spent += seconds
+            caller = self.terms.caller
+            caller.tally.attempt(seconds, lease.version)
             self._with.measured.emit(
-                AttemptEnded(self._key.site, ended, self.terms.caller.tier, lease.waited, seconds)
+                AttemptEnded(
+                    self._key.site,
+                    ended,
+                    caller.tier,
+                    lease.waited,
+                    seconds,
+                    attempt,
+                    lease.version,
+                    caller.request_id,
+                )
             )
 
     def _counts(self, failure: Failure, *, final: bool, seconds: float) -> CallResult:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+from .tally import Tally
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
@@ -18,6 +20,7 @@ class Caller:
         request_id: the id that the answer and the log lines carry.
         admin: the request has an admin's key.
         fresh: the answer must not come from the cache.
+        tally: what the request's jobs come to, for its access line.
     """
 
     client: str
@@ -27,6 +30,7 @@ class Caller:
     request_id: str = ""
     admin: bool = False
     fresh: bool = False
+    tally: Tally = field(default_factory=Tally, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

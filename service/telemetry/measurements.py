@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import trio
 
-from ..codes import Code
+from ..codes import Code, Group, group_of
 from ..errors import ServiceError
 from ..events import Event, Events
 
@@ -32,22 +32,29 @@ class RequestServed(Event):
 
 @dataclass(frozen=True, slots=True)
 class JobEnded(Event):
-    """A job as its caller saw it: refusals, waiting and retries included."""
+    """A job as its caller saw it: refusals, waiting and retries included; `request_id` is its request's."""
 
     site: str
     outcome: str
     seconds: float
+    request_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptEnded(Event):
-    """One extraction on a worker: the seconds that it waited in the queue, and that it ran."""
+    """One extraction on a worker: the seconds that it waited in the queue, and that it ran.
+
+    `attempt` counts from 1; `ytdlp` is the release that ran it.
+    """
 
     site: str
     outcome: str
     tier: int
     queued: float
     seconds: float
+    attempt: int = 1
+    ytdlp: str = ""
+    request_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +65,15 @@ class RunEnded(Event):
     outcome: str
 
 
+def group(outcome: str) -> str:
+    """The group of an outcome, for people to count; that of a cancelled job is "cancelled"."""
+    if outcome == CANCELLED:
+        return "cancelled"
+    return Group.ANSWERED if outcome == OK else group_of(Code(outcome))
+
+
 @contextmanager
-def job_measured(measured: Events, site: str) -> Iterator[None]:
+def job_measured(measured: Events, site: str, request_id: str = "") -> Iterator[None]:
     """Emit the outcome and the duration of the job inside."""
     began = trio.current_time()
     outcome = CANCELLED
@@ -73,4 +87,4 @@ def job_measured(measured: Events, site: str) -> Iterator[None]:
         outcome = Code.INTERNAL.value
         raise
     finally:
-        measured.emit(JobEnded(site, outcome, trio.current_time() - began))
+        measured.emit(JobEnded(site, outcome, trio.current_time() - began, request_id))

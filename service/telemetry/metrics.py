@@ -30,7 +30,7 @@ from ..pool.statistics import PoolStatistics
 from ..releases.release import RolloutStatus
 from ..solver.statistics import SolverStatistics
 from .labels import SiteLabels
-from .measurements import CANCELLED, OK, AttemptEnded, JobEnded, RequestServed, RunEnded
+from .measurements import CANCELLED, OK, AttemptEnded, JobEnded, RequestServed, RunEnded, group
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0)
 SERVICE = "(service)"  # the site label of the service's own breaker; no host name has brackets
@@ -70,14 +70,15 @@ class Metrics:
         self._series = cache(self._served)  # looking them up takes longer than counting; they are few
         self._jobs = Counter(
             "ytdlpd_jobs",
-            "Jobs by how they ended: OK, an error's code, or CANCELLED by a client that left.",
-            ("site", "outcome"),
+            "Jobs by how they ended: OK, an error's code, or CANCELLED by a client that left. In group, "
+            "declined is a no of the site; failed, that the site or the service broke.",
+            ("site", "outcome", "group"),
             registry=self.registry,
         )
         self._extraction_seconds = Histogram(
             "ytdlpd_extraction_duration_seconds",
-            "Time that one attempt held a worker; outcome is ok, failed or cancelled.",
-            ("site", "outcome"),
+            "Time that one attempt held a worker.",
+            ("site", "group"),
             buckets=SECONDS,
             registry=self.registry,
         )
@@ -187,13 +188,12 @@ class Metrics:
                 requests, request_seconds = self._series(route, method, status)
                 requests.inc()
                 request_seconds.observe(seconds)
-            case JobEnded(site, outcome, _):
-                self._jobs.labels(self._label(site, outcome), outcome).inc()
+            case JobEnded(site, outcome):
+                self._jobs.labels(self._label(site, outcome), outcome, group(outcome)).inc()
             case RunEnded(ytdlp, outcome):
                 self._runs.labels(ytdlp, outcome).inc()
             case AttemptEnded(site, outcome, tier, queued, seconds):
-                coarse = {OK: "ok", CANCELLED: "cancelled"}.get(outcome, "failed")
-                self._extraction_seconds.labels(self._label(site, outcome), coarse).observe(seconds)
+                self._extraction_seconds.labels(self._label(site, outcome), group(outcome)).observe(seconds)
                 self._queue_seconds.labels(str(tier)).observe(queued)
 
     def _served(self, route: str, method: str, status: int | None) -> tuple[Counter, Histogram]:

@@ -68,7 +68,7 @@ class Telemetry:
     def remember(self, event: events.Event) -> None:
         """A sink for both buses: the history that the dashboard shows."""
         match event:
-            case JobEnded(site, outcome, seconds):
-                self.history.job(trio.current_time(), site, outcome, seconds)
+            case JobEnded(site, outcome, seconds, request_id):
+                self.history.job(trio.current_time(), site, outcome, seconds, request_id)
             case events.BreakerChanged(site, _, current, reason):
                 self.history.breaker(trio.current_time(), site, current, reason)

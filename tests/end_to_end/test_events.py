@@ -17,7 +17,17 @@ from service import events
 from service.breaker.registry import BreakerKey
 from service.config import Config, ConfigError
 from service.telemetry.event_log import BACKLOG, KEPT, SUBSCRIBERS, EventLog, TooManySubscribers
-from service.telemetry.history import BUCKET, BUCKETS, MOVES, SAMPLES, SITES, History, Move, Point
+from service.telemetry.history import (
+    BUCKETS,
+    MOVES,
+    RANGES,
+    SAMPLES,
+    SITES,
+    FailureNote,
+    History,
+    Move,
+    Point,
+)
 from service.telemetry.measurements import CANCELLED, OK
 from service.telemetry.webhook import ATTEMPTS, QUEUE, Webhook, signature, webhook_of
 from tests.internet import Internet
@@ -178,31 +188,43 @@ def test_the_last_quarter_of_an_hour_is_in_its_points() -> None:
     for seconds in (1.0, 2.0, 3.0):
         history.job(5.0, "a.test", OK, seconds)
     history.job(5.0, "a.test", "NOT_FOUND", 0.1)
+    history.job(5.0, "a.test", "UPSTREAM_ERROR", 0.1, "req_1")
     history.job(15.0, "a.test", CANCELLED, 0.1)
-    points = history.points(15.0)
+    recent = history.ranges["15 min"]
+    points = recent.points(15.0)
     assert len(points) == BUCKETS
-    assert points[-2] == Point(3, 1, 2.0, 3.0)
-    assert points[-1] == Point(0, 0, None, None)
-    later = 5.0 + BUCKET * BUCKETS
-    assert history.points(later)[0] == Point(0, 0, None, None)
-    assert history.codes(15.0) == (("NOT_FOUND", 1),)
-    assert history.codes(later) == ()
-    (failure,) = history.failures(15.0)
-    assert (failure.age, failure.site, failure.code) == (10.0, "a.test", "NOT_FOUND")
+    assert points[-2] == Point(3, 1, 1, 2.0, 3.0)
+    assert points[-1] == Point(0, 0, 0, None, None)
+    later = 5.0 + RANGES["15 min"] * BUCKETS
+    assert recent.points(later)[0] == Point(0, 0, 0, None, None)
+    assert recent.codes(15.0) == (("NOT_FOUND", 1), ("UPSTREAM_ERROR", 1))
+    assert recent.codes(later) == ()
+    assert history.failures(15.0) == (FailureNote(10.0, "a.test", "UPSTREAM_ERROR", "req_1"),)
+
+
+@pytest.mark.parametrize(("name", "seconds"), [("1 h", 3600.0), ("24 h", 86_400.0)])
+def test_longer_ranges_remember_longer_in_as_many_buckets(name: str, seconds: float) -> None:
+    history = History()
+    history.job(0.0, "a.test", "PRIVATE", 1.0)
+    history.job(seconds / 2, "a.test", OK, 1.0)
+    points = history.ranges[name].points(seconds - 1.0)
+    assert len(points) == BUCKETS
+    assert (points[0].declined, sum(point.answered for point in points)) == (1, 1)
+    assert history.ranges["15 min"].points(seconds - 1.0)[-1].answered == 0
 
 
 def test_a_buckets_latencies_are_an_even_sample_of_bounded_size() -> None:
     history = History(draw=lambda below: below // 2)
     for number in range(10_000):
         history.job(1.0, "a.test", OK, float(number))
-    point = history.points(1.0)[-1]
-    assert point.ok == 10_000
+    point = history.ranges["24 h"].points(1.0)[-1]
+    assert point.answered == 10_000
     assert point.median is not None
     assert point.median <= 2 * SAMPLES
     even = History()
     for number in range(10_000):
         even.job(1.0, "a.test", OK, float(number))
-    median = even.points(1.0)[-1].median
+    median = even.ranges["15 min"].points(1.0)[-1].median
     assert median is not None
     assert 2000 < median < 8000
 

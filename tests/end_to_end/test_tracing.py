@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
+import pytest
+import structlog
 import trio
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace import TracerProvider
@@ -41,7 +43,9 @@ class Traced:
 
         async def behaviour(job: Job) -> Answer:
             outcome = self.outcome.value if self.outcome else OK
-            telemetry.measured.emit(AttemptEnded("youtube.com", outcome, 1, queued=0.25, seconds=0.5))
+            telemetry.measured.emit(
+                AttemptEnded("youtube.com", outcome, 1, 0.25, 0.5, 2, "2026.8.19", "req_1")
+            )
             if self.outcome:
                 raise ExtractionError(self.outcome, "it says why")
             return ANSWER
@@ -67,9 +71,63 @@ async def test_a_request_its_wait_and_its_extraction_are_one_trace() -> None:
     assert queue.start_time is not None
     assert queue.end_time is not None
     assert queue.end_time - queue.start_time == 250_000_000
-    assert extraction.attributes == {"ytdlpd.site": "youtube.com", "ytdlpd.outcome": OK}
-    assert request.attributes is not None
-    assert request.attributes["http.response.status_code"] == 200
+    assert extraction.attributes == {
+        "ytdlpd.site": "youtube.com",
+        "ytdlpd.outcome": OK,
+        "ytdlpd.attempt": 2,
+        "ytdlpd.release": "2026.8.19",
+        "ytdlpd.request_id": "req_1",
+    }
+
+
+async def test_a_request_has_the_attributes_of_the_semantic_conventions() -> None:
+    it = Traced()
+    headers = {"X-Request-ID": "story-1", "User-Agent": "curl/8", "Host": "sizes.example:3000"}
+    with structlog.testing.capture_logs() as told:
+        await it.web.post("/api/v1/extract?token=hush", {"url": URL}, headers=headers)
+    (request,) = (span for span in it.spans.get_finished_spans() if span.name == "POST /api/v1/extract")
+    attributes = dict(request.attributes or {})
+    assert attributes == {
+        "http.request.method": "POST",
+        "http.route": "/api/v1/extract",
+        "http.response.status_code": 200,
+        "url.path": "/api/v1/extract",
+        "url.scheme": "http",
+        "server.address": "sizes.example",
+        "client.address": attributes["client.address"],
+        "user_agent.original": "curl/8",
+        "network.protocol.version": "1.1",
+        "ytdlpd.request_id": "story-1",
+    }
+    (line,) = (line for line in told if line["event"] == "request")
+    assert line["trace_id"] == f"{request.context.trace_id:032x}"
+    assert (line["request_id"], line["client"]) == ("story-1", attributes["client.address"])
+
+
+async def test_probes_and_scrapes_are_no_traces_and_a_strange_path_is_no_route() -> None:
+    it = Traced()
+    for path in ("/metrics", "/health", "/health/live", "/health/ready"):
+        assert (await it.web.get(path)).status_code == 200
+    assert it.spans.get_finished_spans() == ()
+    await it.web.get("/nothing")
+    (span,) = it.spans.get_finished_spans()
+    assert span.name == "GET"
+    assert "http.route" not in (span.attributes or {})
+
+
+@pytest.mark.parametrize(
+    ("code", "request_fails", "extraction_fails"),
+    [(Code.PRIVATE, False, False), (Code.BOT_CHECK, False, True), (Code.UPSTREAM_ERROR, True, True)],
+)
+async def test_a_no_of_the_site_is_no_error(code: Code, request_fails: bool, extraction_fails: bool) -> None:
+    it = Traced()
+    it.outcome = code
+    await it.web.post("/api/v1/extract", {"url": URL})
+    spans = {span.name: span for span in it.spans.get_finished_spans()}
+    for name, fails in (("POST /api/v1/extract", request_fails), ("extraction", extraction_fails)):
+        assert (spans[name].status.status_code is StatusCode.ERROR) is fails
+        assert ("error.type" in (spans[name].attributes or {})) is fails
+    assert (spans["POST /api/v1/extract"].attributes or {})["ytdlpd.code"] == code
 
 
 async def test_failures_are_marked() -> None:

@@ -7,7 +7,7 @@ from http import HTTPStatus
 import pytest
 
 from service.breaker.classification import call_result_of, call_result_of_exception
-from service.codes import TRAITS, Blame, CallResult, Code, Retry
+from service.codes import TRAITS, Blame, CallResult, Code, Group, Retry, group_of
 from service.dispatch.cache import Cache
 from service.errors import ExtractionError
 from service.web.statuses import codes_of
@@ -77,3 +77,18 @@ def test_the_cache_keeps_what_the_row_allows(code: Code) -> None:
     cache, job = Cache(1 << 20, 60.0), Job(Kind.EXTRACT, "https://example.com/")
     cache.keep_refusal(job, ExtractionError(code, "no"), 0.0)
     assert cache.statistics().entries == TRAITS[code].cacheable
+
+
+@ROWS
+def test_only_what_the_site_or_the_service_broke_is_a_failure(code: Code) -> None:
+    it = TRAITS[code]
+    assert (group_of(code) is Group.FAILED) is (it.blame is not Blame.CLIENT)
+    assert group_of(code) is not Group.ANSWERED
+
+
+def test_a_no_of_the_site_is_declined_and_a_site_that_stops_us_is_a_failure() -> None:
+    assert group_of(None) is Group.ANSWERED
+    for code in (Code.PRIVATE, Code.REMOVED, Code.GEO_RESTRICTED, Code.AGE_RESTRICTED, Code.NO_MEDIA):
+        assert group_of(code) is Group.DECLINED
+    for code in (Code.BOT_CHECK, Code.RATE_LIMITED, Code.EXTRACTOR_BROKEN, Code.QUEUE_FULL, Code.INTERNAL):
+        assert group_of(code) is Group.FAILED

@@ -133,6 +133,7 @@ def admit(services: Services) -> Caller:
         request_id=context.request_id,
         admin=identity.admin,
         fresh="no-cache" in request.headers.get("Cache-Control", ""),
+        tally=context.tally,
     )
 
 

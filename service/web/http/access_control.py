@@ -25,7 +25,7 @@ def authorize(
     """
     if services.lifecycle.phase is Phase.DRAINING:
         raise ShuttingDown
-    known = services.keys.identify(presented)
+    known = _known(services, context, presented)
     # Counted before the key is checked, so that guessing keys uses up the limit of the address.
     allowance = services.limits.take(known, context.client, trio.current_time())
     if allowance is not None:
@@ -55,7 +55,14 @@ def require_admin(services: Services) -> None:
 
 
 def _identify(services: Services, context: RequestContext, presented: str | None) -> Identity | None:
-    known = services.keys.identify(presented)
+    known = _known(services, context, presented)
     if presented and known is None:
         services.limits.take(None, context.client, trio.current_time())
+    return known
+
+
+def _known(services: Services, context: RequestContext, presented: str | None) -> Identity | None:
+    """The identity of the presented key, if it is known; the access line tells its name."""
+    known = services.keys.identify(presented)
+    context.key = None if known is None else known.label
     return known

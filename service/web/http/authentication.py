@@ -39,6 +39,11 @@ class Identity:
     burst: int = 1
     admin: bool = False
 
+    @property
+    def label(self) -> str:
+        """The name of the key, or of the setting that holds it, for the log."""
+        return self.name or ("ADMIN_KEY" if self.admin else "API_KEY")
+
 
 ANYBODY = Identity()
 

@@ -103,7 +103,8 @@ class FastPath:
                 self._services.outgoing.hold(context, client_of(known, context.client), content)
         except ServiceError:
             return None
-        self._services.telemetry.measured.emit(JobEnded(repeat.site, OK, 0.0))  # as in Dispatcher.submit
+        context.tally.begin(repeat.site, "hit")  # as in Dispatcher.submit
+        self._services.telemetry.measured.emit(JobEnded(repeat.site, OK, 0.0, context.request_id))
         modified = condition is None
         head = _head(answer.etag, repeat.job.kind, gzip, modified)
         age = (b"age", b"%d" % (answer.age or 0))

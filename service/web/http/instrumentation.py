@@ -11,10 +11,11 @@ from hypercorn.typing import ASGIFramework, ASGIReceiveCallable, ASGISendCallabl
 
 from ...telemetry.measurements import RequestServed
 from ...telemetry.telemetry import Telemetry
-from .request_context import attached
+from ...telemetry.tracing import KNOWN_METHODS
+from .access_log import UNTOLD
+from .request_context import RequestContext, attached, set_trace_id
 
 OTHER = "other"  # for what clients can invent: paths that are no route, unknown methods
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 class Instrumentation:
@@ -34,7 +35,7 @@ class Instrumentation:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        method = scope["method"] if scope["method"] in METHODS else OTHER
+        method = scope["method"] if scope["method"] in KNOWN_METHODS else OTHER
         route = scope["path"] if scope["path"] in self._routes else OTHER
         began = trio.current_time()
         status: int | None = None
@@ -47,8 +48,11 @@ class Instrumentation:
                 status, seconds = message["status"], trio.current_time() - began
             await send(message)
 
-        traced = self._tracer.request(method, route, _trace_headers(scope)) if self._tracer else nullcontext()
-        with traced as finish:
+        known = None if route is OTHER else route
+        traced = self._tracer.request(scope, known) if self._tracer and route not in UNTOLD else nullcontext()
+        with traced as span:
+            if span is not None:
+                set_trace_id(scope, span.trace_id)
             try:
                 await self._app(scope, receive, watched)
             finally:
@@ -56,11 +60,19 @@ class Instrumentation:
                 code = context.code if context else None
                 if seconds is None:
                     seconds = trio.current_time() - began
-                if finish is not None:
-                    finish(status, code)
+                if span is not None:
+                    span.finish(status, code, _told(context))
                 self._bus.emit(RequestServed(method, route, status, code, seconds))
 
 
-def _trace_headers(scope: Any) -> dict[str, str]:
-    wanted = (b"traceparent", b"tracestate")
-    return {name.decode(): value.decode("latin-1") for name, value in scope["headers"] if name in wanted}
+def _told(context: RequestContext | None) -> dict[str, Any]:
+    """What a span tells of the request beyond HTTP."""
+    if context is None:
+        return {}
+    tally = {f"ytdlpd.{name}": value for name, value in context.tally.fields().items()}
+    return {
+        "client.address": context.client,
+        "ytdlpd.request_id": context.request_id,
+        "ytdlpd.key": context.key,
+        **tally,
+    }

@@ -165,7 +165,7 @@ class ConnectionLimiter:
 
     def _counted(self, address: str) -> list[tuple[str, int]]:
         """What `address` counts for, and how many connections that may have."""
-        if _is_within(address, self._spared):
+        if is_within(address, self._spared):
             return []
         client = client_of(None, address)
         crowd = crowd_of(client)
@@ -210,7 +210,7 @@ def client_address(peer: str, forwarded: Sequence[str], trusted: Sequence[Networ
     return str(address)
 
 
-def _is_within(address: str, networks: Sequence[Network]) -> bool:
+def is_within(address: str, networks: Sequence[Network]) -> bool:
     """Whether `address` is one of `networks`; an IPv4 address may be wrapped in an IPv6 one."""
     parsed = _parse(address)
     return parsed is not None and any(parsed in network for network in networks)

@@ -1,4 +1,4 @@
-"""The middleware around every request: id, client address, CORS, security headers, the access line.
+"""The middleware around every request: id, client address, trace id, CORS, security headers.
 
 It also sends `Connection: close` while draining, keeps quart-trio from cancelling what Hypercorn does after a
 response, and answers request targets that no route can parse.
@@ -7,6 +7,7 @@ response, and answers request targets that no route can parse.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -19,16 +20,17 @@ from hypercorn.typing import ASGIFramework, ASGIReceiveCallable, ASGIReceiveEven
 from ...codes import TRAITS, Code
 from ...config import Config
 from ...lifecycle import Lifecycle
-from ...logs import ACCESS
 from .. import errors
+from .access_log import AccessLog
 from .fast_path import FastPath
-from .limits import client_address
+from .limits import client_address, is_within
 from .outgoing import Outgoing
-from .request_context import RequestContext, attach, request_id
+from .request_context import RequestContext, attach, request_id, trace_id
 from .responses import CompleteResponse, Headers, with_security_headers
 
-log = structlog.get_logger(ACCESS)
+log = structlog.get_logger(__name__)
 
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _EXPOSED = (
     b"X-Request-ID, Retry-After, Server-Timing, X-Queue-Position, X-Expected-Wait, ETag, Age, X-Cache, "
     b"X-Ytdlp-Version, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, RateLimit-Policy"
@@ -60,6 +62,7 @@ class Middleware:
         self._outgoing = outgoing
         self._lifecycle = lifecycle
         self._trusted = config.trusted_networks
+        self._access_log = AccessLog(config)
         self._origins = frozenset(origin.rstrip("/") for origin in config.allowed_origins)
 
     async def __call__(self, scope: Any, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
@@ -71,9 +74,13 @@ class Middleware:
             text = value.decode("latin-1")
             sent[name] = f"{sent[name]},{text}" if name in sent else text
         peer = (scope.get("client") or ("",))[0]
+        forwarded = sent.get(b"x-forwarded-for", "")
+        if forwarded and peer and not is_within(peer, self._trusted):
+            self._access_log.forwarded_by_stranger(peer)
         context = RequestContext(
             request_id(sent.get(b"x-request-id")),
-            client_address(peer, [sent.get(b"x-forwarded-for", "")], self._trusted),
+            client_address(peer, [forwarded], self._trusted),
+            trace_id(scope) or _trace_of(sent.get(b"traceparent", "")),
         )
         attach(scope, context)
         response = _Response(context, receive, send, partial(self._added, context, sent))
@@ -84,24 +91,15 @@ class Middleware:
                 if whole is not None:
                     await response.whole(whole)
                 else:
-                    with structlog.contextvars.bound_contextvars(request_id=context.request_id):
+                    with structlog.contextvars.bound_contextvars(**context.names()):
                         await self._answer(scope, sent, response)
         except Exception:
-            log.exception("request_failed", request_id=context.request_id)
+            log.exception("request_failed", **context.names())
             if response.status is None:
                 await response.error(Code.INTERNAL, "Something went wrong inside the service")
         finally:
             self._outgoing.release(context)
-            log.info(
-                "request",
-                method=scope["method"],
-                path=scope["raw_path"].decode("ascii", "replace"),  # still percent-encoded: one line
-                status=response.status,  # None: the client disconnected first
-                code=context.code,
-                duration_ms=round((trio.current_time() - began) * 1000, 1),
-                client=context.client,
-                request_id=context.request_id,
-            )
+            self._access_log.write(scope, context, response.status, trio.current_time() - began)
 
     async def _answer(self, scope: HTTPScope, sent: dict[bytes, str], response: _Response) -> None:
         if scope["method"] == "OPTIONS" and b"origin" in sent and b"access-control-request-method" in sent:
@@ -186,6 +184,12 @@ class _Response:
         body = json.dumps(errors.body(code, message, self._context.request_id)).encode()
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
         await self.whole(CompleteResponse(TRAITS[code].status, with_security_headers(headers), body))
+
+
+def _trace_of(traceparent: str) -> str | None:
+    """The id of the client's trace, for a service that makes no spans itself."""
+    found = _TRACEPARENT.fullmatch(traceparent)
+    return found[1] if found else None
 
 
 def _path_of(target: str) -> str | None:

@@ -57,19 +57,21 @@ async def test_jobs_and_attempts_are_counted_by_site(autojump_clock: MockClock) 
     metrics = Metrics()
     metrics.on_measurement(JobEnded("a.test", OK, 1.5))
     metrics.on_measurement(JobEnded("a.test", "NOT_FOUND", 0.1))
+    metrics.on_measurement(JobEnded("a.test", "UPSTREAM_ERROR", 0.1))
     metrics.on_measurement(JobEnded("nowhere.test", "DNS", 0.1))
     metrics.on_measurement(JobEnded("gone.test", CANCELLED, 0.1))
     metrics.on_measurement(AttemptEnded("a.test", OK, 1, queued=0.5, seconds=2.0))
     metrics.on_measurement(AttemptEnded("a.test", "UPSTREAM_ERROR", 1, queued=0.25, seconds=3.0))
-    assert value(metrics, "ytdlpd_jobs_total", site="a.test", outcome="OK") == 1
-    assert value(metrics, "ytdlpd_jobs_total", site="a.test", outcome="NOT_FOUND") == 1
-    assert value(metrics, "ytdlpd_jobs_total", site=OTHER, outcome="DNS") == 1
-    assert value(metrics, "ytdlpd_jobs_total", site=OTHER, outcome=CANCELLED) == 1
+    assert value(metrics, "ytdlpd_jobs_total", site="a.test", outcome="OK", group="answered") == 1
+    for outcome, group in (("NOT_FOUND", "declined"), ("UPSTREAM_ERROR", "failed")):
+        assert value(metrics, "ytdlpd_jobs_total", site="a.test", outcome=outcome, group=group) == 1
+    assert value(metrics, "ytdlpd_jobs_total", site=OTHER, outcome="DNS", group="declined") == 1
+    assert value(metrics, "ytdlpd_jobs_total", site=OTHER, outcome=CANCELLED, group="cancelled") == 1
     metrics.on_measurement(RunEnded("2026.8.19", OK))
     assert value(metrics, "ytdlpd_ytdlp_runs_total", ytdlp="2026.8.19", outcome="OK") == 1
     seconds = "ytdlpd_extraction_duration_seconds_sum"
-    assert value(metrics, seconds, site="a.test", outcome="ok") == 2.0
-    assert value(metrics, seconds, site="a.test", outcome="failed") == 3.0
+    assert value(metrics, seconds, site="a.test", group="answered") == 2.0
+    assert value(metrics, seconds, site="a.test", group="failed") == 3.0
     assert value(metrics, "ytdlpd_queue_duration_seconds_sum", tier="1") == 0.75
 
 
@@ -80,11 +82,11 @@ async def test_a_flood_of_sites_does_not_make_a_flood_of_series(autojump_clock: 
         metrics.on_measurement(AttemptEnded(f"host-{number}.test", OK, 0, 0.0, 0.1))
     series = [sample for metric in metrics.registry.collect() for sample in metric.samples]
     assert len(series) < 3000
-    assert value(metrics, "ytdlpd_jobs_total", site=OTHER, outcome="OK") == 4900
+    assert value(metrics, "ytdlpd_jobs_total", site=OTHER, outcome="OK", group="answered") == 4900
     await trio.sleep(3601)
     metrics.on_measurement(JobEnded("late.test", OK, 0.1))
-    assert value(metrics, "ytdlpd_jobs_total", site="late.test", outcome="OK") == 1
-    assert value(metrics, "ytdlpd_jobs_total", site="host-0.test", outcome="OK") is None
+    assert value(metrics, "ytdlpd_jobs_total", site="late.test", outcome="OK", group="answered") == 1
+    assert value(metrics, "ytdlpd_jobs_total", site="host-0.test", outcome="OK", group="answered") is None
 
 
 async def test_events_are_counted(autojump_clock: MockClock) -> None:

@@ -246,6 +246,8 @@ function events(shot) {
 
 function show(shot) {
   document.body.classList.toggle("is-admin", shot.admin);
+  const { bucket, codes, points } = shot.ranges["15 min"];
+  Object.assign(shot, { bucket, codes, points: points.map(([ok, no, bad, ...seconds]) => [ok + no, bad, ...seconds]) });
   for (const part of [health, glance, charts, breakers, releases, workers, failures, events]) part(shot);
 }
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from functools import partial
 from typing import Any
 
@@ -14,9 +14,11 @@ import trio
 
 from .... import __version__
 from ....breaker.statistics import BreakerStatistics
+from ....codes import TRAITS, Code
 from ....pool.statistics import PoolStatistics
 from ....releases.release import RolloutStatus
-from ....telemetry.history import BUCKET, History
+from ....telemetry.history import FailureNote, History
+from ....telemetry.measurements import group
 from ...services import Services
 
 BREAKERS = 50  # to show; the others are counted
@@ -95,10 +97,17 @@ def _snapshot(services: Services, now: float, view: View) -> dict[str, Any]:
             "turnedAway": pool.admission.refused + pool.admission.shed + pool.admission.displaced,
         },
         "cache": asdict(services.dispatcher.cache()),
-        "bucket": BUCKET,
-        "points": [[point.ok, point.failed, point.median, point.p95] for point in history.points(now)],
-        "codes": history.codes(now),
-        "failures": [asdict(failure) for failure in history.failures(now)[:FAILURES]] if view.sites else [],
+        "ranges": {
+            name: {
+                "bucket": series.bucket,
+                "points": [astuple(point) for point in series.points(now)],
+                "codes": [[code, count, group(code)] for code, count in series.codes(now)],
+            }
+            for name, series in history.ranges.items()
+        },
+        "failures": [_failure(failure, view) for failure in history.failures(now)[:FAILURES]]
+        if view.sites
+        else [],
         "service": _breaker(breakers.service, None, history, now),
         "breakers": [_breaker(each, each.site, history, now) for each in worst_first[:BREAKERS]],
         "furtherBreakers": max(0, len(worst_first) - BREAKERS),
@@ -120,6 +129,13 @@ def releases_in_use(status: RolloutStatus, pool: PoolStatistics) -> dict[str, An
             if version
         ],
     }
+
+
+def _failure(failure: FailureNote, view: View) -> dict[str, Any]:
+    """With a sentence of the service's own: the site's words may name what a client asked for."""
+    told = {"age": failure.age, "site": failure.site, "code": failure.code}
+    told["sentence"] = TRAITS[Code(failure.code)].sentence
+    return {**told, "requestId": failure.request_id} if view.admin else told
 
 
 def _breaker(breaker: BreakerStatistics, site: str | None, history: History, now: float) -> dict[str, Any]:
