@@ -75,10 +75,14 @@ class ResidentMemory:
         return self._rss
 
 
+def children_of(pid: int) -> list[int]:
+    """The living children of `pid`."""
+    return [int(child) for child in _read(Path("/proc") / str(pid) / "task" / str(pid) / "children").split()]
+
+
 def cost_below(pid: int) -> Cost:
     """The cost of the living descendants of `pid`."""
-    children = _read(Path("/proc") / str(pid) / "task" / str(pid) / "children").split()
-    return sum((cost_of(int(child)) for child in children), Cost())
+    return sum(map(cost_of, children_of(pid)), Cost())
 
 
 def cost_of(pid: int) -> Cost:

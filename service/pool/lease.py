@@ -104,7 +104,7 @@ class Lease:
         self._began = began, before
         worker.tasks += 1
         self.version = worker.template.version
-        worker.site = self.ticket.site
+        worker.site, worker.began = self.ticket.site, began
         outcome: Outcome | None = None
         reason: Reason | None = Reason.CRASHED
         try:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import random
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 import trio
@@ -23,6 +23,7 @@ from ..wire import Outcome, Success, Usage
 from .accounting import Cost
 from .admission import PATIENCE, AdmissionQueue, Ticket
 from .lease import Lease
+from .memory import Memory
 from .resources import scaler_for
 from .scaling import Arrived, Booted, Finished, Load, Scaler
 from .spawning import Spawner
@@ -68,6 +69,7 @@ class Pool:
         self._admission = AdmissionQueue(config.queue_max)
         self._scaler = scaler or scaler_for(config)
         self._limiter = trio.CapacityLimiter(0)
+        self._memory = Memory()
         self._spawner = Spawner(bus, tasks=config.max_tasks_per_worker, patience=boot, draw=draw)
         self._floor = trio.Event()
 
@@ -156,6 +158,10 @@ class Pool:
         now = trio.current_time()
         main, canary = self.templates.main, self.templates.canary
         warm, solver = main.warm, main.solver
+        templates = [pid for template in (main, canary) if template for pid in template.pids()]
+        booting = self._spawner.starting
+        pids = [process.pid for process in (*booting, *(worker.process for worker in self._workers))]
+        memory = self._memory.of((*templates, *pids), now)
         return PoolStatistics(
             total_tasks=self._total,
             completed_tasks=self._completed,
@@ -171,13 +177,14 @@ class Pool:
             boot_failures=self._spawner.failures,
             degraded=self._spawner.backoff.degraded(now),
             target=self._scaler.target,
-            workers=tuple(self._describe(now)),
+            workers=tuple(self._describe(now, memory)),
             admission=self._admission.statistics(now),
             scaling=self._scaler.statistics(now),
             ytdlp=main.version or None,
             runtime=warm.runtime if warm else None,
             solver=solver.statistics() if solver else None,
             canary=canary.version if canary else None,
+            template_memory=sum(memory[pid] for pid in templates),
             lost_patches={
                 template.version: template.warm.lost
                 for template in (main, canary)
@@ -501,21 +508,26 @@ class Pool:
         )
         worker.gone.set()
 
-    def _describe(self, now: float) -> list[WorkerStatistics]:
+    def _describe(self, now: float, memory: Mapping[int, int]) -> list[WorkerStatistics]:
         """The statistics of each process."""
         lines = [
             WorkerStatistics(
-                process.pid, "booting", 0, now - process.born, process.rss(now), None, template.version
+                process.pid, "booting", 0, now - process.born, memory[process.pid], None, template.version
             )
             for process, template in self._spawner.starting.items()
         ]
         for worker in self._workers:
-            state = "ending" if worker.reason else "busy" if worker.ticket else "idle"
-            process = worker.process
-            rss = process.rss(now)
-            site = worker.site if worker.ticket else None
-            version = worker.template.version
+            process, busy = worker.process, worker.ticket is not None
             lines.append(
-                WorkerStatistics(process.pid, state, worker.tasks, now - process.born, rss, site, version)
+                WorkerStatistics(
+                    process.pid,
+                    "ending" if worker.reason else "busy" if busy else "idle",
+                    worker.tasks,
+                    now - process.born,
+                    memory[process.pid],
+                    worker.site if busy else None,
+                    worker.template.version,
+                    now - worker.began if busy else None,
+                )
             )
         return lines

@@ -33,7 +33,7 @@ from ..wire import (
     is_visit,
     lengths,
 )
-from .accounting import Cost, Meter, ResidentMemory, cost_below
+from .accounting import Cost, Meter, cost_below
 
 AHEAD = 512  # bytes of the first read, which mostly returns header and head in one piece
 CHUNK = 1 << 20
@@ -90,7 +90,6 @@ class Process:
         self._max_result = max_result
         self._reap = reap
         self._grace = trio.CancelScope()
-        self._resident = ResidentMemory(pid)
         self._meter = Meter(pid)
         server.setblocking(False)
         self._server = server
@@ -157,10 +156,6 @@ class Process:
         """What it has used so far, and if `below` also its living children."""
         own = self._meter.read()
         return own + cost_below(self.pid) if below else own
-
-    def rss(self, now: float) -> int:
-        """Resident bytes of it and its children, at most RSS_AGE seconds old."""
-        return self._resident.bytes(now)
 
     async def wait(self) -> None:
         """Return when the process has ended. What it has written can still be read, up to end of file."""

@@ -12,18 +12,23 @@ from .scaling import ScalerStatistics
 
 @dataclass(frozen=True, slots=True)
 class WorkerStatistics:
-    """One worker: booting, idle, busy or ending; age in seconds, RSS of its process tree in bytes.
+    """One worker: booting, idle, busy or ending.
 
-    `site` is the site of its job, if it is busy; `ytdlp` the release that it runs.
+    Attributes:
+        age: in seconds, of the process.
+        memory: bytes of its process tree, of shared pages its part (PSS).
+        site: of its job, if it has one, and `busy_for` so many seconds.
+        ytdlp: the release that it runs.
     """
 
     pid: int
     state: str
     tasks: int
     age: float
-    rss: int
+    memory: int
     site: str | None = None
     ytdlp: str = ""
+    busy_for: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,7 @@ class PoolStatistics:
         degraded: workers keep failing to boot.
         ytdlp: the release in service; `canary` is the one that is being tried.
         runtime: as the template reported it.
+        template_memory: bytes, of the pages shared with workers its part.
         lost_patches: of each release in use, the patches that its yt-dlp does not take.
         solver: of the challenges that workers meet; None where they solve by themselves.
     """
@@ -60,4 +66,5 @@ class PoolStatistics:
     runtime: str | None
     solver: SolverStatistics | None = None
     canary: str | None = None
+    template_memory: int = 0
     lost_patches: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

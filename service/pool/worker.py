@@ -37,7 +37,7 @@ class Worker:
         due: tasks after which it is replaced.
         ready: when it said so, on Trio's clock.
         ticket: the ticket that it runs for and holds capacity for, until it is released or reaped; or None.
-        site: the site of its latest job.
+        site: the site of its latest job, and `began` when that did.
         reason: why it ends; None while it is in service.
         status: its exit status; None where it is unknown, as when the template died with it.
         watch: the scope in which its slot waits for its end or its idle time.
@@ -52,6 +52,7 @@ class Worker:
         self.tasks = 0
         self.ticket: Ticket | None = None
         self.site: str | None = None
+        self.began = now
         self.reason: Reason | None = None
         self.status: int | None = None
         self.watch = trio.CancelScope()

@@ -268,8 +268,12 @@ def _workers(pool: PoolStatistics) -> Iterator[Metric]:
     yield _gauge("ytdlpd_workers_target", "Workers that the scaling controller wants.", pool.target)
     yield _gauge("ytdlpd_workers_limit", "Workers that may be had at present.", pool.scaling.limit)
     yield _gauge("ytdlpd_workers_degraded", "1 while workers fail to boot.", pool.degraded)
-    memory = sum(worker.rss for worker in pool.workers)
-    yield _gauge("ytdlpd_workers_resident_memory_bytes", "Resident memory of all workers.", memory)
+    memory = pool.template_memory + sum(worker.memory for worker in pool.workers)
+    yield _gauge(
+        "ytdlpd_workers_memory_bytes", "Memory of workers and template, shared pages once (PSS).", memory
+    )
+    oldest = max((worker.busy_for or 0.0 for worker in pool.workers), default=0.0)
+    yield _gauge("ytdlpd_workers_longest_busy_seconds", "Time the longest running job has run.", oldest)
     yield _counter("ytdlpd_workers_created", "Workers that got ready.", pool.workers_created)
     yield _counter("ytdlpd_worker_boot_failures", "Workers that did not get ready.", pool.boot_failures)
     yield _counter("ytdlpd_task_retries", "Jobs tried again because their worker died.", pool.retried_tasks)

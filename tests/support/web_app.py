@@ -110,7 +110,7 @@ SOLVER = SolverStatistics(
     lost=0,
     scripts=(ScriptStatistics("2bb2f65e8980", "ready", 4243, 1234, 60.0, 70_000_000),),
 )
-WORKER = WorkerStatistics(pid=4242, state="idle", tasks=3, age=12.5, rss=50_000_000, ytdlp="2026.8.19")
+WORKER = WorkerStatistics(pid=4242, state="idle", tasks=3, age=12.5, memory=50_000_000, ytdlp="2026.8.19")
 
 
 @dataclass

@@ -154,7 +154,8 @@ class Worker(Model):
     state: str
     tasks: int
     age: float
-    rss: int
+    memory: int = Field(description="Bytes, of shared pages its part (PSS).")
+    busy_for: float | None = Field(description="Seconds for which its job has run.")
     ytdlp: str = Field(description="The release of yt-dlp that it runs.")
 
 

@@ -20,6 +20,7 @@ import trio
 from service import events
 from service.config import Config
 from service.pool.accounting import Cost
+from service.pool.memory import pss_of
 from service.pool.process import Process, WorkerDied
 from service.pool.reaper import reap, reap_orphans
 from service.pool.template import Template
@@ -226,7 +227,7 @@ async def test_a_job_for_a_dead_worker_is_refused(tmp_path: Path) -> None:
         await process.ready()
         assert process.healthy()
         assert process.cost().cpu > 0
-        assert process.rss(trio.current_time()) > 0
+        assert pss_of(process.pid) > 0
         os.kill(process.pid, signal.SIGKILL)
         await process.wait()
         assert not process.healthy()

@@ -48,9 +48,6 @@ class FakeProcess:
     def cost(self, *, below: bool = False) -> Cost:
         return Cost()
 
-    def rss(self, now: float) -> int:
-        return 0
-
     def die(self) -> None:
         self._death.set()
 
@@ -76,6 +73,9 @@ class FakeTemplate:
         self.optional = False
         self.forks = True
         self.made: list[FakeProcess] = []
+
+    def pids(self) -> frozenset[int]:
+        return frozenset()
 
     async def spawn(self) -> Process:
         await trio.lowlevel.checkpoint()

@@ -110,7 +110,7 @@ async def test_health_of_a_healthy_service(path: str) -> None:
     told = json.dumps(body)
     assert "4242" not in told  # the worker's pid
     assert body["solver"] is None
-    assert '"rss"' not in told
+    assert '"memory"' not in told
     assert '"pid"' not in told
     assert body["process"] == {}
 
@@ -118,7 +118,15 @@ async def test_health_of_a_healthy_service(path: str) -> None:
 async def test_health_tells_an_admin_more() -> None:
     body = await body_of(await web(admin_key="the key of an admin").get("/health", headers=ADMIN))
     assert body["workerPool"]["workers"] == [
-        {"pid": 4242, "state": "idle", "tasks": 3, "age": 12.5, "rss": 50_000_000, "ytdlp": "2026.8.19"}
+        {
+            "pid": 4242,
+            "state": "idle",
+            "tasks": 3,
+            "age": 12.5,
+            "memory": 50_000_000,
+            "busyFor": None,
+            "ytdlp": "2026.8.19",
+        }
     ]
     assert body["solver"]["state"] == "ready"
     assert body["solver"]["scripts"][0]["pid"] == 4243

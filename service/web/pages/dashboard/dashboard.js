@@ -209,7 +209,7 @@ function workers(shot) {
     fill(site, worker.site ?? "–");
     fill(tasks, worker.tasks.toLocaleString("en"));
     fill(age, duration(worker.age));
-    fill(memory, worker.rss ? bytes(worker.rss) : "–");
+    fill(memory, worker.memory ? bytes(worker.memory) : "–");
     fill(pid, worker.pid ? String(worker.pid) : "–");
   });
 }

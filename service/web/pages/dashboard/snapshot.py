@@ -68,7 +68,7 @@ def _snapshot(services: Services, now: float, view: View) -> dict[str, Any]:
     )
     rollout = services.rollout
     status = rollout.status() if rollout is not None else RolloutStatus(pool.ytdlp or "")
-    hidden = (*(() if view.admin else ("pid", "rss")), *(() if view.sites else ("site",)))
+    hidden = (*(() if view.admin else ("pid", "memory")), *(() if view.sites else ("site",)))
     workers = [asdict(worker) for worker in pool.workers]
     sites = breakers.sites if view.sites else ()
     worst_first = sorted(sites, key=lambda each: (_BADNESS.index(each.state), -each.total_requests))
