@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -91,3 +92,12 @@ def order(version: str) -> tuple[int, ...]:
 def accepted(version: str) -> bool:
     """Whether the worker's code works with this version, as far as its number says. Raises ValueError."""
     return order(version) >= order(OLDEST)
+
+
+def released(version: str) -> float | None:
+    """When it was released, in seconds since the epoch, as its number says; None where it says nothing."""
+    try:
+        year, month, day = order(version)[:3]
+        return datetime(year, month, day, tzinfo=UTC).timestamp()
+    except ValueError:
+        return None

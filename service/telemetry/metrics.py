@@ -27,7 +27,7 @@ from ..codes import TRAITS, Blame, Code
 from ..dispatch.cache import CacheStatistics
 from ..lifecycle import Lifecycle, Phase
 from ..pool.statistics import PoolStatistics
-from ..releases.release import RolloutStatus
+from ..releases.release import RolloutStatus, released
 from ..solver.statistics import SolverStatistics
 from .labels import SiteLabels
 from .measurements import CANCELLED, OK, AttemptEnded, JobEnded, RequestServed, RunEnded, group
@@ -363,6 +363,8 @@ def _release_metrics(rollout: RolloutStatus, pool: PoolStatistics) -> Iterator[M
     if rollout.canary is not None:
         share.add_metric((rollout.canary,), rollout.share)
     yield share
+    if (at := released(rollout.serving)) is not None:
+        yield _gauge("ytdlpd_ytdlp_release_timestamp_seconds", "When the yt-dlp in service was released.", at)
     lost = GaugeMetricFamily(
         "ytdlpd_ytdlp_lost_patches",
         "Functions of a release of yt-dlp that changed and run at their own, slower speed.",

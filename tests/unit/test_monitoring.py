@@ -70,6 +70,24 @@ def test_the_alerts_say_what_to_do() -> None:
         assert rule["annotations"]["summary"]
 
 
+def test_every_alert_has_a_runbook() -> None:
+    headings = re.findall(r"^### (Ytdlpd\w+)$", (DEPLOY.parent / "docs" / "operations.md").read_text(), re.M)
+    assert sorted(headings) == sorted(rule["alert"] for rule in rules())
+    for rule in rules():
+        assert rule["annotations"]["runbook_url"] == f"docs/operations.md#{rule['alert'].lower()}"
+
+
+@needs_promtool
+def test_the_replay_of_a_hanging_outage_finds_an_alert_that_flaps(tmp_path: Path) -> None:
+    """The rule as it would be without `max_over_time` does not pass the replay."""
+    steady = 'max_over_time(ytdlpd_breaker_state{site!="(service)"}[2m])'
+    assert steady in ALERTS.read_text()
+    flapping = ALERTS.read_text().replace(steady, 'ytdlpd_breaker_state{site!="(service)"}')
+    (tmp_path / "alerts.yml").write_text(flapping)
+    shutil.copy(ALERTS.with_name("alerts_test.yml"), tmp_path)
+    assert "hangs.example" in promtool("test", "rules", "alerts_test.yml", folder=tmp_path)
+
+
 async def test_all_metrics_that_are_asked_for_exist(autojump_clock: MockClock) -> None:
     registry = observed().telemetry.metrics.registry
     known = {
