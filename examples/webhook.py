@@ -1,26 +1,27 @@
-"""Takes the service's events: WEBHOOK_URL=http://127.0.0.1:8080/ WEBHOOK_SECRET=… ytdlpd serve"""
+"""Takes the service's events (pip install standardwebhooks). Both sides have one secret.
 
-import hashlib
-import hmac
-import json
+export WEBHOOK_SECRET=whsec_$(openssl rand -base64 32)
+WEBHOOK_URL=http://127.0.0.1:8080/ ytdlpd serve
+"""
+
 import os
-import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
-SECRET = os.environ["WEBHOOK_SECRET"].encode()
+from standardwebhooks import Webhook, WebhookVerificationError
+
+WEBHOOK = Webhook(os.environ["WEBHOOK_SECRET"])
 
 
 class Receiver(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        timestamp = self.headers["X-Ytdlpd-Timestamp"]
-        digest = hmac.new(SECRET, timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
-        genuine = hmac.compare_digest(self.headers["X-Ytdlpd-Signature"], f"sha256={digest}")
-        fresh = abs(time.time() - int(timestamp)) < 300
-        self.send_response(204 if genuine and fresh else 401)
+        try:
+            event = WEBHOOK.verify(body, dict(self.headers))
+        except WebhookVerificationError:
+            event = None
+        self.send_response(401 if event is None else 204)
         self.end_headers()
-        if genuine and fresh:
-            event = json.loads(body)
+        if event is not None:
             print(event["at"], event["event"], event["fields"], flush=True)
 
 

@@ -1,19 +1,25 @@
 """The webhook: events as POST requests to WEBHOOK_URL, signed, in order, retried with growing pauses.
 
 One delivery at a time is under way. The others wait in a bounded queue; where it is full an event is dropped
-and counted, and the next delivery has the number. The format of a delivery and of its signature:
+and counted, and the next delivery has the number. Deliveries follow the Standard Webhooks specification:
 
     POST, Content-Type: application/json
     {"id": "…", "event": "BreakerChanged", "at": "2026-01-31T12:00:00.000Z", "level": "warning",
      "service": "ytdlpd", "version": "…", "dropped": 0, "fields": {…}}
-    X-Ytdlpd-Timestamp: 1769860800        seconds; refuse what is much older than now
-    X-Ytdlpd-Signature: sha256=HEX        HMAC-SHA256 of "TIMESTAMP.BODY" with WEBHOOK_SECRET
+    webhook-id: …                         the id of the body
+    webhook-timestamp: 1769860800         seconds; refuse what is much older than now
+    webhook-signature: v1,BASE64          HMAC-SHA256 of "ID.TIMESTAMP.BODY"
 
-The id stays the same when a delivery is retried. Ordinary starts and ends of workers are not sent.
+Its key is what WEBHOOK_SECRET has in base64 after `whsec_`, or the bytes of any other secret. For one release
+the headers of the first version are sent, too: X-Ytdlpd-Timestamp, and X-Ytdlpd-Signature, `sha256=` and the
+HMAC-SHA256 of "TIMESTAMP.BODY" in hexadecimal. The id stays the same when a delivery is retried. Ordinary
+starts and ends of workers are not sent.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
 import hmac
 import json
@@ -44,10 +50,32 @@ TIMEOUT = 10.0  # seconds for one attempt
 LAST_DELIVERIES = 2.0  # seconds at the end for what still waits
 
 
-def signature(secret: str, timestamp: str, body: bytes) -> str:
-    """The value of X-Ytdlpd-Signature."""
-    digest = hmac.new(secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256)
-    return f"sha256={digest.hexdigest()}"
+PREFIX = "whsec_"
+KEY_SIZES = range(24, 65)  # bytes that the specification allows
+
+
+def key_of(secret: str) -> bytes:
+    """The key that signs. Raises ValueError where the secret has the prefix, but no key in base64."""
+    if not secret.startswith(PREFIX):
+        return secret.encode()
+    try:
+        key = base64.b64decode(secret.removeprefix(PREFIX), validate=True)
+    except binascii.Error:
+        key = b""
+    if len(key) not in KEY_SIZES:
+        raise ValueError(f"after {PREFIX} it must have 24 to 64 random bytes in base64")
+    return key
+
+
+def signed(secret: str, identity: str, timestamp: str, body: bytes) -> dict[str, str]:
+    """The headers with the signatures."""
+    head = timestamp.encode() + b"."
+    digest = hmac.digest(key_of(secret), identity.encode() + b"." + head + body, "sha256")
+    first_version = hmac.new(secret.encode(), head + body, hashlib.sha256)
+    return {
+        "webhook-signature": f"v1,{base64.b64encode(digest).decode()}",
+        "X-Ytdlpd-Signature": f"sha256={first_version.hexdigest()}",
+    }
 
 
 class Webhook:
@@ -103,7 +131,7 @@ class Webhook:
                 record = await self._waiting.receive()
                 dropped, self._unreported = self._unreported, 0
                 body = json.dumps({**record, "dropped": dropped}, ensure_ascii=False).encode()
-                if await self._deliver(client, body):
+                if await self._deliver(client, record["id"], body):
                     self.delivered += 1
                 else:
                     self.failed += 1
@@ -114,26 +142,31 @@ class Webhook:
         with trio.move_on_after(LAST_DELIVERIES):
             await self._idle.wait()
 
-    async def _deliver(self, client: httpx.AsyncClient, body: bytes) -> bool:
+    async def _deliver(self, client: httpx.AsyncClient, identity: str, body: bytes) -> bool:
         """Whether the receiver has accepted it."""
         for attempt in range(ATTEMPTS):
             if attempt:
                 pause = min(FIRST_PAUSE * 2 ** (attempt - 1), LONGEST_PAUSE)
                 await trio.sleep(pause * (0.75 + 0.5 * self._draw()))
-            problem = await self._attempt(client, body)
+            problem = await self._attempt(client, identity, body)
             if problem is None:
                 return True
         log.warning("webhook_failed", attempts=ATTEMPTS, problem=problem)
         return False
 
-    async def _attempt(self, client: httpx.AsyncClient, body: bytes) -> str | None:
+    async def _attempt(self, client: httpx.AsyncClient, identity: str, body: bytes) -> str | None:
         """The problem; None where the receiver answered 2xx."""
         import httpx
 
         timestamp = str(int(time.time()))
-        headers = {"Content-Type": "application/json", "X-Ytdlpd-Timestamp": timestamp}
+        headers = {
+            "Content-Type": "application/json",
+            "webhook-id": identity,
+            "webhook-timestamp": timestamp,
+            "X-Ytdlpd-Timestamp": timestamp,
+        }
         if self._secret is not None:
-            headers["X-Ytdlpd-Signature"] = signature(self._secret, timestamp, body)
+            headers |= signed(self._secret, identity, timestamp, body)
         try:
             with trio.fail_after(TIMEOUT):  # as a whole; httpx bounds each step
                 async with client.stream("POST", self._url, content=body, headers=headers) as response:
@@ -146,7 +179,7 @@ def webhook_of(config: Config) -> Webhook | None:
     """The webhook that the settings ask for; None where they ask for none.
 
     Raises:
-        ConfigError: WEBHOOK_URL is set but the extra is not installed.
+        ConfigError: WEBHOOK_URL is set but the extra is not installed, or WEBHOOK_SECRET has no key.
     """
     if config.webhook_url is None:
         return None
@@ -154,7 +187,9 @@ def webhook_of(config: Config) -> Webhook | None:
         import httpx  # noqa: F401  (to know now)
     except ImportError:
         raise ConfigError("WEBHOOK_URL is set but httpx is missing; pip install httpx") from None
-    secret = config.webhook_secret
-    return Webhook(
-        config.webhook_url.get_secret_value(), None if secret is None else secret.get_secret_value()
-    )
+    secret = None if config.webhook_secret is None else config.webhook_secret.get_secret_value()
+    try:
+        key_of(secret or "")
+    except ValueError as error:
+        raise ConfigError(f"WEBHOOK_SECRET is no key: {error}") from None
+    return Webhook(config.webhook_url.get_secret_value(), secret)

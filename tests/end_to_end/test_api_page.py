@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import base64
 import json
 import re
 import shutil
@@ -21,6 +23,7 @@ from tests.internet import Internet
 from tests.support.browser import browser, emulate, errors, needs_browser
 from tests.support.running_service import PATIENCE, Service, eventually
 
+SECRET = f"whsec_{base64.b64encode(bytes(range(32))).decode()}"
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
@@ -112,12 +115,13 @@ def test_the_example_of_a_webhook(internet: Internet) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command, secret = (sys.executable, "webhook.py"), {"WEBHOOK_SECRET": "s", "PORT": str(port)}
+    key = f"whsec_{base64.b64encode(bytes(range(32))).decode()}"
+    command, secret = (sys.executable, "webhook.py"), {"WEBHOOK_SECRET": key, "PORT": str(port)}
     with subprocess.Popen(
         command, cwd=EXAMPLES, env=secret, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as hook:
         try:
-            settings = {"WEBHOOK_URL": f"http://127.0.0.1:{port}/", "WEBHOOK_SECRET": "s"}
+            settings = {"WEBHOOK_URL": f"http://127.0.0.1:{port}/", "WEBHOOK_SECRET": key}
             with Service.run(internet, settings=settings):
                 assert hook.stdout is not None
                 assert any(b"TemplateStarted" in line for line in iter(hook.stdout.readline, b""))

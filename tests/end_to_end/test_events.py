@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -11,6 +13,8 @@ from typing import Any
 import httpx
 import pytest
 import trio
+from standardwebhooks import Webhook as StandardWebhook
+from standardwebhooks import WebhookVerificationError
 from trio.testing import MockClock
 
 from service import events
@@ -29,7 +33,7 @@ from service.telemetry.history import (
     Point,
 )
 from service.telemetry.measurements import CANCELLED, OK
-from service.telemetry.webhook import ATTEMPTS, QUEUE, Webhook, signature, webhook_of
+from service.telemetry.webhook import ATTEMPTS, QUEUE, Webhook, webhook_of
 from tests.internet import Internet
 from tests.support.running_service import ADMIN, Service
 from tests.support.web_app import serving, web
@@ -243,6 +247,8 @@ def test_breakers_moves_are_kept_by_site_within_bounds() -> None:
 
 # The webhook
 
+SECRET = f"whsec_{base64.b64encode(bytes(range(32))).decode()}"
+
 
 @dataclass
 class Receiver:
@@ -270,7 +276,7 @@ async def delivering(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> Asy
     client = httpx.AsyncClient
     transport = httpx.MockTransport(receiver)
     monkeypatch.setattr(httpx, "AsyncClient", lambda **options: client(transport=transport, **options))
-    webhook = Webhook("https://hooks.test/ytdlpd", "the secret", draw=lambda: 0.5)
+    webhook = Webhook("https://hooks.test/ytdlpd", SECRET, draw=lambda: 0.5)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(webhook.run)
         yield webhook
@@ -290,8 +296,30 @@ async def test_an_event_is_delivered_signed(
     assert (body["event"], body["level"], body["dropped"]) == ("BreakerChanged", "warning", 0)
     assert body["fields"]["site"] == "a.test"
     timestamp = request.headers["X-Ytdlpd-Timestamp"]
-    assert request.headers["X-Ytdlpd-Signature"] == signature("the secret", timestamp, request.content)
-    assert signature("another", timestamp, request.content) != request.headers["X-Ytdlpd-Signature"]
+    first_version = hmac.new(SECRET.encode(), f"{timestamp}.".encode() + request.content, "sha256")
+    assert request.headers["X-Ytdlpd-Signature"] == f"sha256={first_version.hexdigest()}"
+
+
+async def test_the_library_of_the_specification_accepts_it(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    receiver = Receiver(failures=1)
+    async with delivering(receiver, monkeypatch) as webhook:
+        webhook.on_event(OPENED)
+        await eventually(lambda: webhook.delivered == 1)
+    assert len({request.headers["webhook-id"] for request in receiver.seen}) == 1  # repeats have the same
+    for request in receiver.seen:
+        body = StandardWebhook(SECRET).verify(request.content, dict(request.headers))
+        assert body["id"] == request.headers["webhook-id"]
+        for wrong in (SECRET.replace("AAEC", "BAEC"), f"whsec_{base64.b64encode(bytes(32)).decode()}"):
+            with pytest.raises(WebhookVerificationError):
+                StandardWebhook(wrong).verify(request.content, dict(request.headers))
+
+
+@pytest.mark.parametrize("secret", ["whsec_", "whsec_c2hvcnQ=", "whsec_not base64!", f"whsec_{'A' * 100}"])
+def test_a_secret_without_a_key_is_refused(secret: str) -> None:
+    with pytest.raises(ConfigError, match="WEBHOOK_SECRET"):
+        webhook_of(Config.load(webhook_url="https://hooks.test/x", webhook_secret=secret))
 
 
 @pytest.mark.parametrize("status", [503, 404, 301, 0])
