@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import base64
 import json
 import re
 import shutil
@@ -23,7 +22,6 @@ from tests.internet import Internet
 from tests.support.browser import browser, emulate, errors, needs_browser
 from tests.support.running_service import PATIENCE, Service, eventually
 
-SECRET = f"whsec_{base64.b64encode(bytes(range(32))).decode()}"
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
