@@ -59,7 +59,7 @@ def test_the_client_s_address_is_believed(service: Service, proxy: ReverseProxy)
     """A client's own X-Forwarded-For does not count: the proxy appends the address that it saw."""
     headers = {"X-Forwarded-For": "198.51.100.7", "X-Request-ID": f"through-{proxy.name}"}
     with httpx.Client(transport=httpx.HTTPTransport(local_address=CLIENT)) as client:
-        assert client.get(proxy.url + "/health", headers=headers, timeout=PATIENCE).status_code == 200
+        assert client.get(proxy.url + "/api/v1/docs", headers=headers, timeout=PATIENCE).status_code == 200
 
     def line() -> list[dict[str, Any]]:
         found = service.events("request")
