@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import re
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from yt_dlp.networking import Request, Response
@@ -19,6 +19,7 @@ from yt_dlp.networking.exceptions import HTTPError, RequestError
 
 from .. import sizes
 from ..wire import Job, Kind
+from .alarms import alarm
 from .extraction import Downloader
 from .job_record import MAX_REQUESTS
 
@@ -64,7 +65,9 @@ def complete(
     for item in wanted:
         if item.get("protocol") in _PLAIN:
             _note(item, **{sizes.PROBLEM: _LATE})
-    with contextlib.suppress(_TimeUp), _at_most(min(MAX_TIME, seconds / 2)):
+    # Also where a server sends its head byte by byte.
+    bounded = alarm(signal.ITIMER_REAL, max(min(MAX_TIME, seconds / 2), 0.001), _TimeUp)
+    with contextlib.suppress(_TimeUp), bounded:
         if duration is None:
             _time(downloader, video, wanted)
         for item in wanted:
@@ -142,21 +145,3 @@ def _time(downloader: Downloader, video: Mapping[str, Any], wanted: list[Mapping
 def _note(item: Mapping[str, Any], **found: Any) -> None:
     assert isinstance(item, dict)  # as yt-dlp made it
     item.update(found)
-
-
-@contextlib.contextmanager
-def _at_most(seconds: float) -> Iterator[None]:
-    """Raise _TimeUp in its body after so many seconds, also where a server sends its head byte by byte."""
-    armed = True
-
-    def over(*_: object) -> None:
-        if armed:
-            raise _TimeUp
-
-    signal.signal(signal.SIGALRM, over)
-    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001))
-    try:
-        yield
-    finally:
-        armed = False
-        signal.setitimer(signal.ITIMER_REAL, 0)

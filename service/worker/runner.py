@@ -15,7 +15,7 @@ import resource
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -59,6 +59,7 @@ from . import (
     warmup,
     withheld,
 )
+from .alarms import alarm
 from .challenges import Solve, solver_on
 from .egress import Guard
 from .extraction import Downloader, Shared, extract, parameters, shared
@@ -140,7 +141,8 @@ def run(
         _check(job, guard)
         params = parameters(settings, job.playlist, timeout, job.start)
         downloader = Downloader(params, tables, guard, settings.ca_file, scope_of(job), solve)
-        with contextlib.closing(downloader), _cpu_budget(job_record):
+        budget = alarm(signal.ITIMER_PROF, MAX_CPU, job_record.computing_too_long, again=1.0)
+        with contextlib.closing(downloader), budget:
             wanted = _wanted(job, downloader)
             info = extract(downloader, job)
             # A denial that yt-dlp swallowed, or a result that names refused places only.
@@ -181,27 +183,6 @@ def run(
     if isinstance(outcome, Success) and job_record.refused is not None:
         return replace(outcome, lifetime=0.0)  # the refusal may be over in a moment
     return outcome
-
-
-@contextlib.contextmanager
-def _cpu_budget(job_record: JobRecord) -> Iterator[None]:
-    """Raise OverBudget in its body once MAX_CPU is used up, even in a regular expression that backtracks.
-
-    A C library that does not check for signals runs until the server kills the worker.
-    """
-    armed = True
-
-    def spent(*_: object) -> None:
-        if armed:
-            raise job_record.computing_too_long()
-
-    signal.signal(signal.SIGPROF, spent)
-    signal.setitimer(signal.ITIMER_PROF, MAX_CPU, 1.0)  # and again, in case the first is swallowed
-    try:
-        yield
-    finally:
-        armed = False
-        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 def _wanted(job: Job, downloader: Downloader) -> selection.Choose | None:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..codes import Code
+from .alarms import alarm
 from .extraction import Downloader
 from .refused import Refused
 
@@ -128,18 +129,8 @@ def _plain(error: object) -> str:
 @contextlib.contextmanager
 def _bounded() -> Iterator[None]:
     """Refuse what its body does after MAX_CPU."""
-    armed = True
-
-    def spent(*_: object) -> None:
-        if armed:
-            raise _TooLong
-
-    signal.signal(signal.SIGVTALRM, spent)
-    signal.setitimer(signal.ITIMER_VIRTUAL, MAX_CPU)
     try:
-        yield
+        with alarm(signal.ITIMER_VIRTUAL, MAX_CPU, _TooLong):
+            yield
     except _TooLong:
         raise Refused(Code.INVALID_REQUEST, "the format takes too long to choose by; simplify it") from None
-    finally:
-        armed = False
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)

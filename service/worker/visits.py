@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from ..wire import HEADER, MAX_HEAD, Permission, decode_permission, encode_visit, lengths
+from . import alarms
 
 MayVisit = Callable[[str], Permission]
-
-_ALARMS = (signal.SIGALRM, signal.SIGPROF)
 
 
 def anywhere(endpoint: str) -> Permission:
@@ -23,22 +20,12 @@ def permissions_on(sock: socket.socket) -> MayVisit:
     """Asks on the worker's socket, which is otherwise unused during a job."""
 
     def may_visit(endpoint: str) -> Permission:
-        with _unalarmed():
+        with alarms.deferred():  # else an answer would be left on the socket for the next question
             sock.sendall(encode_visit(endpoint))
             header = exactly(sock, HEADER.size)
             return decode_permission(exactly(sock, lengths(header, max_head=MAX_HEAD, max_body=0)[0]))
 
     return may_visit
-
-
-@contextlib.contextmanager
-def _unalarmed() -> Iterator[None]:
-    """Defer the job's alarms, whose exception would leave an answer on the socket for the next question."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, _ALARMS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ALARMS)
 
 
 def exactly(sock: socket.socket, length: int) -> bytes:
