@@ -80,7 +80,7 @@ class LiveRollout:
         self._serving = serving
         self._trying: Release | None = None
         self._scopes: dict[Template, trio.CancelScope] = {}  # of each template that runs
-        self._refused: dict[str, str] = {}  # versions that are not tried, and why; as many as folders
+        self._refused: dict[str, bool] = {}  # versions that are not tried; False: not yet. As many as folders
         self._activated = store.state().active
         self._begin: str | None = None  # what an admin asks for
         self._ruling: tuple[Ruling, str] | None = None
@@ -184,7 +184,8 @@ class LiveRollout:
         """Warm the template of `release` and give it its first share of the jobs."""
         room = self._room()
         if room is not None and room < ROOM:
-            self._refuse(release, f"there is no room for a second template: {room >> 20} MB are left")
+            problem = f"there is no room for a second template: {room >> 20} MB are left"
+            self._refuse(release, problem, final=False)
             return
         if (template := await self._warm(nursery, release)) is None:
             return
@@ -199,12 +200,12 @@ class LiveRollout:
 
     async def _warm(self, nursery: trio.Nursery, release: Release) -> Template | None:
         """The warm template of `release`; None where it is not to be used."""
-        if release.version in self._refused and not self._refused[release.version].startswith("there is no"):
+        if self._refused.get(release.version):
             return None
         try:
             await trio.to_thread.run_sync(self._store.verify, release)
         except StoreError as error:
-            self._refuse(release, str(error))
+            self._refuse(release, str(error), final=True)
             return None
         template = self._make(release)
         template.optional = True
@@ -278,7 +279,7 @@ class LiveRollout:
 
     async def _bar(self, release: Release, reason: str) -> None:
         """Never use `release` again until an admin says otherwise."""
-        self._refused[release.version] = reason  # also where the folder cannot be written to
+        self._refused[release.version] = True  # also where the folder cannot be written to
         self._said = f"{release.version} was rolled back: {reason}"
         self._events.emit(events.ReleaseRolledBack(release.version, self._serving.version, reason))
         try:
@@ -286,12 +287,12 @@ class LiveRollout:
         except StoreError as error:
             log.warning("release_store_failed", problem=str(error))
 
-    def _refuse(self, release: Release, reason: str) -> None:
+    def _refuse(self, release: Release, reason: str, *, final: bool) -> None:
         """Say once that `release` is not tried."""
         self._said = f"{release.version} is not tried: {reason}"
         if release.version not in self._refused:
             self._events.emit(events.CanaryRefused(release.version, reason))
-        self._refused[release.version] = reason
+        self._refused[release.version] = final
 
     # The templates and the comparisons.
 
