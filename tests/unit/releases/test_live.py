@@ -146,9 +146,15 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def clock() -> MockClock:
-    """Runs ahead of real time, which the threads that read the store need some of."""
-    return MockClock(rate=50.0)
+def clock(monkeypatch: pytest.MonkeyPatch) -> MockClock:
+    """Jumps. It would not wait for threads, so what the store does in one is done at once."""
+
+    async def run_sync(call: Callable[..., object], *arguments: object) -> object:
+        await trio.lowlevel.checkpoint()
+        return call(*arguments)
+
+    monkeypatch.setattr(trio.to_thread, "run_sync", run_sync)
+    return MockClock(autojump_threshold=0)
 
 
 async def test_a_newer_release_is_tried_and_with_little_traffic_promoted_by_time(
