@@ -340,17 +340,12 @@ def _problem(error: StartError | OSError) -> str:
 def _environment(scratch: str, release: Path | None) -> Mapping[str, str]:
     """All that the template sees of the server's environment."""
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TZ") if name in os.environ}
-    # A release goes first: where the service is installed, the installed yt-dlp is in its own folder.
-    roots = [
-        *([str(release)] if release else []),
-        str(package.ROOT),
-        *os.environ.get("PYTHONPATH", "").split(os.pathsep),
-    ]
     return {
         **kept,
         **({"PYTHONDONTWRITEBYTECODE": "1"} if release else {}),  # its manifest names each file
         "HOME": scratch,
         "TMPDIR": scratch,
-        "PYTHONPATH": os.pathsep.join(os.path.abspath(root) for root in roots if root),
+        # A release goes first: where the service is installed, the installed yt-dlp is in its own folder.
+        "PYTHONPATH": package.python_path(*([str(release)] if release else [])),
         "PYTHONUSERBASE": site.getuserbase(),  # else it would follow HOME
     }

@@ -57,15 +57,13 @@ async def ask(root: Path | None, arguments: Sequence[str]) -> Report:
 
 def _start(root: Path | None, arguments: Sequence[str], output: IO[bytes]) -> subprocess.Popen[bytes]:
     """Called by the thread that runs Trio: the process ends when the thread ends that started it."""
-    here = str(Path(__file__).parents[2])
-    path = os.pathsep.join([here, *filter(None, [os.environ.get("PYTHONPATH")])])
     where = ("--dir", str(root)) if root is not None else ()
     return subprocess.Popen(
         [sys.executable, "-P", "-m", package.NAME, "releases", *where, "fetch", "--json", *arguments],
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": path},
+        env={**os.environ, "PYTHONPATH": package.python_path()},
     )
 
 

@@ -214,8 +214,8 @@ def _fill(
 def _rehearse(version: str, folder: Path, limit: float) -> None:
     """Raises Refused."""
     command = [sys.executable, "-P", "-m", package.module("releases.rehearsal"), str(folder), str(limit)]
-    kept = {name: value for name in ("PATH", "PYTHONPATH", "TMPDIR") if (value := os.environ.get(name))}
-    kept["PYTHONPATH"] = os.pathsep.join([str(package.ROOT), *filter(None, [kept.get("PYTHONPATH")])])
+    kept = {name: value for name in ("PATH", "TMPDIR") if (value := os.environ.get(name))}
+    kept["PYTHONPATH"] = package.python_path()
     try:
         done = _run(command, timeout=limit + _MARGIN, env=kept)
     except subprocess.TimeoutExpired:
