@@ -184,8 +184,7 @@ def _origin(release: Release) -> str:
 
 def _decided(version: str, state: StoreState) -> str:
     """What was decided about a version, in brackets."""
-    named = (("pinned", state.pinned), ("active", state.active), ("last good", state.last_good))
-    notes = [note for note, decided in named if decided == version]
+    notes = [role.replace("_", " ") for role in state.roles(version)]
     if version in state.barred:
         notes.append(f"barred: {state.barred[version]}")
     return f"  ({', '.join(notes)})" if notes else ""

@@ -51,6 +51,10 @@ class StoreState:
     active: str | None = None
     last_good: str | None = None
 
+    def roles(self, version: str) -> list[str]:
+        """The fields that name `version`."""
+        return [name for name in ("pinned", "active", "last_good") if getattr(self, name) == version]
+
 
 class ReleaseStore:
     """The releases below `root`; with None there is only the installed one, and nothing can be changed."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import trio
 from pydantic import BaseModel
+from pydantic.alias_generators import to_camel
 from quart import Blueprint, Response, request
 from quart_schema import operation_id, security_scheme, tag
 from quart_schema.documentation import document_request, document_response
@@ -138,12 +139,6 @@ async def _listed(services: Services) -> ReleasesResponse:
 
 
 def _words(version: str, state: StoreState, status: RolloutStatus) -> list[Any]:
-    named = (
-        ("serving", status.serving),
-        ("canary", status.canary),
-        ("pinned", state.pinned),
-        ("active", state.active),
-        ("lastGood", state.last_good),
-    )
-    words = [word for word, decided in named if decided == version]
-    return [*words, "barred"] if version in state.barred else words
+    use = [name for name in ("serving", "canary") if getattr(status, name) == version]
+    barred = ["barred"] if version in state.barred else []
+    return [*use, *map(to_camel, state.roles(version)), *barred]
