@@ -19,6 +19,7 @@ from rich.text import Text
 
 from ..config import Config
 from ..main import once
+from ..web.api import cookies as cookie_files
 from ..web.api import urls
 from ..web.api.requests import ExtractRequest, SizeRequest, refusal
 from ..web.errors import Refused
@@ -47,7 +48,7 @@ def size(
 ) -> None:
     """Print how big URL is in each resolution, as a table."""
     config = load(file)
-    asked = _checked(SizeRequest, url=url, cookies=_text(cookies), duration_hint=duration_hint)
+    asked = _checked(SizeRequest, url=url, cookies=_jar(cookies), duration_hint=duration_hint)
     job = Job(Kind.SIZE, _url(asked.url, config), duration_hint=asked.duration_hint, cookies=asked.cookies)
     answer = _answer(config, job)
     if as_json:
@@ -68,7 +69,7 @@ def extract(
 ) -> None:
     """Print the metadata of URL as JSON, as yt-dlp gives it."""
     config = load(file)
-    asked = _checked(ExtractRequest, url=url, fields=fields, playlist=playlist, cookies=_text(cookies))
+    asked = _checked(ExtractRequest, url=url, fields=fields, playlist=playlist, cookies=_jar(cookies))
     job = Job(
         Kind.EXTRACT,
         _url(asked.url, config),
@@ -123,12 +124,18 @@ def _url(url: str, config: Config) -> str:
         raise click.ClickException(f"{error} ({error.code})") from None
 
 
-def _text(file: Path | None) -> str | None:
+def _jar(file: Path | None) -> str | None:
+    """The good lines of a cookie file; what is left out is told on standard error."""
     try:
-        return None if file is None else file.read_text(encoding="utf-8")
+        jar, warnings = cookie_files.usable(None if file is None else file.read_text(encoding="utf-8"))
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise click.ClickException(f"{file} cannot be read: {reason}") from None
+    except Refused as error:
+        raise click.ClickException(f"{error} ({error.code})") from None
+    for warning in warnings:
+        click.echo(warning, err=True)
+    return jar
 
 
 def _answer(config: Config, job: Job) -> dict[str, Any]:

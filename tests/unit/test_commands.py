@@ -78,7 +78,7 @@ def test_what_is_asked_is_checked_as_over_http(arguments: tuple[str, ...], sente
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
-    [(b"no cookies", "the cookies are not in the Netscape format"), (b"\xff", "it is not text")],
+    [(b"no cookies", "line 1 is not in the Netscape format"), (b"\xff", "it is not text")],
 )
 def test_a_file_that_has_no_cookies_is_refused(tmp_path: Path, content: bytes, sentence: str) -> None:
     (tmp_path / "cookies.txt").write_bytes(content)
