@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from service.codes import Code
-from service.wire import Failure, Job, Kind, Success, WorkerSettings
+from service.wire import Failure, Job, Kind, Success
 from tests.internet import Internet
 from tests.internet.media import MP4_SIZE
 from tests.support.lone_worker import LoneWorker
 
 SITE = "https://files.example"
-
-
-@pytest.fixture(scope="module")
-def worker(internet: Internet) -> Iterator[LoneWorker]:
-    with LoneWorker.spawn(WorkerSettings(proxy=internet.proxy, ca_file=str(internet.ca_file))) as running:
-        yield running
 
 
 def size(worker: LoneWorker, path: str, timeout: float = 20.0, **given: Any) -> dict[str, Any]:

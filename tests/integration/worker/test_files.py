@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import pytest
 
 from service.codes import Code
-from service.wire import Failure, Job, Kind, Outcome, Success, WorkerSettings
-from tests.internet import Internet
+from service.wire import Failure, Job, Kind, Outcome, Success
 from tests.internet.media import MP4_SIZE
 from tests.support.lone_worker import LoneWorker
 
 SITE = "https://files.example"
 VIDEO = "https://www.youtube.com/watch?v=dQw4w9WgXcQ"
-
-
-@pytest.fixture(scope="module")
-def worker(internet: Internet) -> Iterator[LoneWorker]:
-    with LoneWorker.spawn(WorkerSettings(proxy=internet.proxy, ca_file=str(internet.ca_file))) as running:
-        yield running
 
 
 def succeeded(outcome: Outcome) -> Success:

@@ -9,20 +9,13 @@ from typing import Any
 import pytest
 
 from service import cursors
-from service.wire import Job, Kind, Outcome, Success, WorkerSettings
+from service.wire import Job, Kind, Outcome, Success
 from service.worker import paging
 from service.worker.job_record import MAX_BYTES, JobRecord
-from tests.internet import Internet
 from tests.support.lone_worker import LoneWorker
 
 SITE = "https://files.example"
 VIDEO = "https://www.youtube.com/watch?v=dQw4w9WgXcQ"
-
-
-@pytest.fixture(scope="module")
-def worker(internet: Internet) -> Iterator[LoneWorker]:
-    with LoneWorker.spawn(WorkerSettings(proxy=internet.proxy, ca_file=str(internet.ca_file))) as running:
-        yield running
 
 
 def succeeded(outcome: Outcome) -> Success:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from service import sizes
 from service.codes import Code
 from service.fields import VIDEO as PUBLISHED
-from service.wire import Failure, Job, Kind, Outcome, Success, WorkerSettings
+from service.wire import Failure, Job, Kind, Outcome, Success
 from service.worker import publish
-from tests.internet import Internet, youtube
+from tests.internet import youtube
 from tests.support.lone_worker import LoneWorker
 
 VIDEO = "https://www.youtube.com/watch?v=dQw4w9WgXcQ"
@@ -30,12 +30,6 @@ PAGES = [
 ]
 # Scenes that hang or fail are left out: they are slow, and do not depend on the scope.
 SCENES = sorted(name for name, scene in youtube.SCENES.items() if scene.how is None)
-
-
-@pytest.fixture(scope="module")
-def worker(internet: Internet) -> Iterator[LoneWorker]:
-    with LoneWorker.spawn(WorkerSettings(proxy=internet.proxy, ca_file=str(internet.ca_file))) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
