@@ -9,7 +9,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -74,37 +74,53 @@ def test_the_page_is_light_or_dark(service: Service, driver: Any, scheme: str, g
 # The examples
 
 
-def run(service: Service, *command: str) -> str:
-    """What the command prints; it has to succeed."""
-    environment = {"PATH": "/usr/bin:/bin", "YTDLPD_URL": service.url, "NO_COLOR": "1"}
-    ran = subprocess.run(command, cwd=EXAMPLES, env=environment, capture_output=True, text=True, timeout=60)
-    assert ran.returncode == 0, ran.stderr
-    return ran.stdout
+@pytest.fixture(scope="module")
+def run(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """What a command prints; it has to succeed."""
+    packages = tmp_path_factory.mktemp("packages")
+    (packages / "ytdlpd").symlink_to(EXAMPLES.parent / "service")  # as it is called where it is installed
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(packages), "YTDLPD_URL": service.url}
+    environment["NO_COLOR"] = "1"
+
+    def run(*command: str) -> str:
+        ran = subprocess.run(
+            command, cwd=EXAMPLES, env=environment, capture_output=True, text=True, timeout=60
+        )
+        assert ran.returncode == 0, ran.stderr
+        return ran.stdout
+
+    return run
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
-def test_the_example_for_curl(service: Service) -> None:
-    size, metadata, *batch = (json.loads(line) for line in run(service, "sh", "size.sh").splitlines())
+def test_the_example_for_curl(run: Callable[..., str]) -> None:
+    size, metadata, *batch = (json.loads(line) for line in run("sh", "size.sh").splitlines())
     assert size["bytes"]["s720p"] > 0
     assert {"title", "duration"} <= set(metadata)
     assert {line["ok"] for line in batch} == {True, False}
 
 
-def test_the_example_for_python(service: Service) -> None:
-    lines = run(service, sys.executable, "size.py").splitlines()
+def test_the_example_for_python(run: Callable[..., str]) -> None:
+    lines = run(sys.executable, "size.py").splitlines()
     assert any(re.fullmatch(r" +720p  [0-9.]+ [KMG]B \(exact\)", line) for line in lines)
-    *_, best = run(service, sys.executable, "size.py", "https://html5.example/").splitlines()
+    *_, best = run(sys.executable, "size.py", "https://html5.example/").splitlines()
     assert re.fullmatch(r" +best  1\.23 MB \(exact\)", best)
 
 
-def test_the_example_for_python_with_a_url_that_fails(service: Service) -> None:
+def test_the_example_of_a_list(run: Callable[..., str]) -> None:
+    lines = run(sys.executable, "list.py", "https://feed.example/rss.xml").splitlines()
+    assert len(lines) == 5
+    assert all(line.endswith(": 345.68 KB") for line in lines)
+
+
+def test_the_example_for_python_with_a_url_that_fails(run: Callable[..., str]) -> None:
     with pytest.raises(AssertionError, match=r"REMOVED: .* \(req_"):
-        run(service, sys.executable, "size.py", "https://youtu.be/removed____")
+        run(sys.executable, "size.py", "https://youtu.be/removed____")
 
 
-def test_the_example_for_javascript(service: Service) -> None:
+def test_the_example_for_javascript(run: Callable[..., str]) -> None:
     program = deno.find_deno_bin()
-    lines = run(service, program, "run", "--quiet", "--allow-net", "--allow-env", "progress.mjs").splitlines()
+    lines = run(program, "run", "--quiet", "--allow-net", "--allow-env", "progress.mjs").splitlines()
     assert any(line.startswith("started ") for line in lines)
     assert lines[-1] == "A normal video (Official Video)"
 
