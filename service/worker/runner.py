@@ -227,8 +227,10 @@ def _published(
     try:
         if job.kind is Kind.EXTRACT:
             fields = publish.publish(info, _fields(job))
+        elif job.kind is Kind.SIZE and (report := sizes.report(info, job.duration_hint)):
+            fields = {**publish.publish(info, ("thumbnail",)), **report}
         else:
-            fields = sizes.report(info, job.duration_hint) or {} if job.kind is Kind.SIZE else {}
+            fields = {}
         encode = publish.encode_lines if job.lines else publish.encode
         body = added["text"].encode("utf-8", "replace") if "text" in added else encode({**fields, **added})
     except Exception:

@@ -33,6 +33,14 @@ def test_the_size_of_a_file_is_that_of_its_server(service: Service) -> None:
     assert again.headers["X-Cache"] == "hit"
 
 
+def test_a_size_comes_with_a_picture_and_what_its_rows_are_of(service: Service) -> None:
+    answer = service.size(VIDEO).json()
+    assert answer["thumbnail"].startswith("https://i.ytimg.com/")
+    (row,) = (row for row in answer["resolutions"] if row["resolution"] == "1080p")
+    assert row["codec"].startswith("av01")
+    assert row["fps"] > 0
+
+
 def test_a_choice_of_formats(service: Service) -> None:
     chosen = get(service, "size", url=VIDEO, format="bv*[height<=720]+ba").json()["selection"]
     assert chosen["bytes"] == sum(item["bytes"] for item in chosen["formats"])

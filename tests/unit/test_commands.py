@@ -66,7 +66,10 @@ def test_only_serve_and_config_have_the_server_s_settings(name: str) -> None:
         (("extract", "https://user:pw@a.example/"), "a user name or a password (INVALID_URL)"),
         (("extract", "https://a.example/", "--playlist", "-5"), "playlist is invalid: "),
         (("extract", "https://a.example/", "--fields", "a b"), "fields.0 is invalid: "),
+        (("extract", "https://a.example/", "--start", "0"), "start is invalid: "),
         (("size", "https://a.example/", "--duration-hint", "-1"), "duration_hint is invalid: "),
+        (("size", "https://a.example/", "--format", "b" * 201), "format is invalid: "),
+        (("size", "https://a.example/", "--language", "de/../x"), "language is invalid: "),
     ],
 )
 def test_what_is_asked_is_checked_as_over_http(arguments: tuple[str, ...], sentence: str) -> None:
@@ -103,6 +106,13 @@ def test_a_page_cannot_write_to_the_terminal() -> None:
 def test_a_table_without_sizes_says_why() -> None:
     assert "it is live; --duration-hint" in shown({"title": "On air", "live": True, "bytes": {"s720p": None}})
     assert "tells no size by resolution" in shown({"title": "A file", "bytes": {"s720p": None}})
+
+
+def test_chosen_formats_have_a_row() -> None:
+    chosen = {"expression": "bv+ba", "bytes": 5_000_000, "human": "5.00 MB", "accuracy": "exact"}
+    formats = [{"format_id": "136"}, {"format_id": "140"}]
+    answer = {"title": "T", "bytes": {}, "selection": {**chosen, "formats": formats}}
+    assert shown(answer).splitlines()[-1].split() == ["bv+ba", "5.00", "MB", "exact", "136+140"]
 
 
 def test_a_new_key_is_that_of_its_table() -> None:
