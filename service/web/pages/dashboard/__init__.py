@@ -16,6 +16,7 @@ from quart import Blueprint, Response, request
 from quart_schema import hide
 from werkzeug.datastructures import Headers
 
+from ....codes import Code
 from ....telemetry.event_log import TooManySubscribers
 from ...api.event_stream import LAST, too_many
 from ...api.streaming import EVENTS, event, stream
@@ -56,6 +57,8 @@ def blueprint(services: Services) -> Blueprint:
         """Snapshots as server-sent events, until the service has drained."""
         presented = request.headers.get(HEADER)
         known = admit_reader(services, current(), presented)
+        if known is None and presented:  # also where no key is needed: who sends one wants to know
+            raise Refused(Code.UNAUTHORIZED, f"The key in {HEADER} is not known")
         services.keys.admit(known, presented)
         view = View(
             admin=_is_admin(services.keys, request.headers),

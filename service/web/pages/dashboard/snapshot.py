@@ -5,6 +5,7 @@ many sites are known.
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from dataclasses import asdict, astuple, dataclass
 from functools import partial
@@ -16,14 +17,17 @@ from .... import __version__
 from ....breaker.statistics import BreakerStatistics
 from ....codes import TRAITS, Code
 from ....pool.statistics import PoolStatistics
-from ....releases.release import RolloutStatus
+from ....releases.release import RolloutStatus, released
 from ....telemetry.history import FailureNote, History
 from ....telemetry.measurements import group
+from ...http.authentication import access_rules
 from ...services import Services
+from .trouble import Situation, troubles
 
 BREAKERS = 50  # to show; the others are counted
 FAILURES = 8
 EVENTS = 20
+MINUTE = 6  # buckets of the shortest range
 MAX_AGE = 0.5  # seconds
 _BADNESS = ("OPEN", "HALF_OPEN", "CLOSED")
 
@@ -72,7 +76,20 @@ def _snapshot(services: Services, now: float, view: View) -> dict[str, Any]:
     workers = [asdict(worker) for worker in pool.workers]
     sites = breakers.sites if view.sites else ()
     worst_first = sorted(sites, key=lambda each: (_BADNESS.index(each.state), -each.total_requests))
+    at = released(status.serving)
+    turned_away = dict(history.ranges["15 min"].codes(now, MINUTE)).get(Code.QUEUE_FULL, 0)
+    situation = Situation(
+        services.lifecycle.phase,
+        pool,
+        breakers,
+        turned_away,
+        None if at is None else time.time() - at,
+        services.updater.statistics().available,
+        view.sites,
+    )
     return {
+        "troubles": [asdict(trouble) for trouble in troubles(situation)],
+        "admins": access_rules(services.config).admin,
         "version": __version__,
         "ytdlp": pool.ytdlp,
         "runtime": pool.runtime,
@@ -86,7 +103,6 @@ def _snapshot(services: Services, now: float, view: View) -> dict[str, Any]:
             "busy": pool.active_tasks,
             "target": pool.target,
             "ceiling": services.config.max_workers,
-            "degraded": pool.degraded,
             "reason": pool.scaling.reason,
         },
         "queue": {
