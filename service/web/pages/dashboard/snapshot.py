@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, astuple, dataclass
 from functools import partial
 from typing import Any
@@ -121,9 +122,7 @@ def _snapshot(services: Services, now: float, view: View) -> dict[str, Any]:
             }
             for name, series in history.ranges.items()
         },
-        "failures": [_failure(failure, view) for failure in history.failures(now)[:FAILURES]]
-        if view.sites
-        else [],
+        "failures": _failures(history.failures(now), view)[:FAILURES] if view.sites else [],
         "service": _breaker(breakers.service, None, history, now),
         "breakers": [_breaker(each, each.site, history, now) for each in worst_first[:BREAKERS]],
         "furtherBreakers": max(0, len(worst_first) - BREAKERS),
@@ -147,11 +146,24 @@ def releases_in_use(status: RolloutStatus, pool: PoolStatistics) -> dict[str, An
     }
 
 
-def _failure(failure: FailureNote, view: View) -> dict[str, Any]:
-    """With a sentence of the service's own: the site's words may name what a client asked for."""
-    told = {"age": failure.age, "site": failure.site, "code": failure.code}
-    told["sentence"] = TRAITS[Code(failure.code)].sentence
-    return {**told, "requestId": failure.request_id} if view.admin else told
+def _failures(noted: Sequence[FailureNote], view: View) -> list[dict[str, Any]]:
+    """The latest of each site and code, with how many there were: one outage would hide every other.
+
+    The sentence is the service's own: the site's words may name what a client asked for.
+    """
+    times = Counter((failure.site, failure.code) for failure in noted)
+    latest = {(failure.site, failure.code): failure for failure in reversed(noted)}
+    return [
+        {
+            "age": failure.age,
+            "site": failure.site,
+            "code": failure.code,
+            "times": times[failure.site, failure.code],
+            "sentence": TRAITS[Code(failure.code)].sentence,
+            **({"requestId": failure.request_id} if view.admin else {}),
+        }
+        for failure in sorted(latest.values(), key=lambda failure: failure.age)
+    ]
 
 
 def _breaker(breaker: BreakerStatistics, site: str | None, history: History, now: float) -> dict[str, Any]:
