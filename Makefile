@@ -12,13 +12,13 @@ demo: .venv/ready-dev
 	$(BIN)/python -m tests.internet.demo
 
 test: .venv/ready-dev
-	$(BIN)/pytest -n 3 --dist loadfile --cov=service --cov-branch --cov-report=term:skip-covered --cov-fail-under=90
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder --cov=service --cov-branch --cov-report=term:skip-covered --cov-fail-under=90
 
 test-quick: .venv/ready-dev
 	$(BIN)/pytest -n 2 --dist worksteal --hypothesis-profile quick -m "pure or collaboration" tests/unit
 
 test-long: .venv/ready-dev
-	$(BIN)/pytest -n 3 --dist loadfile --hypothesis-profile long
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder --hypothesis-profile long
 
 test-releases: .venv/ready-dev
 	$(BIN)/python -m tests.support.release_verdicts

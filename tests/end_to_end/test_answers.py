@@ -59,13 +59,17 @@ def test_the_sizes_of_a_list(service: Service) -> None:
     assert json.loads(rest[-1])["sum"]["entries"] == 2
 
 
-def test_the_cursor_of_a_list(service: Service) -> None:
-    url = "https://files.example/list-5000"
-    first = get(service, "extract", url=url, count="500", start="4001").json()
-    second = get(service, "extract", url=url, cursor=first["cursor"]).json()
-    assert second["entries"][0]["title"] == "Episode 4501"
-    assert (second["hasMore"], len(second["entries"]), second["playlistCount"]) == (False, 500, 5000)
-    other = get(service, "extract", url=VIDEO, cursor=first["cursor"])
+def test_whoever_follows_the_cursor_of_a_long_list_gets_each_entry_once(service: Service) -> None:
+    url, pages = "https://files.example/list-5000", []
+    page = get(service, "extract", url=url, count="500").json()
+    cursor = page["cursor"]
+    while pages.append(page) or page["hasMore"]:
+        page = get(service, "extract", url=url, cursor=page["cursor"]).json()
+    titles = [entry["title"] for page in pages for entry in page["entries"]]
+    assert titles == [f"Episode {number}" for number in range(1, 5001)]
+    assert {page["playlistCount"] for page in pages} == {5000}
+    assert "cursor" not in pages[-1]
+    other = get(service, "extract", url=VIDEO, cursor=cursor)
     assert (other.status_code, other.json()["field"]) == (400, "cursor")
 
 
