@@ -11,7 +11,6 @@ const SAID = ["answered", "the site said no", "failed"];
 const STATES = { CLOSED: ["closed", "good"], HALF_OPEN: ["half-open", "warn"], OPEN: ["open", "bad"] };
 const MODES = { FORCED_OPEN: ["blocked", "bad"], DISABLED: ["let through", "mark"], METRICS_ONLY: ["counting only", "mark"] };
 const WORKER = { idle: "", busy: "mark", booting: "warn", ending: "warn" };
-const LONG = 10; // seconds on a worker; most jobs take less than one
 
 const throughput = new Chart(get("throughput-chart"), "Jobs"), latency = new Chart(get("latency-chart"), "Latency");
 let latest = null, lostAt = "";
@@ -117,10 +116,11 @@ function releases(shot) {
 
 function workers(shot) {
   put("reason", shot.pool.reason);
-  const table = get("workers"), items = shot.workers.map((worker, index) => ({ ...worker, key: worker.pid ?? index })).sort((a, b) => b.age - a.age);
+  const table = get("workers"), hangs = ({ busy_for }) => busy_for !== null && busy_for >= shot.pool.hanging;
+  const items = shot.workers.map((worker, index) => ({ ...worker, key: worker.pid ?? index })).sort((a, b) => hangs(b) - hangs(a) || b.age - a.age);
   rows(table, items, (worker) => worker.key, () => row(table, "", "site", "number", "number", "number admin", "number admin"), (made, worker) => {
     const [state, site, tasks, age, memory, pid] = made.cells, busy = worker.busy_for;
-    pill(state, [busy === null ? worker.state : `busy for ${duration(busy)}`, busy !== null && busy >= LONG ? "warn" : WORKER[worker.state] ?? ""]);
+    pill(state, [busy === null || busy < 1 ? worker.state : `busy for ${duration(busy)}`, hangs(worker) ? "warn" : WORKER[worker.state] ?? ""]);
     fill(site, worker.site ?? "–");
     fill(tasks, number(worker.tasks));
     fill(age, duration(worker.age));

@@ -23,7 +23,7 @@ from ....telemetry.history import FailureNote, History
 from ....telemetry.measurements import group
 from ...http.authentication import access_rules
 from ...services import Services
-from .trouble import Situation, troubles
+from .trouble import HANGING, Situation, troubles
 
 BREAKERS = 50  # to show; the others are counted
 FAILURES = 8
@@ -104,6 +104,7 @@ def _snapshot(services: Services, now: float, view: View) -> dict[str, Any]:
             "busy": pool.active_tasks,
             "target": pool.target,
             "ceiling": services.config.max_workers,
+            "hanging": HANGING,
             "reason": pool.scaling.reason,
         },
         "queue": {

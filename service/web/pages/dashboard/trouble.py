@@ -12,7 +12,9 @@ from ....pool.statistics import PoolStatistics
 
 BAD, WARN, NOTE = LEVELS = ("bad", "warn", "mark")  # jobs fail; they may soon; it can wait
 
-HANGING = 10.0  # seconds that a job holds its worker; most take less than one
+HANGING = (
+    6.0  # seconds on a worker; most jobs take less than one, and a site that is silent for 8 is given up
+)
 WAIT = 3.0  # seconds in the queue that people notice
 STALE = 60 * 86_400.0  # seconds; the alert YtdlpdStaleYtdlp says the same
 SITES = 3  # to name in each state; the others are counted
