@@ -68,7 +68,7 @@ async def test_jobs_and_attempts_are_counted_by_site(autojump_clock: MockClock) 
     assert value(metrics, "ytdlpd_jobs_total", site=OTHER, outcome="DNS", group="declined") == 1
     assert value(metrics, "ytdlpd_jobs_total", site=OTHER, outcome=CANCELLED, group="cancelled") == 1
     metrics.on_measurement(RunEnded("2026.8.19", OK))
-    assert value(metrics, "ytdlpd_ytdlp_runs_total", ytdlp="2026.8.19", outcome="OK") == 1
+    assert value(metrics, "ytdlpd_ytdlp_runs_total", ytdlp="2026.8.19", outcome="OK", group="answered") == 1
     seconds = "ytdlpd_extraction_duration_seconds_sum"
     assert value(metrics, seconds, site="a.test", group="answered") == 2.0
     assert value(metrics, seconds, site="a.test", group="failed") == 3.0
