@@ -139,10 +139,8 @@ def reverse_proxy(
         options: of HAProxy's, for each service.
     """
     listen = f"{_own_address()}:{next(_ports)}"
-    arguments = (
-        _haproxy(folder, listen, services, options) if options else _ARGUMENTS[name](folder, listen, services)
-    )
-    command = [program(name), *arguments]
+    make = partial(_haproxy, options=options) if options else _ARGUMENTS[name]
+    command = [program(name), *make(folder, listen, services)]
     log = folder / f"{name}.log"
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "XDG_DATA_HOME": str(folder)}
     with (
