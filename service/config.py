@@ -8,11 +8,10 @@ milliseconds, as existing deployments set them; the code below uses the properti
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -21,7 +20,8 @@ from pydantic_settings import (
 )
 
 from .breaker.settings import BreakerSettings
-from .breaker.sites import site_of
+from .breaker.tables import EVERY_SITE, site_breaker
+from .cluster.address import EngineAddress
 from .hosts import Place, is_local, mode, places
 from .keys import KeySettings, check_keys
 from .setting_checks import PROXIES, WEB, is_host, is_origin, is_url, sentence
@@ -32,11 +32,8 @@ from .worker.egress import rules
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-EVERY_SITE = "*"  # the table of [site] with what holds for all
 SLOW_AFTER = 15.0  # seconds after which a call counts as slow; later where a request may take longer
 SLOW_PART = 0.6  # of YTDLP_TIMEOUT
-
-_BREAKER = TypeAdapter(BreakerSettings)
 
 
 class Config(BaseSettings):
@@ -169,6 +166,13 @@ class Config(BaseSettings):
         (), description="Private networks, hosts or host:port that extraction may reach all the same."
     )
 
+    cluster_url: OptionalSecret = Field(
+        None,
+        description="The Valkey or Redis that instances share: redis://user:password@host:port/0, rediss:// "
+        "with TLS (needs the cluster extra).",
+    )
+    cluster_ca_file: OptionalPath = Field(None, description="A CA bundle to trust for it in addition (PEM).")
+
     drain_delay_ms: int = Field(
         0,
         ge=0,
@@ -266,8 +270,11 @@ class Config(BaseSettings):
             if not host or not statsd_port.isdigit() or not 0 < int(statsd_port) < 65536:
                 raise ValueError("STATSD_ADDR must look like host:port")
         rules(self.egress_allow)  # raises ValueError where an entry is none
-        if self.egress_ca_file is not None and not self.egress_ca_file.is_file():
-            raise ValueError(f"EGRESS_CA_FILE {self.egress_ca_file} does not exist")
+        if self.cluster_url is not None:
+            EngineAddress.parse(self.cluster_url.get_secret_value())  # raises ValueError
+        for name, file in (("EGRESS", self.egress_ca_file), ("CLUSTER", self.cluster_ca_file)):
+            if file is not None and not file.is_file():
+                raise ValueError(f"{name}_CA_FILE {file} does not exist")
         if self.plugin_dir is not None and not self.plugin_dir.is_dir():
             raise ValueError(f"PLUGIN_DIR {self.plugin_dir} is not a directory")
         if self.ytdlp_update in ("stable", "nightly") and self.ytdlp_dir is None:
@@ -285,26 +292,8 @@ class Config(BaseSettings):
 
     def _site_breaker(self, site: str) -> BreakerSettings:
         """The breaker settings of `site`. Raises ValueError where its table is wrong."""
-        if site != EVERY_SITE and site_of(f"https://{site}/") != site:
-            raise ValueError(
-                f"[site.{site!r}] is not a site; write its domain, as in example.com, or * for all"
-            )
-        values = {**self.site.get(site, {})}
-        concurrency = values.pop("concurrency", None)
-        if concurrency is not None and not (type(concurrency) is int and concurrency >= 1):
-            raise ValueError(f"[site.{site!r}]: concurrency must be a whole number of at least 1")
-        if unknown := values.keys() - {setting.name for setting in fields(BreakerSettings)}:
-            known = ", ".join(sorted(("concurrency", *(setting.name for setting in fields(BreakerSettings)))))
-            raise ValueError(
-                f"[site.{site!r}]: {', '.join(sorted(unknown))} is not a setting of a site; there are {known}"
-            )
         base = self._built_in if site == EVERY_SITE else self.breaker
-        try:
-            return _BREAKER.validate_python({**asdict(base), **values})
-        except ValidationError as error:
-            detail = error.errors()[0]
-            where = ".".join(str(part) for part in detail["loc"])
-            raise ValueError(f"[site.{site!r}]: {where} {detail['msg']}") from None
+        return site_breaker(site, self.site.get(site, {}), base)
 
     @classmethod
     def command_line_names(cls) -> tuple[str, ...]:

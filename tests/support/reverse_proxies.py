@@ -138,7 +138,7 @@ def reverse_proxy(
     Args:
         options: of HAProxy's, for each service.
     """
-    listen = f"{_own_address()}:{next(_ports)}"
+    listen = f"{own_address()}:{next(_ports)}"
     make = partial(_haproxy, options=options) if options else _ARGUMENTS[name]
     command = [program(name), *make(folder, listen, services)]
     log = folder / f"{name}.log"
@@ -176,7 +176,7 @@ def _replaced(file: Path, changes: dict[str, str]) -> str:
     return text
 
 
-def _own_address() -> str:
+def own_address() -> str:
     """An address of this machine that no other process listens on: made of this one's number."""
     number = os.getpid() % (1 << 22)  # what Linux allows at most
     return f"127.{64 + (number >> 16)}.{number >> 8 & 255}.{number & 255}"

@@ -1,0 +1,90 @@
+"""The port to what instances share, and its implementation for one that is alone."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from ..config import Config, ConfigError
+from ..dispatch.request import Answer
+from ..events import Events
+from ..wire import Job
+
+Run = Callable[[], Awaitable[Answer]]
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterStatistics:
+    """A snapshot of what is shared.
+
+    Attributes:
+        problem: why not everything is shared at present.
+        calls, failures: commands sent to the engine, and those that failed.
+        losses: times that the link went down.
+        hits, misses: lookups of results in the engine; `refusals` are the kept noes among the hits.
+        waits: jobs that waited for another instance's extraction.
+        stored: results and noes given to the engine.
+        foreign: entries that were not written by this version.
+    """
+
+    state: Literal["ok", "degraded"]
+    problem: str | None
+    engine: str
+    calls: int
+    failures: int
+    losses: int
+    hits: int
+    misses: int
+    refusals: int
+    waits: int
+    stored: int
+    foreign: int
+
+
+class Cluster(Protocol):
+    """What the service asks of the other instances."""
+
+    async def once(self, job: Job, run: Run, *, fresh: bool) -> Answer:
+        """The answer to `job`: what another instance has or is extracting, or that of `run`.
+
+        Args:
+            fresh: a kept one will not do.
+
+        Raises:
+            ServiceError: as `run`.
+        """
+
+    def statistics(self) -> ClusterStatistics | None:
+        """None where there is no cluster."""
+
+    async def run(self) -> None:
+        """The long-lived task."""
+
+
+class Alone:
+    """No other instances: every method returns at once."""
+
+    async def once(self, job: Job, run: Run, *, fresh: bool) -> Answer:
+        return await run()
+
+    def statistics(self) -> None:
+        return None
+
+    async def run(self) -> None:
+        return None
+
+
+def cluster_of(config: Config, events: Events) -> Cluster:
+    """The cluster that the settings ask for. Without CLUSTER_URL nothing of it is imported.
+
+    Raises:
+        ConfigError: CLUSTER_URL is set but the extra is not installed.
+    """
+    if config.cluster_url is None:
+        return Alone()
+    try:
+        from .shared import Shared
+    except ImportError:
+        raise ConfigError("CLUSTER_URL is set but hiredis is missing; pip install hiredis") from None
+    return Shared(config, events)
