@@ -254,7 +254,7 @@ class ClusterJoined(Event):
 
 @dataclass(frozen=True, slots=True)
 class ClusterLost(Event):
-    """The engine cannot be used; requests go on, and nothing is shared. Said once for each problem."""
+    """The engine cannot be used; requests go on, and nothing is shared until ClusterJoined."""
 
     address: str
     problem: str

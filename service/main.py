@@ -11,7 +11,8 @@ import trio
 
 from . import events
 from .breaker.registry import Breakers, cooldowns
-from .cluster.port import Cluster, cluster_of
+from .cluster.choice import cluster_of
+from .cluster.port import Cluster
 from .config import Config
 from .dispatch.dispatcher import Dispatcher
 from .dispatch.request import Caller
@@ -26,6 +27,7 @@ from .releases.trial import Trial
 from .releases.updater import Updater
 from .signals import StopSignals
 from .solver.solver import Solver
+from .telemetry.cluster_metrics import ClusterMetrics
 from .telemetry.sinks import log_sink, sentry_sink
 from .telemetry.telemetry import Telemetry
 from .web.app import create_app
@@ -114,10 +116,19 @@ async def main(
     lifecycle = Lifecycle()
     core = Core.build(config, bus, telemetry.measured)
     telemetry.metrics.observe(core.pool, core.breakers, lifecycle, core.dispatcher.cache, core.rollout.status)
+    telemetry.metrics.registry.register(ClusterMetrics(core.cluster.statistics))
     updater = Updater(config, core.store, bus)
     bus.subscribe(updater.on_event)
     app = create_app(
-        config, core.dispatcher, core.pool, core.breakers, lifecycle, telemetry, updater, core.rollout
+        config,
+        core.dispatcher,
+        core.pool,
+        core.breakers,
+        lifecycle,
+        telemetry,
+        updater,
+        core.rollout,
+        core.cluster,
     )
 
     async with trio.open_nursery() as nursery:

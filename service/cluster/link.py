@@ -64,7 +64,7 @@ class Link:
 
     async def run(self) -> None:
         """Keep the link up, for as long as the service runs."""
-        said: str | None = None
+        said = False
         while True:
             try:
                 await self._serve()
@@ -72,8 +72,8 @@ class Link:
                 problem = str(error)
             was_up, self._connection = self._connection is not None, None
             pause = self.state.lost(problem, trio.current_time())
-            if was_up or problem != said:
-                said = problem
+            if was_up or not said:  # one event for each loss; the problem of the moment is in the statistics
+                said = True
                 self._events.emit(ClusterLost(str(self._address), problem))
             await trio.sleep(pause * (1 + SPREAD * random.random()))  # noqa: S311
 

@@ -6,9 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from ..config import Config, ConfigError
 from ..dispatch.request import Answer
-from ..events import Events
 from ..wire import Job
 
 Run = Callable[[], Awaitable[Answer]]
@@ -73,18 +71,3 @@ class Alone:
 
     async def run(self) -> None:
         return None
-
-
-def cluster_of(config: Config, events: Events) -> Cluster:
-    """The cluster that the settings ask for. Without CLUSTER_URL nothing of it is imported.
-
-    Raises:
-        ConfigError: CLUSTER_URL is set but the extra is not installed.
-    """
-    if config.cluster_url is None:
-        return Alone()
-    try:
-        from .shared import Shared
-    except ImportError:
-        raise ConfigError("CLUSTER_URL is set but hiredis is missing; pip install hiredis") from None
-    return Shared(config, events)

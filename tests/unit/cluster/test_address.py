@@ -5,9 +5,7 @@ from __future__ import annotations
 import pytest
 
 from service.cluster.address import EngineAddress
-from service.cluster.port import Alone, cluster_of
 from service.config import Config, ConfigError
-from service.events import Events
 
 
 def test_an_address_has_all_that_it_may_have() -> None:
@@ -37,7 +35,3 @@ def test_what_is_none_is_refused_without_repeating_it(url: str) -> None:
 
 def test_the_password_is_masked() -> None:
     assert "hush" not in str(Config.load(cluster_url="redis://:hush@cache").masked())
-
-
-def test_without_it_there_is_no_cluster() -> None:
-    assert isinstance(cluster_of(Config.load(), Events()), Alone)
