@@ -40,6 +40,35 @@ class ClusterStatistics:
     foreign: int
 
 
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """What a client took of a limit.
+
+    Attributes:
+        limit: names the limit.
+        cost: seconds by which it moves the client's theoretical arrival time.
+        window: seconds of the limit's window.
+    """
+
+    limit: str
+    client: str
+    cost: float
+    window: float
+
+
+class Budget(Protocol):
+    """Rate limits that can be shared."""
+
+    def share(self) -> None:
+        """Note from now on what is taken."""
+
+    def spent(self) -> list[Spending]:
+        """What was taken since the last call."""
+
+    def learn(self, spending: Spending, ahead: float, now: float) -> None:
+        """All instances together are so many seconds ahead for the client."""
+
+
 class Cluster(Protocol):
     """What the service asks of the other instances."""
 
@@ -53,6 +82,9 @@ class Cluster(Protocol):
             ServiceError: as `run`.
         """
 
+    def share_limits(self, budget: Budget) -> None:
+        """Let `budget` be that of all instances together."""
+
     def statistics(self) -> ClusterStatistics | None:
         """None where there is no cluster."""
 
@@ -65,6 +97,9 @@ class Alone:
 
     async def once(self, job: Job, run: Run, *, fresh: bool) -> Answer:
         return await run()
+
+    def share_limits(self, budget: Budget) -> None:
+        return None
 
     def statistics(self) -> None:
         return None

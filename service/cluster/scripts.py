@@ -58,3 +58,22 @@ redis.call('PUBLISH', ARGV[4], ARGV[5])
 return stored
 """,
 )
+
+# GCRA by the engine's clock, for several clients: each gets its cost added to its theoretical arrival time,
+# up to so much ahead; the reply tells how far each is ahead now. All in microseconds.
+SPEND = Script(
+    "limits",
+    """
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local reply = {}
+for i, key in ipairs(KEYS) do
+  local arrival = tonumber(redis.pcall('GET', key))
+  if not (arrival and arrival > now) then arrival = now end
+  local ahead = math.min(arrival - now + tonumber(ARGV[2 * i - 1]), tonumber(ARGV[2 * i]))
+  redis.call('SET', key, string.format('%.0f', now + ahead), 'PX', math.ceil(ahead / 1000) + 1)
+  reply[i] = ahead
+end
+return reply
+""",
+)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+import trio
+
 from ..config import Config
 from ..dispatch.request import Answer
 from ..events import Events
 from ..wire import Job
 from .address import EngineAddress
+from .limits import SharedLimits
 from .link import Link
-from .port import ClusterStatistics, Run
+from .port import Budget, ClusterStatistics, Run
 from .results import DONE, SharedResults, engine_statistics
 
 
@@ -27,15 +30,22 @@ class Shared:
             hear=self._hear,
         )
         self._results = SharedResults(config, self.link)
+        self._limits = SharedLimits(self.link)
 
     async def once(self, job: Job, run: Run, *, fresh: bool) -> Answer:
         return await self._results.once(job, run, fresh=fresh)
+
+    def share_limits(self, budget: Budget) -> None:
+        budget.share()
+        self._limits.budget = budget
 
     def statistics(self) -> ClusterStatistics:
         return ClusterStatistics(**engine_statistics(self.link), **asdict(self._results.counts))
 
     async def run(self) -> None:
-        await self.link.run()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.link.run)
+            nursery.start_soon(self._limits.run)
 
     def _hear(self, channel: bytes, payload: bytes) -> None:
         if channel == DONE.encode():

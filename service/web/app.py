@@ -64,6 +64,8 @@ def create_app(
     errors.install(app)
     telemetry = telemetry or Telemetry()
     updater = updater or Updater(config, ReleaseStore(config.ytdlp_dir), Events())
+    limits, cluster = RateLimits(config), cluster or Alone()
+    cluster.share_limits(limits)
     services = Services(
         config,
         dispatcher,
@@ -71,13 +73,13 @@ def create_app(
         breakers,
         lifecycle,
         Keys(config),
-        RateLimits(config),
+        limits,
         telemetry,
         Outgoing(config.ytdlp_max_buffer),
         SharedSnapshots(breakers),
         updater,
         rollout,
-        cluster or Alone(),
+        cluster,
     )
     for subject in (
         home,

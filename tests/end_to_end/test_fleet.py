@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
+import httpx
 import pytest
 
+from service.keys import new_key
 from tests.internet import Internet
 from tests.support.engine import Engine, engine
-from tests.support.running_service import Service, eventually
+from tests.support.running_service import PATIENCE, Service, eventually
 
 VIDEO = "https://www.youtube.com/watch?v=dQw4w9WgXcQ"
+KEY, HASH = new_key()
+LIMIT = 20
 COOKIES = "# Netscape HTTP Cookie File\n.elsewhere.example\tTRUE\t/\tTRUE\t0\tname\tvalue\n"
 
 
@@ -24,7 +30,9 @@ def valkey() -> Iterator[Engine]:
 
 @pytest.fixture(scope="module")
 def fleet(internet: Internet, valkey: Engine) -> Iterator[list[Service]]:
+    keys = {"alice": {"hash": HASH, "rate": 0.001, "burst": LIMIT}}
     settings = {"SCALING": "fixed:2", "CLUSTER_URL": valkey.url, "YTDLP_TIMEOUT": 60_000}
+    settings |= {"KEYS": json.dumps(keys)}
     with ExitStack() as stack:
         yield [stack.enter_context(Service.run(internet, settings=settings)) for _ in range(2)]
 
@@ -74,6 +82,25 @@ def test_cookies_stay_where_they_are(fleet: list[Service], valkey: Engine) -> No
         answer = each.extract("https://html5.example/?cookies", cookies=COOKIES)
         assert (answer.status_code, answer.headers["X-Cache"]) == (200, "miss")
     assert {key for key in set(valkey.ask("KEYS", "*")) - before if key.startswith(b"ytdlpd:1:r:")} == set()
+
+
+def test_a_rate_limit_is_that_of_all_together(fleet: list[Service]) -> None:
+    eventually(lambda: sharing(fleet))
+
+    def ask(service: Service) -> int:
+        asked = {"url": "https://html5.example/?limited"}
+        headers = {"X-API-Key": KEY}
+        return httpx.post(
+            f"{service.url}/api/v1/size", json=asked, headers=headers, timeout=PATIENCE
+        ).status_code
+
+    one, two = fleet
+    assert [ask(one) for _ in range(LIMIT + 1)] == [200] * LIMIT + [429]
+    admitted = 0
+    while ask(two) == 200:
+        admitted += 1
+        time.sleep(0.3)  # longer than two exchanges
+    assert admitted < LIMIT / 2
 
 
 def test_without_the_engine_everything_goes_on(fleet: list[Service], valkey: Engine) -> None:
