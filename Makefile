@@ -51,7 +51,7 @@ venv:
 
 .venv/ready-dev: .venv/ready constraints-tests.txt
 	@echo 'Installing the tools of the tests …'
-	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --constraint constraints-tests.txt --editable '.[dev,otel,sentry,webhook]'
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --constraint constraints-tests.txt --editable '.[cluster,dev,otel,sentry,webhook]'
 	@touch $@
 
 .venv/ready-bench: .venv/ready-dev

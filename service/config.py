@@ -8,56 +8,32 @@ milliseconds, as existing deployments set them; the code below uses the properti
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, SecretStr, TypeAdapter, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
-    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
 
 from .breaker.settings import BreakerSettings
-from .breaker.sites import site_of
+from .breaker.tables import EVERY_SITE, site_breaker
+from .cluster.address import EngineAddress
+from .hosts import Place, is_local, mode, places
 from .keys import KeySettings, check_keys
-from .setting_checks import PROXIES, WEB, is_host, is_loopback, is_origin, is_url, sentence
+from .setting_checks import PROXIES, WEB, is_host, is_origin, is_url, sentence
 from .setting_sources import ConfigError as ConfigError
 from .setting_sources import Environment, read_file, refuse_look_alikes, with_secrets
+from .setting_types import CommaSeparated, OptionalPath, OptionalSecret, OptionalText, level
 from .worker.egress import rules
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-EVERY_SITE = "*"  # the table of [site] with what holds for all
 SLOW_AFTER = 15.0  # seconds after which a call counts as slow; later where a request may take longer
 SLOW_PART = 0.6  # of YTDLP_TIMEOUT
-
-_BREAKER = TypeAdapter(BreakerSettings)
-
-
-def _split(value: object) -> object:
-    """A comma-separated string as a tuple; other values are left to the check of the type."""
-    if isinstance(value, str):
-        return tuple(part for part in (piece.strip() for piece in value.split(",")) if part)
-    return value
-
-
-def _blank_is_none(value: object) -> object:
-    return None if value == "" else value
-
-
-def _level(value: object) -> object:
-    """A level as other programs write it, too: INFO, warn."""
-    return {"warn": "warning"}.get(value.lower(), value.lower()) if isinstance(value, str) else value
-
-
-CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
-OptionalText = Annotated[str | None, BeforeValidator(_blank_is_none)]
-OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_blank_is_none)]
-OptionalPath = Annotated[Path | None, BeforeValidator(_blank_is_none)]
 
 
 class Config(BaseSettings):
@@ -67,7 +43,12 @@ class Config(BaseSettings):
         frozen=True, extra="forbid", case_sensitive=False, env_ignore_empty=True
     )
 
-    host: str = Field("127.0.0.1", description="Address to listen on.")
+    host: str = Field(
+        "127.0.0.1",
+        description="Addresses to listen on, comma-separated: localhost is all of the loopback's, "
+        "unix:/path a Unix socket.",
+    )
+    socket_mode: str = Field("660", description="Permissions of the Unix sockets, in octal.")
     port: int = Field(
         3000, ge=0, le=65535, description="Port to listen on; 0 picks a free one and prints it."
     )
@@ -175,11 +156,22 @@ class Config(BaseSettings):
         (), description="Addresses or networks whose X-Forwarded-For is believed."
     )
 
+    proxy_protocol: bool = Field(
+        False, description="TRUSTED_PROXIES begin each connection with a PROXY header (version 1 or 2)."
+    )
+
     egress_proxy: OptionalText = Field(None, description="The proxy that yt-dlp uses: http://host:port.")
     egress_ca_file: OptionalPath = Field(None, description="A CA bundle to trust in addition (PEM).")
     egress_allow: CommaSeparated = Field(
         (), description="Private networks, hosts or host:port that extraction may reach all the same."
     )
+
+    cluster_url: OptionalSecret = Field(
+        None,
+        description="The Valkey or Redis that instances share: redis://user:password@host:port/0, rediss:// "
+        "with TLS (needs the cluster extra).",
+    )
+    cluster_ca_file: OptionalPath = Field(None, description="A CA bundle to trust for it in addition (PEM).")
 
     drain_delay_ms: int = Field(
         0,
@@ -201,7 +193,7 @@ class Config(BaseSettings):
     otel_exporter_otlp_endpoint: OptionalText = Field(
         None, description="Send traces to this OTLP/HTTP collector (needs the otel extra)."
     )
-    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_level)] = Field(
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(level)] = Field(
         "info", description="What to log."
     )
     log_access: Literal["all", "errors", "none"] = Field(
@@ -241,6 +233,12 @@ class Config(BaseSettings):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        places(self.host)  # raises ValueError, as the next
+        mode(self.socket_mode)
+        if self.proxy_protocol and not self.trusted_proxies:
+            raise ValueError(
+                "PROXY_PROTOCOL is on but TRUSTED_PROXIES is not set; name the proxies that speak it"
+            )
         if self.min_workers > self.max_workers:
             raise ValueError(f"MIN_WORKERS ({self.min_workers}) is over MAX_WORKERS ({self.max_workers})")
         if self.fixed_workers and not self.min_workers <= self.fixed_workers <= self.max_workers:
@@ -272,8 +270,11 @@ class Config(BaseSettings):
             if not host or not statsd_port.isdigit() or not 0 < int(statsd_port) < 65536:
                 raise ValueError("STATSD_ADDR must look like host:port")
         rules(self.egress_allow)  # raises ValueError where an entry is none
-        if self.egress_ca_file is not None and not self.egress_ca_file.is_file():
-            raise ValueError(f"EGRESS_CA_FILE {self.egress_ca_file} does not exist")
+        if self.cluster_url is not None:
+            EngineAddress.parse(self.cluster_url.get_secret_value())  # raises ValueError
+        for name, file in (("EGRESS", self.egress_ca_file), ("CLUSTER", self.cluster_ca_file)):
+            if file is not None and not file.is_file():
+                raise ValueError(f"{name}_CA_FILE {file} does not exist")
         if self.plugin_dir is not None and not self.plugin_dir.is_dir():
             raise ValueError(f"PLUGIN_DIR {self.plugin_dir} is not a directory")
         if self.ytdlp_update in ("stable", "nightly") and self.ytdlp_dir is None:
@@ -291,26 +292,8 @@ class Config(BaseSettings):
 
     def _site_breaker(self, site: str) -> BreakerSettings:
         """The breaker settings of `site`. Raises ValueError where its table is wrong."""
-        if site != EVERY_SITE and site_of(f"https://{site}/") != site:
-            raise ValueError(
-                f"[site.{site!r}] is not a site; write its domain, as in example.com, or * for all"
-            )
-        values = {**self.site.get(site, {})}
-        concurrency = values.pop("concurrency", None)
-        if concurrency is not None and not (type(concurrency) is int and concurrency >= 1):
-            raise ValueError(f"[site.{site!r}]: concurrency must be a whole number of at least 1")
-        if unknown := values.keys() - {setting.name for setting in fields(BreakerSettings)}:
-            known = ", ".join(sorted(("concurrency", *(setting.name for setting in fields(BreakerSettings)))))
-            raise ValueError(
-                f"[site.{site!r}]: {', '.join(sorted(unknown))} is not a setting of a site; there are {known}"
-            )
         base = self._built_in if site == EVERY_SITE else self.breaker
-        try:
-            return _BREAKER.validate_python({**asdict(base), **values})
-        except ValidationError as error:
-            detail = error.errors()[0]
-            where = ".".join(str(part) for part in detail["loc"])
-            raise ValueError(f"[site.{site!r}]: {where} {detail['msg']}") from None
+        return site_breaker(site, self.site.get(site, {}), base)
 
     @classmethod
     def command_line_names(cls) -> tuple[str, ...]:
@@ -320,7 +303,12 @@ class Config(BaseSettings):
     @property
     def loopback_only(self) -> bool:
         """Whether only programs on this machine can connect."""
-        return all(is_loopback(host.strip().strip("[]")) for host in self.host.split(","))
+        return all(is_local(place) for place in self.places)
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Where to listen."""
+        return places(self.host)
 
     @property
     def trusted_networks(self) -> tuple[Network, ...]:

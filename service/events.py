@@ -245,6 +245,22 @@ class UrlQuarantined(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ClusterJoined(Event):
+    """The engine at `address` answers; results and the like are shared from now on."""
+
+    address: str
+    engine: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterLost(Event):
+    """The engine cannot be used; requests go on, and nothing is shared until ClusterJoined."""
+
+    address: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceStarting(Event):
     """The port is bound; requests wait until the warm floor is up."""
 

@@ -11,6 +11,8 @@ import trio
 
 from . import events
 from .breaker.registry import Breakers, cooldowns
+from .cluster.choice import cluster_of
+from .cluster.port import Cluster
 from .config import Config
 from .dispatch.dispatcher import Dispatcher
 from .dispatch.request import Caller
@@ -25,6 +27,7 @@ from .releases.trial import Trial
 from .releases.updater import Updater
 from .signals import StopSignals
 from .solver.solver import Solver
+from .telemetry.cluster_metrics import ClusterMetrics
 from .telemetry.sinks import log_sink, sentry_sink
 from .telemetry.telemetry import Telemetry
 from .web.app import create_app
@@ -40,7 +43,7 @@ SWEEPS = (700, 10, 2)  # more full collections than the default, which keeps les
 
 @dataclass(frozen=True, slots=True)
 class Core:
-    """Solver, pool, breakers, dispatcher and the rollout of releases of one service."""
+    """Solver, pool, breakers, dispatcher, the rollout of releases and the cluster of one service."""
 
     solver: Solver
     pool: Pool
@@ -48,9 +51,11 @@ class Core:
     dispatcher: Dispatcher
     rollout: LiveRollout
     store: ReleaseStore
+    cluster: Cluster
 
     @classmethod
     def build(cls, config: Config, bus: events.Events, measured: events.Events) -> Core:
+        cluster = cluster_of(config, bus)
         solver = Solver(bus)
         store = ReleaseStore(config.ytdlp_dir)
         serving = store.choose()
@@ -62,9 +67,9 @@ class Core:
         breakers = Breakers(config.breaker, bus, overrides=config.site_breakers)
         bus.subscribe(breakers.on_event)
         trial = Trial()
-        dispatcher = Dispatcher(config, pool, breakers, bus, measured=measured, trial=trial)
+        dispatcher = Dispatcher(config, pool, breakers, bus, measured=measured, trial=trial, cluster=cluster)
         rollout = LiveRollout(config, store, bus, pool, dispatcher, trial, serving=serving, make=make)
-        return cls(solver, pool, breakers, dispatcher, rollout, store)
+        return cls(solver, pool, breakers, dispatcher, rollout, store, cluster)
 
     def children(self) -> frozenset[int]:
         """Children of this process in sessions of their own, whose own tasks wait for them."""
@@ -78,6 +83,7 @@ class Core:
         """
         await nursery.start(cooldowns, self.breakers)
         await nursery.start(self.dispatcher.run_flights)
+        nursery.start_soon(self.cluster.run)
         nursery.start_soon(self.solver.run)  # it checks itself while the template warms
         await nursery.start(self.rollout.run)
         for index in range(config.max_workers):
@@ -110,10 +116,19 @@ async def main(
     lifecycle = Lifecycle()
     core = Core.build(config, bus, telemetry.measured)
     telemetry.metrics.observe(core.pool, core.breakers, lifecycle, core.dispatcher.cache, core.rollout.status)
+    telemetry.metrics.registry.register(ClusterMetrics(core.cluster.statistics))
     updater = Updater(config, core.store, bus)
     bus.subscribe(updater.on_event)
     app = create_app(
-        config, core.dispatcher, core.pool, core.breakers, lifecycle, telemetry, updater, core.rollout
+        config,
+        core.dispatcher,
+        core.pool,
+        core.breakers,
+        lifecycle,
+        telemetry,
+        updater,
+        core.rollout,
+        core.cluster,
     )
 
     async with trio.open_nursery() as nursery:
@@ -204,7 +219,7 @@ async def once(config: Config, job: Job) -> bytes:
         ServiceError: as typed.
         StartError: the template process cannot be warmed.
     """
-    lone = config.model_copy(update={"min_workers": 1, "max_workers": 1})
+    lone = config.model_copy(update={"min_workers": 1, "max_workers": 1, "cluster_url": None})
     core = Core.build(lone, events.Events(), events.Events())
     async with trio.open_nursery() as nursery:
         await core.start(lone, nursery)

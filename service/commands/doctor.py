@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import email.utils
+import errno
 import http.client
 import os
 import platform
@@ -25,13 +26,14 @@ from rich.console import Console
 from rich.text import Text
 
 from ..config import Config
+from ..hosts import Address, UnixSocket
 from ..pool.resources import FOOTPRINT, RESERVED, memory_limit, memory_room
-from ..probe import local, problem
 from ..releases.store import ReleaseStore
 from ..web.http.authentication import access_rules
+from ..web.http.binding import whole
 from ..web.http.listener import places
 from ..worker import landlock
-from .common import config_option, load
+from .common import config_option, load, own_problem
 
 PATIENCE = 5.0  # seconds for a site, a proxy or deno
 OLD = 60  # days after which sites have usually changed under a yt-dlp
@@ -228,24 +230,41 @@ def access(config: Config) -> Iterator[Finding]:
 
 
 def address(config: Config) -> Iterator[Finding]:
-    where = f"{config.host}:{config.port}"
+    served = own_problem(config) is None
+    for place in config.places:
+        if isinstance(place, UnixSocket):
+            yield _unix_socket(place, served)
+        else:
+            yield _free_port(place, config.port, served)
+
+
+def _unix_socket(place: UnixSocket, served: bool) -> Finding:
+    folder = os.path.dirname(place.path)
+    if served:
+        return ok("address", f"ytdlpd serves on {place}")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return broken("address", f"{folder} of {place} is missing or not writable", f"mkdir -p {folder}")
+    return ok("address", f"{place} can be made")
+
+
+def _free_port(place: Address, port: int, served: bool) -> Finding:
+    where = whole(place, port)
     try:
-        found = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)
+        found = socket.getaddrinfo(place.host, port, type=socket.SOCK_STREAM)
     except OSError as error:
-        yield broken("address", f"HOST {config.host} cannot be resolved: {_why(error)}", "unset HOST")
-        return
-    family, kind, protocol, _, place = found[0]
-    with socket.socket(family, kind, protocol) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(place)
-        except OSError as error:
-            if problem(local(config.port)) is None:
-                yield ok("address", f"ytdlpd serves on {where}")
-            else:
-                yield broken("address", f"{where}: {_why(error)}", "take another one, as in --port 0")
-            return
-    yield ok("address", f"{where} is free")
+        return broken("address", f"HOST {place} cannot be resolved: {_why(error)}", "unset HOST")
+    family, kind, protocol, _, target = found[0]
+    try:
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(target)
+    except OSError as error:
+        if served and error.errno == errno.EADDRINUSE:
+            return ok("address", f"ytdlpd serves on {where}")
+        if not place.expected:
+            return ok("address", f"{where} is left out: {_why(error)}")
+        return broken("address", f"{where}: {_why(error)}", "take another one, as in --port 0")
+    return ok("address", f"{where} is free")
 
 
 def folders(config: Config) -> Iterator[Finding]:

@@ -104,14 +104,16 @@ class Cache:
         return replace(kept, age=now - entry.since)
 
     def keep(self, job: Job, answer: Answer, now: float, *, lifetime: float | None) -> None:
-        """Cache a result.
+        """Cache a result, which may have an age already.
 
         Args:
             lifetime: seconds until its first media URL expires; None where none does.
         """
+        age = answer.age or 0.0
         useful = math.inf if lifetime is None else lifetime - MARGIN
         kept = replace(answer, queued=0.0, extracted=0.0, position=0, expected_wait=0.0)
-        self._put(job, kept, now, min(self._ttl, useful), min(STALE_FOR, useful), len(answer.body))
+        fresh, usable = min(self._ttl - age, useful), min(STALE_FOR - age, useful)
+        self._put(job, kept, now, fresh, usable, len(answer.body), age=age)
 
     def keep_refusal(self, job: Job, error: ExtractionError, now: float) -> None:
         """Cache a refusal, if its code allows it."""
@@ -143,7 +145,15 @@ class Cache:
         )
 
     def _put(
-        self, job: Job, kept: Answer | ExtractionError, now: float, fresh: float, usable: float, size: int
+        self,
+        job: Job,
+        kept: Answer | ExtractionError,
+        now: float,
+        fresh: float,
+        usable: float,
+        size: int,
+        *,
+        age: float = 0.0,
     ) -> None:
         if job.cookies is not None:
             raise ValueError("a result with cookies is never kept")
@@ -152,7 +162,7 @@ class Cache:
         size += len(job.url) + OVERHEAD
         if usable <= 0 or size > self._max_bytes:
             return
-        self._entries[job] = _Entry(kept, now, now + fresh, now + usable, size)
+        self._entries[job] = _Entry(kept, now - age, now + fresh, now + usable, size)
         self._bytes += size
         while self._bytes > self._max_bytes:
             _, evicted = self._entries.popitem(last=False)

@@ -1,13 +1,13 @@
 """The dispatcher, where every extraction begins. It sets the one deadline of a job.
 
-It tries a cached result, asks the quarantine, then tries an equal job in flight, then an execution
-(`execution.py`).
+It tries a cached result, asks the quarantine, then tries an equal job in flight, here or at another instance,
+then an execution (`execution.py`).
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 
@@ -17,6 +17,7 @@ from ..breaker.machine import State
 from ..breaker.pacing import PaceStatistics
 from ..breaker.registry import BreakerKey, Breakers
 from ..breaker.sites import endpoint_of
+from ..cluster.port import Alone, Cluster
 from ..config import Config
 from ..errors import CircuitOpen, DeadlineExceeded, ExtractionError, ShuttingDown, UnknownSite
 from ..events import Events
@@ -43,6 +44,7 @@ class Dispatcher:
         jitter: a number from 0 to 1, drawn for each pause between attempts.
         measured: the bus that gets the measurements of jobs and attempts.
         trial: the release of yt-dlp that is being tried, if there is one.
+        cluster: the other instances, if there are any.
     """
 
     def __init__(
@@ -55,7 +57,9 @@ class Dispatcher:
         jitter: Callable[[], float] = random.random,
         measured: Events | None = None,
         trial: Trial | None = None,
+        cluster: Cluster | None = None,
     ) -> None:
+        self._cluster = cluster or Alone()
         self._timeout = config.job_timeout
         limits = SiteLimits(config.site_limit)
         self._with = Collaborators(
@@ -179,7 +183,10 @@ class Dispatcher:
     async def _run_and_keep(self, job: Job, execution: Execution) -> Answer:
         """The answer, which is also cached, as is a final refusal."""
         try:
-            answer = await self._run(job, execution)
+            fresh = execution.terms.caller.fresh
+            answer = await self._run(
+                job, execution, partial(self._cluster.once, job, execution.run, fresh=fresh)
+            )
         except ExtractionError as error:
             self._cache.keep_refusal(job, error, trio.current_time())
             raise
@@ -189,8 +196,10 @@ class Dispatcher:
         self._cache.keep(job, answer, trio.current_time(), lifetime=answer.lifetime)
         return answer
 
-    async def _run(self, job: Job, execution: Execution) -> Answer:
-        """One execution, under its deadline."""
+    async def _run(
+        self, job: Job, execution: Execution, run: Callable[[], Awaitable[Answer]] | None = None
+    ) -> Answer:
+        """One execution, or `run`, which may do without one, under its deadline."""
         if self._interrupted:
             raise ShuttingDown
         terms = execution.terms
@@ -198,7 +207,10 @@ class Dispatcher:
         with terms.scope as scope:
             self._running.add(scope)
             try:
-                return await execution.run()
+                answer = await (run or execution.run)()
+                if answer.age is not None:
+                    terms.caller.tally.cache = "hit"
+                return answer
             finally:
                 self._running.discard(scope)
                 self._with.progress.ended(job)

@@ -28,6 +28,7 @@ _WARNINGS = (
     events.UpdateFailed,
     events.EgressDenied,
     events.UrlQuarantined,
+    events.ClusterLost,
 )
 
 

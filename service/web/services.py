@@ -7,6 +7,7 @@ from typing import Protocol
 
 from ..breaker.pacing import PaceStatistics
 from ..breaker.registry import Breakers
+from ..cluster.port import Alone, Cluster
 from ..config import Config
 from ..dispatch.cache import CacheStatistics
 from ..dispatch.progress import ProgressListener
@@ -73,6 +74,7 @@ class Services:
     snapshots: SharedSnapshots
     updater: Updater
     rollout: Rollout | None = None
+    cluster: Cluster = field(default_factory=Alone)
     memo: RequestMemo = field(default_factory=RequestMemo)
     compressed: CompressedResults = field(default_factory=CompressedResults)
     viewers: Places = field(default_factory=lambda: Places(SUBSCRIBERS, of_one_client=8, for_admins=8))

@@ -13,6 +13,7 @@ import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -76,10 +77,12 @@ def _nginx(folder: Path, listen: str, services: Sequence[str]) -> list[str]:
     return ["-e", "stderr", "-p", str(folder), "-c", str(config)]
 
 
-def _haproxy(folder: Path, listen: str, services: Sequence[str]) -> list[str]:
+def _haproxy(folder: Path, listen: str, services: Sequence[str], options: str = "") -> list[str]:
     # Where it has to choose it checks ten times as often as by default, so that no test waits for it.
     inter = "2s" if len(services) == 1 else "200ms"
-    lines = [f"server s{number} {service} check inter {inter}" for number, service in enumerate(services)]
+    lines = [
+        f"server s{number} {service} check inter {inter} {options}" for number, service in enumerate(services)
+    ]
     servers = "\n    ".join(lines)
     text = _replaced(
         DEPLOY / "haproxy.cfg",
@@ -127,10 +130,17 @@ def program(name: str) -> str:
 
 
 @contextmanager
-def reverse_proxy(name: str, services: Sequence[str], folder: Path) -> Iterator[ReverseProxy]:
-    """The proxy `name` in front of `services` (host:port each); its files go to `folder`."""
-    listen = f"{_own_address()}:{next(_ports)}"
-    command = [program(name), *_ARGUMENTS[name](folder, listen, services)]
+def reverse_proxy(
+    name: str, services: Sequence[str], folder: Path, *, options: str = ""
+) -> Iterator[ReverseProxy]:
+    """The proxy `name` in front of `services` (host:port each); its files go to `folder`.
+
+    Args:
+        options: of HAProxy's, for each service.
+    """
+    listen = f"{own_address()}:{next(_ports)}"
+    make = partial(_haproxy, options=options) if options else _ARGUMENTS[name]
+    command = [program(name), *make(folder, listen, services)]
     log = folder / f"{name}.log"
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "XDG_DATA_HOME": str(folder)}
     with (
@@ -166,7 +176,7 @@ def _replaced(file: Path, changes: dict[str, str]) -> str:
     return text
 
 
-def _own_address() -> str:
+def own_address() -> str:
     """An address of this machine that no other process listens on: made of this one's number."""
     number = os.getpid() % (1 << 22)  # what Linux allows at most
     return f"127.{64 + (number >> 16)}.{number >> 8 & 255}.{number & 255}"

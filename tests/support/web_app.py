@@ -13,6 +13,7 @@ from quart_trio import QuartTrio
 from service.breaker.pacing import PaceStatistics
 from service.breaker.registry import Breakers
 from service.breaker.settings import BreakerSettings
+from service.cluster.port import Alone, Cluster, ClusterStatistics
 from service.config import Config
 from service.dispatch.cache import Cache, CacheStatistics
 from service.dispatch.progress import Progress, ProgressListener
@@ -175,6 +176,32 @@ class FakeRollout:
         self.asked.append(("rollback", reason))
 
 
+CLUSTER = ClusterStatistics(
+    state="ok",
+    problem=None,
+    engine="valkey 9.1.2",
+    calls=20,
+    failures=1,
+    losses=1,
+    hits=5,
+    misses=4,
+    refusals=3,
+    waits=2,
+    stored=4,
+    foreign=1,
+)
+
+
+@dataclass
+class FakeCluster(Alone):
+    """Shows the statistics that the test sets."""
+
+    shown: ClusterStatistics = CLUSTER
+
+    def statistics(self) -> ClusterStatistics:  # type: ignore[override]
+        return self.shown
+
+
 @dataclass
 class Web:
     """An application and the fakes behind it."""
@@ -186,6 +213,7 @@ class Web:
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
     bus: Events = field(default_factory=Events)
     rollout: Rollout | None = None
+    cluster: Cluster | None = None
 
     def __post_init__(self) -> None:
         self.lifecycle.ready()
@@ -202,6 +230,7 @@ class Web:
             self.lifecycle,
             self.telemetry,
             rollout=self.rollout,
+            cluster=self.cluster,
         )
 
     async def request(self, method: str, path: str, **given: Any) -> Any:

@@ -15,6 +15,7 @@ from quart_schema.documentation import document_response
 
 from ... import __version__
 from ...breaker.statistics import BreakersStatistics
+from ...cluster.port import ClusterStatistics
 from ...codes import Code
 from ...config import Config
 from ...lifecycle import Phase
@@ -30,6 +31,7 @@ from ..services import Services
 from .metrics import circuit_breaker, circuit_breakers, uptime, worker_pool
 from .models import (
     Cache,
+    Cluster,
     Dependency,
     ErrorResponse,
     HealthResponse,
@@ -164,6 +166,12 @@ def _latest(services: Services, context: RequestContext, presented: str | None) 
 def _report(services: Services, admin: bool) -> _Report:
     pool, breakers = services.pool.statistics(), services.breakers.statistics()
     status, code, reason = _judge(pool, breakers, services.lifecycle.phase, services.config)
+    shared = services.cluster.statistics()
+    if status == "healthy" and shared is not None and shared.state != "ok":
+        status, reason = (
+            "degraded",
+            "Nothing is shared with other instances at present; this one goes on",
+        )
     report: dict[str, Any] = {
         "ok": status != "unhealthy",
         "status": status,
@@ -182,6 +190,7 @@ def _report(services: Services, admin: bool) -> _Report:
         "circuit_breakers": circuit_breakers(breakers) if admin else None,
         "cache": Cache.model_validate(services.dispatcher.cache()),
         "solver": Solver.model_validate(pool.solver) if admin and pool.solver else None,
+        "cluster": cluster(shared, details=admin),
         "update": update(services.updater.statistics(), details=admin),
         "config": {
             "requireAuth": services.config.require_auth,
@@ -197,6 +206,14 @@ def update(known: UpdateStatistics, *, details: bool) -> Update:
     """What is known of a newer yt-dlp; `details` may name paths and hosts."""
     found = Update.model_validate(known)
     return found if details else found.model_copy(update={"problem": ""})
+
+
+def cluster(known: ClusterStatistics | None, *, details: bool) -> Cluster | None:
+    """What is shared with other instances; `details` may name hosts."""
+    if known is None:
+        return None
+    found = Cluster.model_validate(known)
+    return found if details else found.model_copy(update={"problem": None, "engine": ""})
 
 
 def _judge(

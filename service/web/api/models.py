@@ -257,6 +257,20 @@ class Solver(Model):
     scripts: list[PlayerScript]
 
 
+class Cluster(Model):
+    """What is shared with other instances, where CLUSTER_URL is set."""
+
+    state: Literal["ok", "degraded"] = Field(description="degraded: each instance works alone, and goes on.")
+    problem: str | None = Field(description="Why it is degraded; only with an admin's key.")
+    engine: str = Field(description="The server that keeps it; only with an admin's key.")
+    hits: int = Field(description="Results that another instance had.")
+    misses: int
+    refusals: int = Field(description="Kept noes of sites that another instance had.")
+    waits: int = Field(description="Jobs that waited for another instance's extraction.")
+    stored: int = Field(description="Results and noes given to the others.")
+    losses: int = Field(description="Times that the server went away.")
+
+
 class Update(Model):
     """What is known of a newer yt-dlp."""
 
@@ -283,6 +297,7 @@ class HealthResponse(Model):
     circuit_breakers: list[SiteBreaker] | None = Field(None, description="Only with an admin's key.")
     cache: Cache
     solver: Solver | None = Field(None, description="Only with an admin's key.")
+    cluster: Cluster | None = Field(None, description="Only where CLUSTER_URL is set.")
     update: Update
     config: dict[str, Any]
 

@@ -18,6 +18,7 @@ from service import events
 from service.breaker.registry import BreakerKey
 from service.errors import QueueFull
 from service.events import Events
+from service.telemetry.cluster_metrics import ClusterMetrics
 from service.telemetry.labels import OTHER, SiteLabels
 from service.telemetry.measurements import (
     CANCELLED,
@@ -31,7 +32,7 @@ from service.telemetry.measurements import (
 from service.telemetry.metrics import SERVICE, Metrics
 from service.telemetry.statsd import DATAGRAM, Lines, datagrams, report
 from service.telemetry.telemetry import Telemetry
-from tests.support.web_app import FakeRollout, Web, web
+from tests.support.web_app import FakeCluster, FakeRollout, Web, web
 
 
 def value(metrics: Metrics, name: str, **labels: str) -> float | None:
@@ -158,6 +159,7 @@ def observed(**settings: object) -> Web:
     it.telemetry.metrics.observe(
         it.pool, it.breakers, it.lifecycle, it.dispatcher.cache, FakeRollout().status
     )
+    it.telemetry.metrics.registry.register(ClusterMetrics(FakeCluster().statistics))
     return it
 
 
@@ -193,6 +195,9 @@ async def test_prometheus_reads_them(autojump_clock: MockClock) -> None:
     assert found["process_resident_memory_bytes"].samples[0].value > 0
     fates = {sample.labels["fate"]: sample.value for sample in found["ytdlpd_player_scripts"].samples}
     assert fates == {"fetched": 3, "prepared": 2, "rejected": 1, "lost": 0}
+    assert found["ytdlpd_cluster_up"].samples[0].value == 1
+    lookups = {sample.labels["result"]: sample.value for sample in found["ytdlpd_cluster_lookups"].samples}
+    assert lookups == {"hits": 5, "misses": 4, "refusals": 3, "foreign": 1}
     assert promtool_says(text) == ""
 
 

@@ -1,0 +1,108 @@
+"""The port to what instances share, and its implementation for one that is alone."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from ..dispatch.request import Answer
+from ..wire import Job
+
+Run = Callable[[], Awaitable[Answer]]
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterStatistics:
+    """A snapshot of what is shared.
+
+    Attributes:
+        problem: why not everything is shared at present.
+        calls, failures: commands sent to the engine, and those that failed.
+        losses: times that the link went down.
+        hits, misses: lookups of results in the engine; `refusals` are the kept noes among the hits.
+        waits: jobs that waited for another instance's extraction.
+        stored: results and noes given to the engine.
+        foreign: entries that were not written by this version.
+    """
+
+    state: Literal["ok", "degraded"]
+    problem: str | None
+    engine: str
+    calls: int
+    failures: int
+    losses: int
+    hits: int
+    misses: int
+    refusals: int
+    waits: int
+    stored: int
+    foreign: int
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """What a client took of a limit.
+
+    Attributes:
+        limit: names the limit.
+        cost: seconds by which it moves the client's theoretical arrival time.
+        window: seconds of the limit's window.
+    """
+
+    limit: str
+    client: str
+    cost: float
+    window: float
+
+
+class Budget(Protocol):
+    """Rate limits that can be shared."""
+
+    def share(self) -> None:
+        """Note from now on what is taken."""
+
+    def spent(self) -> list[Spending]:
+        """What was taken since the last call."""
+
+    def learn(self, spending: Spending, ahead: float, now: float) -> None:
+        """All instances together are so many seconds ahead for the client."""
+
+
+class Cluster(Protocol):
+    """What the service asks of the other instances."""
+
+    async def once(self, job: Job, run: Run, *, fresh: bool) -> Answer:
+        """The answer to `job`: what another instance has or is extracting, or that of `run`.
+
+        Args:
+            fresh: a kept one will not do.
+
+        Raises:
+            ServiceError: as `run`.
+        """
+
+    def share_limits(self, budget: Budget) -> None:
+        """Let `budget` be that of all instances together."""
+
+    def statistics(self) -> ClusterStatistics | None:
+        """None where there is no cluster."""
+
+    async def run(self) -> None:
+        """The long-lived task."""
+
+
+class Alone:
+    """No other instances: every method returns at once."""
+
+    async def once(self, job: Job, run: Run, *, fresh: bool) -> Answer:
+        return await run()
+
+    def share_limits(self, budget: Budget) -> None:
+        return None
+
+    def statistics(self) -> None:
+        return None
+
+    async def run(self) -> None:
+        return None
