@@ -7,57 +7,39 @@ milliseconds, as existing deployments set them; the code below uses the properti
 
 from __future__ import annotations
 
+import functools
 import ipaddress
-from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, SecretStr, TypeAdapter, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
-    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
 
 from .breaker.settings import BreakerSettings
-from .breaker.sites import site_of
 from .keys import KeySettings, check_keys
 from .setting_checks import PROXIES, WEB, is_host, is_loopback, is_origin, is_url, sentence
+from .setting_sites import breaker_from
 from .setting_sources import ConfigError as ConfigError
 from .setting_sources import Environment, read_file, refuse_look_alikes, with_secrets
+from .setting_types import CommaSeparated, OptionalPath, OptionalSecret, OptionalText
+from .setting_ytdlp import masked, options_from
 from .worker.egress import rules
+from .ytdlp_options import EVERY_SITE, YtdlpOptions
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-EVERY_SITE = "*"  # the table of [site] with what holds for all
 SLOW_AFTER = 15.0  # seconds after which a call counts as slow; later where a request may take longer
 SLOW_PART = 0.6  # of YTDLP_TIMEOUT
-
-_BREAKER = TypeAdapter(BreakerSettings)
-
-
-def _split(value: object) -> object:
-    """A comma-separated string as a tuple; other values are left to the check of the type."""
-    if isinstance(value, str):
-        return tuple(part for part in (piece.strip() for piece in value.split(",")) if part)
-    return value
-
-
-def _blank_is_none(value: object) -> object:
-    return None if value == "" else value
 
 
 def _level(value: object) -> object:
     """A level as other programs write it, too: INFO, warn."""
     return {"warn": "warning"}.get(value.lower(), value.lower()) if isinstance(value, str) else value
-
-
-CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
-OptionalText = Annotated[str | None, BeforeValidator(_blank_is_none)]
-OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_blank_is_none)]
-OptionalPath = Annotated[Path | None, BeforeValidator(_blank_is_none)]
 
 
 class Config(BaseSettings):
@@ -122,6 +104,7 @@ class Config(BaseSettings):
 
     site: dict[str, dict[str, Any]] = Field(
         {},
+        repr=False,
         description="One site's breaker and concurrency, where they differ "
         '([site."example.com"] in TOML; [site."*"]: of all sites).',
     )
@@ -131,6 +114,12 @@ class Config(BaseSettings):
     )
     plugin_dir: OptionalPath = Field(
         None, description="Directory of yt-dlp plugins to load, for example a PO-token provider."
+    )
+    ytdlp: dict[str, Any] = Field(
+        {},
+        repr=False,
+        description='Options for yt-dlp, of all sites ([site."example.com".ytdlp]: of one): '
+        "extractor_args, cookies_file, user_agent, language, geo, ipv4_only, sleep.",
     )
 
     ytdlp_dir: OptionalPath = Field(
@@ -287,30 +276,13 @@ class Config(BaseSettings):
                 raise ValueError(f"TRUSTEDPROXIES: {value!r} is not an address or a network") from None
         for site in self.site:
             self._site_breaker(site)
+        _ = self.ytdlp_options  # raises ValueError where a table is wrong
         return self
 
     def _site_breaker(self, site: str) -> BreakerSettings:
         """The breaker settings of `site`. Raises ValueError where its table is wrong."""
-        if site != EVERY_SITE and site_of(f"https://{site}/") != site:
-            raise ValueError(
-                f"[site.{site!r}] is not a site; write its domain, as in example.com, or * for all"
-            )
-        values = {**self.site.get(site, {})}
-        concurrency = values.pop("concurrency", None)
-        if concurrency is not None and not (type(concurrency) is int and concurrency >= 1):
-            raise ValueError(f"[site.{site!r}]: concurrency must be a whole number of at least 1")
-        if unknown := values.keys() - {setting.name for setting in fields(BreakerSettings)}:
-            known = ", ".join(sorted(("concurrency", *(setting.name for setting in fields(BreakerSettings)))))
-            raise ValueError(
-                f"[site.{site!r}]: {', '.join(sorted(unknown))} is not a setting of a site; there are {known}"
-            )
         base = self._built_in if site == EVERY_SITE else self.breaker
-        try:
-            return _BREAKER.validate_python({**asdict(base), **values})
-        except ValidationError as error:
-            detail = error.errors()[0]
-            where = ".".join(str(part) for part in detail["loc"])
-            raise ValueError(f"[site.{site!r}]: {where} {detail['msg']}") from None
+        return breaker_from(site, self.site.get(site, {}), base)
 
     @classmethod
     def command_line_names(cls) -> tuple[str, ...]:
@@ -384,6 +356,22 @@ class Config(BaseSettings):
         """The settings of sites that have their own."""
         return {site: self._site_breaker(site) for site in self.site if site != EVERY_SITE}
 
+    @functools.cached_property
+    def ytdlp_options(self) -> dict[str, YtdlpOptions]:
+        """The operator's options for yt-dlp, by site. Raises ValueError where a table is wrong."""
+        timeout = self.job_timeout
+        every = options_from(self.ytdlp, "[ytdlp]", timeout=timeout)
+        if "ytdlp" in self.site.get(EVERY_SITE, {}):
+            raise ValueError('[site."*".ytdlp]: the options of all sites are in [ytdlp]')
+        own = {
+            site: options_from(
+                table["ytdlp"], f"[site.{site!r}.ytdlp]", site=site, base=every, timeout=timeout
+            )
+            for site, table in self.site.items()
+            if "ytdlp" in table
+        }
+        return {EVERY_SITE: every, **own}
+
     @property
     def drain_delay(self) -> float:
         """Seconds."""
@@ -400,4 +388,8 @@ class Config(BaseSettings):
         if self.egress_proxy is not None and "@" in self.egress_proxy:
             scheme, _, rest = self.egress_proxy.partition("://")
             values["egress_proxy"] = f"{scheme}://***@{rest.rpartition('@')[2]}"
+        values["ytdlp"] = masked(self.ytdlp)
+        for table in values["site"].values():
+            if "ytdlp" in table:
+                table["ytdlp"] = masked(table["ytdlp"])
         return values

@@ -230,6 +230,22 @@ class UpdateFailed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class CookiesRead(Event):
+    """The operator's cookie `file` is in use, at first or because it has changed; it is for `sites`."""
+
+    file: str
+    sites: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CookiesUnusable(Event):
+    """The operator's cookie `file` cannot be used; the cookies that it had last go on."""
+
+    file: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
 class EgressDenied(Event):
     """An extraction tried to reach an address that is not allowed."""
 

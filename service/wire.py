@@ -27,6 +27,7 @@ from enum import StrEnum
 from typing import Any
 
 from .codes import Code
+from .ytdlp_options import YtdlpOptions, decoded
 
 HEADER = struct.Struct("!II")
 MAX_HEAD = 64 * 1024
@@ -227,6 +228,7 @@ class WorkerSettings:
         max_result: bytes that one result may have.
         memory: bytes of private memory (RLIMIT_DATA) that a worker may use, on top of the template's own.
         solver: the server answers CHALLENGES.
+        options: the operator's for yt-dlp, by site.
     """
 
     proxy: str | None = field(default=None, repr=False)
@@ -236,6 +238,7 @@ class WorkerSettings:
     max_result: int = 10_485_760
     memory: int = 2 << 30
     solver: bool = False
+    options: Mapping[str, YtdlpOptions] = field(default_factory=dict, hash=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +254,12 @@ class Warm:
     runtime: str | None
     layers: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
+
+
+def decode_settings(values: Mapping[str, Any]) -> WorkerSettings:
+    """The settings from the JSON of their fields."""
+    allow, options = tuple(values["egress_allow"]), decoded(values["options"])
+    return WorkerSettings(**{**values, "egress_allow": allow, "options": options})
 
 
 def frame(head: dict[str, Any], body: int = 0) -> bytes:

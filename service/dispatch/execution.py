@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import trio
 
@@ -74,12 +74,14 @@ class JobContext:
         key: its site, the key of breakers, paces and measurements.
         terms: until when it runs, and whose place it has.
         canary: the release to run on, where it matters: the one that is tried, or the other.
+        cookies: the operator's, for a job without any.
     """
 
     job: Job
     key: BreakerKey
     terms: Terms
     canary: bool | None = None
+    cookies: str | None = field(default=None, repr=False)
 
 
 class Execution:
@@ -88,6 +90,7 @@ class Execution:
     def __init__(self, collaborators: Collaborators, context: JobContext) -> None:
         self._with = collaborators
         self._job = context.job
+        self._sent = replace(context.job, cookies=context.job.cookies or context.cookies)
         self.terms = context.terms
         self._ticket: Ticket | None = None
         self._key = context.key
@@ -171,7 +174,7 @@ class Execution:
         call_result, retry_after = CallResult.IGNORED, None
         began, ended = trio.current_time(), CANCELLED
         try:
-            outcome = await self._opinions.outcome(lease, self._job, self._key.site, self.terms.deadline)
+            outcome = await self._opinions.outcome(lease, self._sent, self._key.site, self.terms.deadline)
             if isinstance(outcome, Success):
                 call_result, ended = call_result_of(outcome), OK
                 return outcome, None
@@ -192,7 +195,7 @@ class Execution:
                 ended = Code.DEADLINE.value
                 if not self.terms.hurried:
                     silent = call_result_of(Failure(Code.DEADLINE, "", waiting=cost.cpu < cost.wall / 2))
-                call_result = silent if visits.asking == self._key.name else CallResult.IGNORED
+                call_result = silent if visits.asking == self._key.place else CallResult.IGNORED
             raise
         finally:
             self._with.breakers.settle(permit, call_result, retry_after=retry_after)

@@ -82,6 +82,7 @@ class Template:
             max_result=config.ytdlp_max_buffer,
             memory=config.worker_memory_mb << 20,
             solver=solver is not None,
+            options=config.ytdlp_options,
         )
         self.solver = solver
         self._command = command

@@ -26,6 +26,7 @@ _WARNINGS = (
     events.ReleaseAvailable,
     events.ReleaseRefused,
     events.UpdateFailed,
+    events.CookiesUnusable,
     events.EgressDenied,
     events.UrlQuarantined,
 )

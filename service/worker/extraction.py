@@ -31,6 +31,7 @@ from .egress import Guard
 from .extractors import Extractors
 from .job_record import JobRecord
 from .media_urls import MediaUrls
+from .operator_options import with_arguments
 from .player_cache import PlayerCache
 from .scope import EVERYTHING, Scope
 
@@ -111,7 +112,8 @@ class Downloader(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp is untyped
         self.more = False
         self._guard = guard
         self._ca_file = ca_file
-        super().__init__({**params, "extractor_args": scope.extractor_args}, auto_init=False)
+        arguments = with_arguments(params.get("extractor_args", {}), scope.extractor_args)
+        super().__init__({**params, "extractor_args": arguments}, auto_init=False)
         self._choose = tables.extractors.choose
         self._ies = tables.extractors.table()
         self._js_runtimes = {"deno": tables.runtime}

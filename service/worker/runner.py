@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 from yt_dlp.version import __version__ as ytdlp_version
 
 from .. import sizes
-from ..breaker.sites import endpoint_of
+from ..breaker.sites import endpoint_of, site_of
 from ..codes import Code
 from ..wire import (
     HEADER,
@@ -44,10 +44,12 @@ from ..wire import (
     encode_ready,
     lengths,
 )
+from ..ytdlp_options import options_of
 from . import (
     completion,
     expiry,
     failures,
+    operator_options,
     paging,
     patches,
     publish,
@@ -139,7 +141,10 @@ def run(
     downloader = None
     try:
         _check(job, guard)
+        options = options_of(settings.options, site_of(job.url))
+        operator_options.use_addresses(options)
         params = parameters(settings, job.playlist, timeout, job.start)
+        params |= operator_options.parameters(options)
         downloader = Downloader(params, tables, guard, settings.ca_file, scope_of(job), solve)
         budget = alarm(signal.ITIMER_PROF, MAX_CPU, job_record.computing_too_long, again=1.0)
         with contextlib.closing(downloader), budget:

@@ -284,6 +284,11 @@ class HealthResponse(Model):
     cache: Cache
     solver: Solver | None = Field(None, description="Only with an admin's key.")
     update: Update
+    options: dict[str, list[str]] | None = Field(
+        None,
+        description="The names of the operator's options for yt-dlp, by site; * stands for all others. "
+        "Only with an admin's key.",
+    )
     config: dict[str, Any]
 
 
