@@ -28,7 +28,7 @@ from .setting_sources import ConfigError as ConfigError
 from .setting_sources import Environment, read_file, refuse_look_alikes, with_secrets
 from .setting_types import CommaSeparated, OptionalPath, OptionalSecret, OptionalText
 from .setting_ytdlp import masked, options_from
-from .worker.egress import rules
+from .worker.egress import rules, sidecar_rules
 from .ytdlp_options import EVERY_SITE, YtdlpOptions
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -113,7 +113,8 @@ class Config(BaseSettings):
         "any", description="Sites to accept: any that yt-dlp knows, or youtube alone."
     )
     plugin_dir: OptionalPath = Field(
-        None, description="Directory of yt-dlp plugins to load, for example a PO-token provider."
+        None,
+        description="Directory of yt-dlp plugins: made by `pip install --target`, or a folder for each.",
     )
     ytdlp: dict[str, Any] = Field(
         {},
@@ -168,6 +169,11 @@ class Config(BaseSettings):
     egress_ca_file: OptionalPath = Field(None, description="A CA bundle to trust in addition (PEM).")
     egress_allow: CommaSeparated = Field(
         (), description="Private networks, hosts or host:port that extraction may reach all the same."
+    )
+
+    sidecars: CommaSeparated = Field(
+        (),
+        description="host:port that plugins may ask, without EGRESS_PROXY: a PO-token provider.",
     )
 
     drain_delay_ms: int = Field(
@@ -261,6 +267,7 @@ class Config(BaseSettings):
             if not host or not statsd_port.isdigit() or not 0 < int(statsd_port) < 65536:
                 raise ValueError("STATSD_ADDR must look like host:port")
         rules(self.egress_allow)  # raises ValueError where an entry is none
+        sidecar_rules(self.sidecars)
         if self.egress_ca_file is not None and not self.egress_ca_file.is_file():
             raise ValueError(f"EGRESS_CA_FILE {self.egress_ca_file} does not exist")
         if self.plugin_dir is not None and not self.plugin_dir.is_dir():

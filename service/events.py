@@ -48,6 +48,23 @@ class TemplateStarted(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class PluginsLoaded(Event):
+    """The plugins of PLUGIN_DIR that run, what they provide, and those that are `broken`: no import works."""
+
+    names: tuple[str, ...]
+    providers: tuple[str, ...]
+    broken: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SidecarFailed(Event):
+    """A plugin could not use the `sidecar`; its job went on without. Said at most once a minute of each."""
+
+    sidecar: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
 class EgressLayers(Event):
     """The active layers that confine the workers of this template, in words."""
 

@@ -108,6 +108,7 @@ class Usage:
     Attributes:
         site_requests: those of the requests that went to the endpoint of the job's URL.
         elsewhere: the other endpoints that were asked.
+        sidecars: those that failed a plugin, and how.
     """
 
     cpu: float = 0.0
@@ -116,6 +117,7 @@ class Usage:
     site_requests: int = 0
     statuses: tuple[int, ...] = ()
     elsewhere: tuple[Visit, ...] = ()
+    sidecars: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +231,7 @@ class WorkerSettings:
         memory: bytes of private memory (RLIMIT_DATA) that a worker may use, on top of the template's own.
         solver: the server answers CHALLENGES.
         options: the operator's for yt-dlp, by site.
+        sidecars: host:port that plugins may ask directly.
     """
 
     proxy: str | None = field(default=None, repr=False)
@@ -239,6 +242,7 @@ class WorkerSettings:
     memory: int = 2 << 30
     solver: bool = False
     options: Mapping[str, YtdlpOptions] = field(default_factory=dict, hash=False, repr=False)
+    sidecars: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,18 +252,22 @@ class Warm:
     Attributes:
         layers: what keeps its workers from reaching, reading or starting what they may not, in words.
         lost: patches of yt-dlp that do not fit this version, so that its extractions cost more.
+        plugins, providers, broken: what PLUGIN_DIR holds; see worker/plugins.py.
     """
 
     ytdlp: str
     runtime: str | None
     layers: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
+    plugins: tuple[str, ...] = ()
+    providers: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()
 
 
 def decode_settings(values: Mapping[str, Any]) -> WorkerSettings:
     """The settings from the JSON of their fields."""
-    allow, options = tuple(values["egress_allow"]), decoded(values["options"])
-    return WorkerSettings(**{**values, "egress_allow": allow, "options": options})
+    lists = {name: tuple(values[name]) for name in ("egress_allow", "sidecars")}
+    return WorkerSettings(**{**values, **lists, "options": decoded(values["options"])})
 
 
 def frame(head: dict[str, Any], body: int = 0) -> bytes:
@@ -423,7 +431,9 @@ def decode_solution(head: bytes) -> Solution:
 
 def _usage(values: dict[str, Any]) -> Usage:
     elsewhere = tuple(Visit(**visit) for visit in values["elsewhere"])
-    return Usage(**{**values, "statuses": tuple(values["statuses"]), "elsewhere": elsewhere})
+    sidecars = tuple((str(place), str(problem)) for place, problem in values["sidecars"])
+    statuses = tuple(values["statuses"])
+    return Usage(**{**values, "statuses": statuses, "elsewhere": elsewhere, "sidecars": sidecars})
 
 
 def _etag(value: str) -> str:

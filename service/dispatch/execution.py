@@ -32,6 +32,7 @@ from .opinions import Opinions
 from .progress import ProgressHub, Queued, Retrying, Started
 from .quarantine import Quarantine
 from .request import Answer
+from .sidecars import SidecarReports
 from .site_limits import SiteLimits
 from .terms import Terms
 from .visits import Visits, take_turn
@@ -64,6 +65,7 @@ class Collaborators:
     paces: Paces = field(default_factory=Paces)
     quarantine: Quarantine = field(default_factory=Quarantine)
     progress: ProgressHub = field(default_factory=ProgressHub)
+    sidecars: SidecarReports = field(default_factory=SidecarReports)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,8 @@ class Execution:
                         outcome, pause = await self._permitted(lease, attempt)
                 except Preempted:  # no attempt: it waits for its turn again
                     continue
+            for failed in collaborators.sidecars.news(outcome.usage, trio.current_time()):
+                collaborators.bus.emit(failed)
             if outcome.unsolved:
                 self._with.bus.emit(events.ChallengeUnsolved(self._key.site, outcome.unsolved))
             if isinstance(outcome, Success):

@@ -80,12 +80,16 @@ def warm(settings: WorkerSettings) -> Warm:
     Raises:
         ColdTemplate, MissingRuntime: something is missing; the text says what.
     """
-    info = warmup.prepare(settings).runtime.info
+    tables = warmup.prepare(settings)
+    info, loaded = tables.runtime.info, tables.plugins
     return Warm(
         ytdlp=ytdlp_version,
         runtime=f"{info.name} {info.version}",
         layers=sandbox.layers(settings),
         lost=patches.lost(),
+        plugins=loaded.names,
+        providers=loaded.providers,
+        broken=loaded.broken,
     )
 
 
@@ -273,6 +277,7 @@ def _meter(job_record: JobRecord) -> Callable[[], Usage]:
         job_record.site_requests,
         tuple(job_record.statuses),
         job_record.elsewhere(),
+        tuple(job_record.sidecars.items()),
     )
 
 

@@ -475,6 +475,7 @@ async def test_a_dead_proxy_opens_the_services_own_breaker(autojump_clock: MockC
         ),
         (failure(Code.BLOCKED_TARGET), events.EgressDenied("site.test")),
         (failure(Code.NOT_FOUND, unsolved="why"), events.ChallengeUnsolved("site.test", "why")),
+        (failure(Code.NOT_FOUND, usage=Usage(sidecars=(("a", "why"),))), events.SidecarFailed("a", "why")),
     ],
 )
 async def test_what_an_operator_should_know_is_an_event(
