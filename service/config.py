@@ -120,7 +120,7 @@ class Config(BaseSettings):
         {},
         repr=False,
         description='Options for yt-dlp, of all sites ([site."example.com".ytdlp]: of one): '
-        "extractor_args, cookies_file, user_agent, language, geo, ipv4_only, sleep.",
+        "extractor_args, cookies_file, user_agent, impersonate, language, geo, ipv4_only, sleep.",
     )
 
     ytdlp_dir: OptionalPath = Field(

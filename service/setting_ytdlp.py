@@ -23,6 +23,7 @@ PLAIN = frozenset(("player_client", "player_skip", "webpage_skip", "skip", "lang
 
 _NAME = re.compile(r"[a-z0-9_+-]+")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
+_TARGET = re.compile(r"[a-z]+(?:-[\w.]+)?(?::[a-z]+(?:-[\w.]+)?)?")  # chrome, chrome-131:windows-10
 _KNOWN = tuple(sorted(each.name for each in fields(YtdlpOptions)))
 
 
@@ -97,6 +98,10 @@ def _check(given: YtdlpOptions, site: str, timeout: float) -> None:
         raise ValueError("user_agent is one line of ASCII")
     if given.language and not _LANGUAGE.fullmatch(given.language):
         raise ValueError(f"language {given.language!r} is not a tag; write it as in de or pt-BR")
+    if given.impersonate and not _TARGET.fullmatch(given.impersonate):
+        raise ValueError(
+            f"impersonate {given.impersonate!r} is no browser; write it as in chrome or safari-18.0"
+        )
     if given.geo and not _is_country(given.geo) and not _is_network(given.geo):
         raise ValueError(f"geo {given.geo!r} is neither a country's two letters nor a network (192.0.2.0/24)")
     if not 0 <= given.sleep <= SLEEP_PART * timeout:

@@ -21,6 +21,7 @@ class YtdlpOptions:
         cookies_file: a Netscape cookie file; the server reads it, and a job carries the cookies.
         cookies_shared: results that were got with these cookies may be cached and shared between clients.
         user_agent: of every request, in place of yt-dlp's.
+        impersonate: a browser that every request passes for, such as "chrome".
         language: the tag that sites are asked for by Accept-Language.
         geo: the country, or network, that X-Forwarded-For claims where an extractor may claim one.
         ipv4_only: nothing is connected to by IPv6.
@@ -31,6 +32,7 @@ class YtdlpOptions:
     cookies_file: str = ""
     cookies_shared: bool = False
     user_agent: str = ""
+    impersonate: str = ""
     language: str = ""
     geo: str = ""
     ipv4_only: bool = False

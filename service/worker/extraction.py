@@ -26,6 +26,7 @@ from yt_dlp.utils._jsruntime import DenoJsRuntime
 from ..wire import Job, WorkerSettings
 from . import (
     challenges,
+    impersonation,
     paging,
     patches,
     player_cache,
@@ -67,9 +68,10 @@ def shared(settings: WorkerSettings) -> Shared:
 
     Raises:
         MissingRuntime: there is no usable JavaScript runtime.
-        ColdTemplate: there is no usable plugin, and there should be.
+        ColdTemplate: there is no usable plugin, or no browser to pass for, and there should be.
     """
     loaded = plugins.load(settings.plugin_dir)
+    impersonation.check(settings.options.values())
     transport.tls_context(settings.ca_file, False)
     runtime.install()
     player_cache.install()
@@ -181,7 +183,11 @@ class Downloader(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp is untyped
     @functools.cached_property
     def _request_director(self) -> Any:
         # In the order in which they are asked whether a request is theirs.
-        handlers = [*([sidecars.SidecarRH] if self._guard.sidecars else []), transport.GuardedRH]
+        handlers = [
+            *([sidecars.SidecarRH] if self._guard.sidecars else []),
+            *impersonation.handlers(),
+            transport.GuardedRH,
+        ]
         return self.build_request_director(
             [functools.partial(each, guard=self._guard, ca_file=self._ca_file) for each in handlers]
         )

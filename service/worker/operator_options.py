@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from urllib3.util import connection
+from yt_dlp.networking.impersonate import ImpersonateTarget
 
 from ..ytdlp_options import ExtractorArgs, YtdlpOptions
 
@@ -24,6 +25,7 @@ def parameters(options: YtdlpOptions) -> dict[str, Any]:
         "geo_bypass": bool(options.geo),
         "geo_bypass_country": options.geo.upper() if country else None,
         "geo_bypass_ip_block": None if country else options.geo or None,
+        "impersonate": ImpersonateTarget.from_str(options.impersonate) if options.impersonate else None,
         "sleep_interval_requests": options.sleep,
     }
 

@@ -47,6 +47,7 @@ def test_a_comma_behind_a_backslash_does_not_split() -> None:
         ({"language": "german"}, "language 'german' is not a tag"),
         ({"geo": "DEU"}, "geo 'DEU' is neither"),
         ({"geo": "192.0.2.1"}, "geo '192.0.2.1' is neither"),
+        ({"impersonate": "/bin/chrome"}, "impersonate '/bin/chrome' is no browser"),
         ({"sleep": 2.6}, "sleep must be from 0 to 2.5 seconds"),
         ({"sleep": "long"}, "sleep: "),
         ({"ipv4_only": "perhaps"}, "ipv4_only: "),
