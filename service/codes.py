@@ -219,7 +219,7 @@ TRAITS: Mapping[Code, Traits] = MappingProxyType(
         Code.IMPERSONATION_NEEDED: Traits(
             502,
             Blame.SERVICE,
-            "the site lets only browsers in; the operator can set EGRESS_PROXY to a proxy that acts as one",
+            "the site lets only browsers in; the operator can install ytdlpd[impersonate] to pass for one",
             counts=_UNDECIDED,
         ),
         # The way from the service to the sites fails.

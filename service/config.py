@@ -7,6 +7,7 @@ milliseconds, as existing deployments set them; the code below uses the properti
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -20,15 +21,17 @@ from pydantic_settings import (
 )
 
 from .breaker.settings import BreakerSettings
-from .breaker.tables import EVERY_SITE, site_breaker
 from .cluster.address import EngineAddress
 from .hosts import Place, is_local, mode, places
 from .keys import KeySettings, check_keys
 from .setting_checks import PROXIES, WEB, is_host, is_origin, is_url, sentence
+from .setting_sites import breaker_from
 from .setting_sources import ConfigError as ConfigError
 from .setting_sources import Environment, read_file, refuse_look_alikes, with_secrets
 from .setting_types import CommaSeparated, OptionalPath, OptionalSecret, OptionalText, level
-from .worker.egress import rules
+from .setting_ytdlp import masked, options_from
+from .worker.egress import rules, sidecar_rules
+from .ytdlp_options import EVERY_SITE, YtdlpOptions
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -103,6 +106,7 @@ class Config(BaseSettings):
 
     site: dict[str, dict[str, Any]] = Field(
         {},
+        repr=False,
         description="One site's breaker and concurrency, where they differ "
         '([site."example.com"] in TOML; [site."*"]: of all sites).',
     )
@@ -111,7 +115,14 @@ class Config(BaseSettings):
         "any", description="Sites to accept: any that yt-dlp knows, or youtube alone."
     )
     plugin_dir: OptionalPath = Field(
-        None, description="Directory of yt-dlp plugins to load, for example a PO-token provider."
+        None,
+        description="Directory of yt-dlp plugins: made by `pip install --target`, or a folder for each.",
+    )
+    ytdlp: dict[str, Any] = Field(
+        {},
+        repr=False,
+        description='Options for yt-dlp, of all sites ([site."example.com".ytdlp]: of one): '
+        "extractor_args, cookies_file, user_agent, impersonate, language, geo, ipv4_only, sleep.",
     )
 
     ytdlp_dir: OptionalPath = Field(
@@ -166,6 +177,10 @@ class Config(BaseSettings):
         (), description="Private networks, hosts or host:port that extraction may reach all the same."
     )
 
+    sidecars: CommaSeparated = Field(
+        (),
+        description="host:port that plugins may ask, without EGRESS_PROXY: a PO-token provider.",
+    )
     cluster_url: OptionalSecret = Field(
         None,
         description="The Valkey or Redis that instances share: redis://user:password@host:port/0, rediss:// "
@@ -270,6 +285,7 @@ class Config(BaseSettings):
             if not host or not statsd_port.isdigit() or not 0 < int(statsd_port) < 65536:
                 raise ValueError("STATSD_ADDR must look like host:port")
         rules(self.egress_allow)  # raises ValueError where an entry is none
+        sidecar_rules(self.sidecars)
         if self.cluster_url is not None:
             EngineAddress.parse(self.cluster_url.get_secret_value())  # raises ValueError
         for name, file in (("EGRESS", self.egress_ca_file), ("CLUSTER", self.cluster_ca_file)):
@@ -288,12 +304,13 @@ class Config(BaseSettings):
                 raise ValueError(f"TRUSTEDPROXIES: {value!r} is not an address or a network") from None
         for site in self.site:
             self._site_breaker(site)
+        _ = self.ytdlp_options  # raises ValueError where a table is wrong
         return self
 
     def _site_breaker(self, site: str) -> BreakerSettings:
         """The breaker settings of `site`. Raises ValueError where its table is wrong."""
         base = self._built_in if site == EVERY_SITE else self.breaker
-        return site_breaker(site, self.site.get(site, {}), base)
+        return breaker_from(site, self.site.get(site, {}), base)
 
     @classmethod
     def command_line_names(cls) -> tuple[str, ...]:
@@ -372,6 +389,22 @@ class Config(BaseSettings):
         """The settings of sites that have their own."""
         return {site: self._site_breaker(site) for site in self.site if site != EVERY_SITE}
 
+    @functools.cached_property
+    def ytdlp_options(self) -> dict[str, YtdlpOptions]:
+        """The operator's options for yt-dlp, by site. Raises ValueError where a table is wrong."""
+        timeout = self.job_timeout
+        every = options_from(self.ytdlp, "[ytdlp]", timeout=timeout)
+        if "ytdlp" in self.site.get(EVERY_SITE, {}):
+            raise ValueError('[site."*".ytdlp]: the options of all sites are in [ytdlp]')
+        own = {
+            site: options_from(
+                table["ytdlp"], f"[site.{site!r}.ytdlp]", site=site, base=every, timeout=timeout
+            )
+            for site, table in self.site.items()
+            if "ytdlp" in table
+        }
+        return {EVERY_SITE: every, **own}
+
     @property
     def drain_delay(self) -> float:
         """Seconds."""
@@ -388,4 +421,8 @@ class Config(BaseSettings):
         if self.egress_proxy is not None and "@" in self.egress_proxy:
             scheme, _, rest = self.egress_proxy.partition("://")
             values["egress_proxy"] = f"{scheme}://***@{rest.rpartition('@')[2]}"
+        values["ytdlp"] = masked(self.ytdlp)
+        for table in values["site"].values():
+            if "ytdlp" in table:
+                table["ytdlp"] = masked(table["ytdlp"])
         return values

@@ -48,6 +48,23 @@ class TemplateStarted(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class PluginsLoaded(Event):
+    """The plugins of PLUGIN_DIR that run, what they provide, and those that are `broken`: no import works."""
+
+    names: tuple[str, ...]
+    providers: tuple[str, ...]
+    broken: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SidecarFailed(Event):
+    """A plugin could not use the `sidecar`; its job went on without. Said at most once a minute of each."""
+
+    sidecar: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
 class EgressLayers(Event):
     """The active layers that confine the workers of this template, in words."""
 
@@ -226,6 +243,22 @@ class ReleaseRefused(Event):
 class UpdateFailed(Event):
     """No newer yt-dlp can be looked for or fetched; what serves goes on. Said once for each problem."""
 
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class CookiesRead(Event):
+    """The operator's cookie `file` is in use, at first or because it has changed; it is for `sites`."""
+
+    file: str
+    sites: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CookiesUnusable(Event):
+    """The operator's cookie `file` cannot be used; the cookies that it had last go on."""
+
+    file: str
     problem: str
 
 

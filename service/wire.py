@@ -27,6 +27,7 @@ from enum import StrEnum
 from typing import Any
 
 from .codes import Code
+from .ytdlp_options import YtdlpOptions, decoded
 
 HEADER = struct.Struct("!II")
 MAX_HEAD = 64 * 1024
@@ -107,6 +108,7 @@ class Usage:
     Attributes:
         site_requests: those of the requests that went to the endpoint of the job's URL.
         elsewhere: the other endpoints that were asked.
+        sidecars: those that failed a plugin, and how.
     """
 
     cpu: float = 0.0
@@ -115,6 +117,7 @@ class Usage:
     site_requests: int = 0
     statuses: tuple[int, ...] = ()
     elsewhere: tuple[Visit, ...] = ()
+    sidecars: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +230,8 @@ class WorkerSettings:
         max_result: bytes that one result may have.
         memory: bytes of private memory (RLIMIT_DATA) that a worker may use, on top of the template's own.
         solver: the server answers CHALLENGES.
+        options: the operator's for yt-dlp, by site.
+        sidecars: host:port that plugins may ask directly.
     """
 
     proxy: str | None = field(default=None, repr=False)
@@ -236,6 +241,8 @@ class WorkerSettings:
     max_result: int = 10_485_760
     memory: int = 2 << 30
     solver: bool = False
+    options: Mapping[str, YtdlpOptions] = field(default_factory=dict, hash=False, repr=False)
+    sidecars: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,12 +252,22 @@ class Warm:
     Attributes:
         layers: what keeps its workers from reaching, reading or starting what they may not, in words.
         lost: patches of yt-dlp that do not fit this version, so that its extractions cost more.
+        plugins, providers, broken: what PLUGIN_DIR holds; see worker/plugins.py.
     """
 
     ytdlp: str
     runtime: str | None
     layers: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
+    plugins: tuple[str, ...] = ()
+    providers: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()
+
+
+def decode_settings(values: Mapping[str, Any]) -> WorkerSettings:
+    """The settings from the JSON of their fields."""
+    lists = {name: tuple(values[name]) for name in ("egress_allow", "sidecars")}
+    return WorkerSettings(**{**values, **lists, "options": decoded(values["options"])})
 
 
 def frame(head: dict[str, Any], body: int = 0) -> bytes:
@@ -414,7 +431,9 @@ def decode_solution(head: bytes) -> Solution:
 
 def _usage(values: dict[str, Any]) -> Usage:
     elsewhere = tuple(Visit(**visit) for visit in values["elsewhere"])
-    return Usage(**{**values, "statuses": tuple(values["statuses"]), "elsewhere": elsewhere})
+    sidecars = tuple((str(place), str(problem)) for place, problem in values["sidecars"])
+    statuses = tuple(values["statuses"])
+    return Usage(**{**values, "statuses": statuses, "elsewhere": elsewhere, "sidecars": sidecars})
 
 
 def _etag(value: str) -> str:

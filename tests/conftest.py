@@ -23,6 +23,7 @@ from tests.support import effort
 from tests.support.kinds import kind_of
 
 effort.register()
+os.environ["YTDLP_NO_PLUGINS"] = "1"  # the installed plugin is for the tests that name it
 
 SETTLING = 5.0  # seconds that the kernel may take to finish what a test has ended
 PR_SET_CHILD_SUBREAPER = 36

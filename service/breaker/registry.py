@@ -33,21 +33,27 @@ _BADNESS = (State.CLOSED, State.HALF_OPEN, State.OPEN)
 class BreakerKey:
     """What a breaker watches: an endpoint of a site through one egress ("" is the only one so far).
 
-    An empty `endpoint` is the main one, which has the site's name.
+    An empty `endpoint` is the main one, which has the site's name. A site may treat the operator's `account`
+    unlike others.
     """
 
     site: str
     egress: str = ""
     endpoint: str = ""
+    account: bool = False
 
     @classmethod
-    def of(cls, endpoint: str) -> BreakerKey:
+    def of(cls, endpoint: str, *, account: bool = False) -> BreakerKey:
         site = site_of_endpoint(endpoint)
-        return cls(site, endpoint="" if endpoint == site else endpoint)
+        return cls(site, endpoint="" if endpoint == site else endpoint, account=account)
+
+    @property
+    def place(self) -> str:
+        return self.endpoint or self.site
 
     @property
     def name(self) -> str:
-        return self.endpoint or self.site
+        return f"{self.place} (account)" if self.account else self.place
 
 
 OVERFLOW = BreakerKey("(further sites)")  # no host name has brackets

@@ -16,7 +16,7 @@ import trio
 from ..breaker.machine import State
 from ..breaker.pacing import PaceStatistics
 from ..breaker.registry import BreakerKey, Breakers
-from ..breaker.sites import endpoint_of
+from ..breaker.sites import endpoint_of, site_of_endpoint
 from ..cluster.port import Alone, Cluster
 from ..config import Config
 from ..errors import CircuitOpen, DeadlineExceeded, ExtractionError, ShuttingDown, UnknownSite
@@ -25,6 +25,7 @@ from ..pool.pool import Pool
 from ..releases.trial import Trial
 from ..telemetry.measurements import job_measured
 from ..wire import Job
+from .accounts import Accounts
 from .cache import Cache, CacheStatistics
 from .execution import Collaborators, Execution, JobContext
 from .progress import ProgressListener
@@ -66,6 +67,7 @@ class Dispatcher:
             pool, breakers, bus, measured or Events(), jitter, limits, trial or Trial()
         )
         self._flights: SingleFlight[Answer] = SingleFlight()
+        self._accounts = Accounts(config.ytdlp_options, bus)
         self._cache = Cache(config.cache_max_bytes, config.cache_ttl)
         self._shared: dict[Job, Execution] = {}  # those of the flights, which others may join
         self._running: set[trio.CancelScope] = set()
@@ -144,9 +146,15 @@ class Dispatcher:
                 DeadlineExceeded.
         """
         timeout = min(self._timeout, caller.timeout)
-        key = BreakerKey.of(endpoint_of(job.url))
+        endpoint = endpoint_of(job.url)
+        account = self._accounts.of(site_of_endpoint(endpoint)) if job.cookies is None else None
+        key = BreakerKey.of(endpoint, account=account is not None)
         hurried = timeout < self._timeout
-        context = JobContext(job, key, Terms(caller, trio.current_time() + timeout, timeout, hurried=hurried))
+        terms = Terms(caller, trio.current_time() + timeout, timeout, hurried=hurried)
+        context = JobContext(job, key, terms)
+        if account is not None:
+            cookies = None if account.shared else account.cookies  # those make a job private
+            context = replace(context, job=replace(job, cookies=cookies), cookies=account.cookies)
         caller.tally.begin(key.site, "hit")
         with job_measured(self._with.measured, key.site, caller.request_id):
             return await self._answer(context, progress)

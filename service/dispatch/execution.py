@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import trio
 
@@ -32,6 +32,7 @@ from .opinions import Opinions
 from .progress import ProgressHub, Queued, Retrying, Started
 from .quarantine import Quarantine
 from .request import Answer
+from .sidecars import SidecarReports
 from .site_limits import SiteLimits
 from .terms import Terms
 from .visits import Visits, take_turn
@@ -64,6 +65,7 @@ class Collaborators:
     paces: Paces = field(default_factory=Paces)
     quarantine: Quarantine = field(default_factory=Quarantine)
     progress: ProgressHub = field(default_factory=ProgressHub)
+    sidecars: SidecarReports = field(default_factory=SidecarReports)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +76,14 @@ class JobContext:
         key: its site, the key of breakers, paces and measurements.
         terms: until when it runs, and whose place it has.
         canary: the release to run on, where it matters: the one that is tried, or the other.
+        cookies: the operator's, for a job without any.
     """
 
     job: Job
     key: BreakerKey
     terms: Terms
     canary: bool | None = None
+    cookies: str | None = field(default=None, repr=False)
 
 
 class Execution:
@@ -88,6 +92,7 @@ class Execution:
     def __init__(self, collaborators: Collaborators, context: JobContext) -> None:
         self._with = collaborators
         self._job = context.job
+        self._sent = replace(context.job, cookies=context.job.cookies or context.cookies)
         self.terms = context.terms
         self._ticket: Ticket | None = None
         self._key = context.key
@@ -122,6 +127,8 @@ class Execution:
                         outcome, pause = await self._permitted(lease, attempt)
                 except Preempted:  # no attempt: it waits for its turn again
                     continue
+            for failed in collaborators.sidecars.news(outcome.usage, trio.current_time()):
+                collaborators.bus.emit(failed)
             if outcome.unsolved:
                 self._with.bus.emit(events.ChallengeUnsolved(self._key.site, outcome.unsolved))
             if isinstance(outcome, Success):
@@ -171,7 +178,7 @@ class Execution:
         call_result, retry_after = CallResult.IGNORED, None
         began, ended = trio.current_time(), CANCELLED
         try:
-            outcome = await self._opinions.outcome(lease, self._job, self._key.site, self.terms.deadline)
+            outcome = await self._opinions.outcome(lease, self._sent, self._key.site, self.terms.deadline)
             if isinstance(outcome, Success):
                 call_result, ended = call_result_of(outcome), OK
                 return outcome, None
@@ -192,7 +199,7 @@ class Execution:
                 ended = Code.DEADLINE.value
                 if not self.terms.hurried:
                     silent = call_result_of(Failure(Code.DEADLINE, "", waiting=cost.cpu < cost.wall / 2))
-                call_result = silent if visits.asking == self._key.name else CallResult.IGNORED
+                call_result = silent if visits.asking == self._key.place else CallResult.IGNORED
             raise
         finally:
             self._with.breakers.settle(permit, call_result, retry_after=retry_after)

@@ -47,7 +47,7 @@ class Visits:
     """
 
     def __init__(self, breakers: Breakers, paces: Paces, limits: SiteLimits, own: BreakerKey) -> None:
-        self.asking = own.name
+        self.asking = own.place
         self._breakers = breakers
         self._paces = paces
         self._limits = limits
@@ -62,7 +62,7 @@ class Visits:
 
     async def enter(self, endpoint: str) -> Permission:
         """Whether the job may ask `endpoint` from now on."""
-        if endpoint != self._own.name and endpoint not in self._admissions:
+        if endpoint != self._own.place and endpoint not in self._admissions:
             key = BreakerKey.of(endpoint)
             pace = self._paces.pace(endpoint, trio.current_time())
             if not self._take_place(key.site):

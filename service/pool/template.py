@@ -82,6 +82,8 @@ class Template:
             max_result=config.ytdlp_max_buffer,
             memory=config.worker_memory_mb << 20,
             solver=solver is not None,
+            options=config.ytdlp_options,
+            sidecars=config.sidecars,
         )
         self.solver = solver
         self._command = command
@@ -138,6 +140,10 @@ class Template:
             self._came.set()
             self._came = trio.Event()
             self._events.emit(events.TemplateStarted(running.pid, self.warm.ytdlp, self.warm.runtime))
+            if self.warm.plugins:
+                self._events.emit(
+                    events.PluginsLoaded(self.warm.plugins, self.warm.providers, self.warm.broken)
+                )
             self._events.emit(events.EgressLayers(self.warm.layers))
             task_status.started()
             await running.ended()
@@ -228,8 +234,9 @@ class _Running:
         if "failed" in answer:
             raise StartError(f"the template process cannot start: {answer['failed']}")
         self._warm = True
-        report = answer["warm"]
-        return Warm(**{**report, "layers": tuple(report["layers"]), "lost": tuple(report["lost"])})
+        report: dict[str, Any] = answer["warm"]
+        report |= {name: tuple(each) for name, each in report.items() if isinstance(each, list)}
+        return Warm(**report)
 
     async def ended(self) -> None:
         """Return when the process has ended."""

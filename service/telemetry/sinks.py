@@ -26,6 +26,8 @@ _WARNINGS = (
     events.ReleaseAvailable,
     events.ReleaseRefused,
     events.UpdateFailed,
+    events.SidecarFailed,
+    events.CookiesUnusable,
     events.EgressDenied,
     events.UrlQuarantined,
     events.ClusterLost,
@@ -36,6 +38,8 @@ def level_of(event: events.Event) -> Literal["warning", "info", "debug"]:
     """The level of an event: trouble is a warning, ordinary starts and ends of workers are debug."""
     match event:
         case events.BreakerChanged(current="OPEN") | events.AccessRules(advice=str()):
+            return "warning"
+        case events.PluginsLoaded(broken=(_, *_)):
             return "warning"
         case _ if isinstance(event, _WARNINGS):
             return "warning"

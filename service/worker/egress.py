@@ -13,7 +13,8 @@ import re
 import socket
 import sys
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -77,6 +78,20 @@ def rules(entries: Iterable[str]) -> tuple[Rule, ...]:
         ValueError: an entry is none of these.
     """
     return tuple(_rule(entry.strip()) for entry in entries)
+
+
+def sidecar_rules(entries: Iterable[str]) -> tuple[Rule, ...]:
+    """The rules of SIDECARS' entries, each a host and a port. Raises ValueError where one is none."""
+    found = []
+    for entry in entries:
+        try:
+            (rule,) = rules((entry,))
+        except ValueError:
+            rule = None
+        if rule is None or rule.port is None:
+            raise ValueError(f"SIDECARS: {entry!r} must look like 127.0.0.1:4416")
+        found.append(rule)
+    return tuple(found)
 
 
 def _rule(entry: str) -> Rule:
@@ -165,12 +180,13 @@ def refusal(url: str, allow: tuple[Rule, ...] = ()) -> str | None:
 
 def ports(settings: WorkerSettings) -> frozenset[int] | None:
     """The TCP ports that a worker may connect to; None where an entry of EGRESS_ALLOW has no port."""
+    sidecars = {rule.port for rule in sidecar_rules(settings.sidecars) if rule.port is not None}
     if settings.proxy is not None:
-        return frozenset((_DNS, _port(urlsplit(settings.proxy))))
+        return frozenset((_DNS, _port(urlsplit(settings.proxy)), *sidecars))
     allowed = [rule.port for rule in rules(settings.egress_allow)]
     if None in allowed:
         return None
-    return WEB_PORTS | {_DNS, *(port for port in allowed if port is not None)}
+    return WEB_PORTS | sidecars | {_DNS, *(port for port in allowed if port is not None)}
 
 
 def _port(parts: SplitResult) -> int:
@@ -192,13 +208,21 @@ class Guard:
     """The egress policy of one worker. A denial is noted in the job's record and raised as Blocked.
 
     Args:
-        settings: the proxy and EGRESS_ALLOW. With a proxy, only the proxy's address may be connected to.
+        settings: the proxy, EGRESS_ALLOW and SIDECARS. With a proxy, only the proxy's address may be
+            connected to, and that of a sidecar while a plugin asks it.
         programs: paths that may be started.
+
+    Attributes:
+        sidecars: the rules of SIDECARS.
+        resting: until when, on the monotonic clock, a sidecar that failed is not asked.
     """
 
     def __init__(self, settings: WorkerSettings, programs: Iterable[str] = ()) -> None:
         self.job_record = JobRecord()
+        self.resting: dict[str, float] = {}
         self._rules = rules(settings.egress_allow)
+        self.sidecars = sidecar_rules(settings.sidecars)
+        self._vouched: set[tuple[Address, int]] = set()  # addresses of the sidecar that is being asked
         self._programs = frozenset(programs)
         self._allowed: set[tuple[Address, int]] = set()  # addresses of host names that the operator allows
         self._proxy: tuple[str, int] | None = None
@@ -209,6 +233,28 @@ class Guard:
     def refusal(self, url: str) -> str | None:
         """Why `url` may not be requested, or None."""
         return refusal(url, self._rules)
+
+    def is_sidecar(self, url: str) -> bool:
+        """Whether `url` is of a sidecar; only plugins may ask for it."""
+        if not self.sidecars:
+            return False
+        try:
+            parts = urlsplit(url)
+            host, port = _plain(parts.hostname or ""), _port(parts)
+        except ValueError:
+            return False
+        listed = any(rule.allows(literal(host) or host, port) for rule in self.sidecars)
+        return listed and parts.scheme in ("http", "https")
+
+    @contextmanager
+    def vouching(self, url: str) -> Iterator[None]:
+        """Let its body connect to the sidecar that `url` is of."""
+        parts = urlsplit(url)
+        self._vouched = _addresses(_plain(parts.hostname or ""), _port(parts))
+        try:
+            yield
+        finally:
+            self._vouched = set()
 
     def check_url(self, url: str) -> None:
         """Raises Blocked where `url` may not be requested."""
@@ -229,6 +275,8 @@ class Guard:
             host, port = ipaddress.ip_address(address[0]), int(address[1])
         except ValueError:
             raise self.job_record.deny("an address that is not one") from None
+        if (host, port) in self._vouched:
+            return
         if self._proxy is not None:
             # An unknown address: resolve again, as the proxy's address may have changed.
             if (host, port) not in self._allowed and port == self._proxy[1]:

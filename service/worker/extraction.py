@@ -19,19 +19,31 @@ from dataclasses import dataclass
 from typing import Any
 
 import yt_dlp
-from yt_dlp.globals import plugin_dirs
 from yt_dlp.networking import Request
-from yt_dlp.plugins import load_all_plugins
 from yt_dlp.utils import DownloadError, ExtractorError, sanitize_url
 from yt_dlp.utils._jsruntime import DenoJsRuntime
 
 from ..wire import Job, WorkerSettings
-from . import challenges, paging, patches, player_cache, runtime, scope, transport, withheld
+from . import (
+    challenges,
+    impersonation,
+    paging,
+    patches,
+    player_cache,
+    plugins,
+    runtime,
+    scope,
+    sidecars,
+    transport,
+    withheld,
+)
 from .egress import Guard
 from .extractors import Extractors
 from .job_record import JobRecord
 from .media_urls import MediaUrls
+from .operator_options import with_arguments
 from .player_cache import PlayerCache
+from .plugins import Loaded
 from .scope import EVERYTHING, Scope
 
 DEFAULT_ENTRIES = 25  # of a page that is only a playlist, when the job names no number
@@ -47,6 +59,7 @@ class Shared:
     extractors: Extractors
     runtime: DenoJsRuntime
     player_cache: PlayerCache
+    plugins: Loaded
 
 
 @functools.cache
@@ -55,9 +68,10 @@ def shared(settings: WorkerSettings) -> Shared:
 
     Raises:
         MissingRuntime: there is no usable JavaScript runtime.
+        ColdTemplate: there is no usable plugin, or no browser to pass for, and there should be.
     """
-    plugin_dirs.value = [settings.plugin_dir] if settings.plugin_dir else []
-    load_all_plugins()
+    loaded = plugins.load(settings.plugin_dir)
+    impersonation.check(settings.options.values())
     transport.tls_context(settings.ca_file, False)
     runtime.install()
     player_cache.install()
@@ -68,7 +82,7 @@ def shared(settings: WorkerSettings) -> Shared:
     withheld.install()
     with yt_dlp.YoutubeDL({"quiet": True, "cachedir": False}, auto_init="no_verbose_header") as stock:
         extractors = dict(stock._ies)
-    return Shared(Extractors(extractors), runtime.find(), PlayerCache())
+    return Shared(Extractors(extractors), runtime.find(), PlayerCache(), loaded)
 
 
 class _Silence:
@@ -111,7 +125,8 @@ class Downloader(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp is untyped
         self.more = False
         self._guard = guard
         self._ca_file = ca_file
-        super().__init__({**params, "extractor_args": scope.extractor_args}, auto_init=False)
+        arguments = with_arguments(params.get("extractor_args", {}), scope.extractor_args)
+        super().__init__({**params, "extractor_args": arguments}, auto_init=False)
         self._choose = tables.extractors.choose
         self._ies = tables.extractors.table()
         self._js_runtimes = {"deno": tables.runtime}
@@ -167,13 +182,21 @@ class Downloader(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp is untyped
 
     @functools.cached_property
     def _request_director(self) -> Any:
-        handler = functools.partial(transport.GuardedRH, guard=self._guard, ca_file=self._ca_file)
-        return self.build_request_director([handler])
+        # In the order in which they are asked whether a request is theirs.
+        handlers = [
+            *([sidecars.SidecarRH] if self._guard.sidecars else []),
+            *impersonation.handlers(),
+            transport.GuardedRH,
+        ]
+        return self.build_request_director(
+            [functools.partial(each, guard=self._guard, ca_file=self._ca_file) for each in handlers]
+        )
 
     def urlopen(self, req: Any) -> Any:
         # Schemes that the one handler does not know never reach its adapter.
         request = Request(req) if isinstance(req, str) else req
-        self._guard.check_url(sanitize_url(getattr(request, "url", None) or request.full_url))
+        url = sanitize_url(getattr(request, "url", None) or request.full_url)
+        sidecars.check(self._guard, url)
         return super().urlopen(request)
 
     def _calc_headers(self, info_dict: Any, *args: Any, **options: Any) -> Any:

@@ -87,6 +87,7 @@ class JobRecord:
         unsolved: why some of the site's challenges were not solved; empty where all were.
         max_bytes: that may be read; more than MAX_BYTES for a late page of a list.
         unimpersonated: an extractor asked to pass for a browser, and there is nothing that does.
+        sidecars: those that failed a plugin, and how.
         proxy_lives: the egress proxy was asked after a failure, and lives; False where it was not asked.
     """
 
@@ -106,6 +107,7 @@ class JobRecord:
     unsolved: str = ""
     max_bytes: int = MAX_BYTES
     unimpersonated: bool = False
+    sidecars: dict[str, str] = field(default_factory=dict)
     proxy_lives: bool = False
 
     def deny(self, reason: str) -> Blocked:

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 from yt_dlp.version import __version__ as ytdlp_version
 
 from .. import sizes
-from ..breaker.sites import endpoint_of
+from ..breaker.sites import endpoint_of, site_of
 from ..codes import Code
 from ..wire import (
     HEADER,
@@ -44,10 +44,12 @@ from ..wire import (
     encode_ready,
     lengths,
 )
+from ..ytdlp_options import options_of
 from . import (
     completion,
     expiry,
     failures,
+    operator_options,
     paging,
     patches,
     publish,
@@ -78,12 +80,16 @@ def warm(settings: WorkerSettings) -> Warm:
     Raises:
         ColdTemplate, MissingRuntime: something is missing; the text says what.
     """
-    info = warmup.prepare(settings).runtime.info
+    tables = warmup.prepare(settings)
+    info, loaded = tables.runtime.info, tables.plugins
     return Warm(
         ytdlp=ytdlp_version,
         runtime=f"{info.name} {info.version}",
         layers=sandbox.layers(settings),
         lost=patches.lost(),
+        plugins=loaded.names,
+        providers=loaded.providers,
+        broken=loaded.broken,
     )
 
 
@@ -139,7 +145,10 @@ def run(
     downloader = None
     try:
         _check(job, guard)
+        options = options_of(settings.options, site_of(job.url))
+        operator_options.use_addresses(options)
         params = parameters(settings, job.playlist, timeout, job.start)
+        params |= operator_options.parameters(options)
         downloader = Downloader(params, tables, guard, settings.ca_file, scope_of(job), solve)
         budget = alarm(signal.ITIMER_PROF, MAX_CPU, job_record.computing_too_long, again=1.0)
         with contextlib.closing(downloader), budget:
@@ -270,6 +279,7 @@ def _meter(job_record: JobRecord) -> Callable[[], Usage]:
         job_record.site_requests,
         tuple(job_record.statuses),
         job_record.elsewhere(),
+        tuple(job_record.sidecars.items()),
     )
 
 

@@ -32,7 +32,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ..wire import Warm, WorkerSettings
+from ..wire import Warm, WorkerSettings, decode_settings
 from .cold import ColdTemplate
 from .scratch import RUNTIME_CACHE, have_scratch
 
@@ -85,8 +85,7 @@ def serve(control: socket.socket, warm: Warmer, work: Work) -> None:
     first, _ = receive(control)
     if first is None:
         return
-    values = first["settings"]
-    settings = WorkerSettings(**{**values, "egress_allow": tuple(values["egress_allow"])})
+    settings = decode_settings(first["settings"])
     try:
         report = warm(settings)
     except ColdTemplate as error:

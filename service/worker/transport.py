@@ -1,8 +1,9 @@
-"""yt-dlp's only request handler in a worker: it checks and counts every hop, over one shared TLS context.
+"""yt-dlp's usual request handler in a worker: it checks and counts every hop, over one shared TLS context.
 
 requests follows redirects itself and sends each hop through its adapter, so the adapter is the one place that
 sees every requested URL. yt-dlp's other handlers (urllib, curl_cffi, websockets) are left out, because they
-would bypass the guard; only http and https are allowed anyway.
+would bypass the guard; only http and https are allowed anyway. curl.py has a guarded one of its own, and
+sidecars.py one for what plugins ask.
 """
 
 from __future__ import annotations
@@ -38,6 +39,15 @@ def tls_context(ca_file: str | None, legacy: bool) -> ssl.SSLContext:
     return context
 
 
+def suspect(guard: Guard, proxy: str, tls: ssl.SSLContext) -> None:
+    """Raises DeadProxy where the failure that was just met is the proxy's own."""
+    job_record = guard.job_record
+    if not job_record.proxy_lives:
+        job_record.proxy_lives = proxy_check.lives(proxy, tls)
+    if not job_record.proxy_lives:
+        raise DeadProxy("the proxy does not work")
+
+
 class GuardedAdapter(RequestsHTTPAdapter):  # type: ignore[misc]  # yt-dlp is untyped
     """Checks and counts each hop."""
 
@@ -64,7 +74,7 @@ class GuardedAdapter(RequestsHTTPAdapter):  # type: ignore[misc]  # yt-dlp is un
             response = super().send(request, *args, **kwargs)
         except Exception as error:
             if proxy:
-                self._suspect(proxy)
+                suspect(self._guard, proxy, self._tls)
             job_record.failing()
             if isinstance(error, EOFError):  # a SOCKS proxy closed the connection instead of an answer
                 raise requests.exceptions.ConnectionError(error) from error
@@ -73,14 +83,6 @@ class GuardedAdapter(RequestsHTTPAdapter):  # type: ignore[misc]  # yt-dlp is un
             raise DeadProxy("the proxy wants other credentials")
         job_record.answered(response.status_code, response.headers)
         return response
-
-    def _suspect(self, proxy: str) -> None:
-        """Raises DeadProxy where the failure that was just met is the proxy's own."""
-        job_record = self._guard.job_record
-        if not job_record.proxy_lives:
-            job_record.proxy_lives = proxy_check.lives(proxy, self._tls)
-        if not job_record.proxy_lives:
-            raise DeadProxy("the proxy does not work")
 
 
 class GuardedRH(RequestsRH):  # type: ignore[misc]

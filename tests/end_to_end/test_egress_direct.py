@@ -7,6 +7,7 @@ operator allows, and another stands for the private network.
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -108,13 +109,14 @@ class World:
         return False
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+@pytest.fixture(scope="module", params=["", "chrome"], ids=["requests", "curl"])
+def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     plugins = install_plugin(tmp_path_factory.mktemp("resolver"), RESOLVER)
     with origin(SignpostSite) as site, listening_where_sites_do() as private:
         settings = {
             "PLUGIN_DIR": plugins,
             "EGRESS_ALLOW": f"site.example:{site}",
+            "YTDLP": json.dumps({"impersonate": request.param}),
             "SCALING": "fixed:1",
             "MIN_WORKERS": 1,
             "CACHE_MAX_BYTES": 0,

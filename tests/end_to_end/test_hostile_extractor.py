@@ -111,10 +111,13 @@ class AttackIE(InfoExtractor):
 needs_landlock = pytest.mark.skipif(landlock.version() < 6, reason="the kernel's Landlock has no such layer")
 
 
-@pytest.fixture(scope="module")
-def service(internet: Internet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+@pytest.fixture(scope="module", params=["", "chrome"], ids=["requests", "curl"])
+def service(
+    request: pytest.FixtureRequest, internet: Internet, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
     plugins = install_plugin(tmp_path_factory.mktemp("plugins"), PLUGIN)
     settings = {"PLUGIN_DIR": plugins, "SCALING": "fixed:2", "YTDLP_TIMEOUT": 10_000, "CACHE_MAX_BYTES": 0}
+    settings["YTDLP"] = json.dumps({"impersonate": request.param})
     with Service.run(internet, settings=settings) as running:
         yield running
 

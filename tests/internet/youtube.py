@@ -157,7 +157,9 @@ def play(request: Request, scene: Scene, settings: Settings, port: int) -> Reply
         return Reply(fill(watch), kind="watch")
     if request.path == "/youtubei/v1/player":
         streams = _streams(scene, settings, web=_is_web(request))
-        return Reply(fill(_player(_key(scene), streams)), "application/json", kind="player")
+        attested = "poToken" in request.json.get("serviceIntegrityDimensions", {})
+        kind = "player with token" if attested else "player"
+        return Reply(fill(_player(_key(scene), streams)), "application/json", kind=kind)
     if request.path == "/youtubei/v1/next":
         return Reply(fill(_next(settings.next_bytes)), "application/json", kind="next")
     if request.path.startswith("/s/player/") and (player := Player.of(request.path)):

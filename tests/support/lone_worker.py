@@ -19,7 +19,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from service.wire import (
     HEADER,
@@ -32,6 +31,7 @@ from service.wire import (
     decode_challenges,
     decode_outcome,
     decode_ready,
+    decode_settings,
     decode_visit,
     encode_job,
     encode_permission,
@@ -139,8 +139,7 @@ def _main(descriptor: str, settings_json: str, cpu: str, *mode: str) -> None:
     from service.wire import Success
     from service.worker import runner, sandbox
 
-    values: dict[str, Any] = json.loads(settings_json)
-    settings = WorkerSettings(**{**values, "egress_allow": tuple(values["egress_allow"])})
+    settings = decode_settings(json.loads(settings_json))
     vars(runner)["MAX_CPU"] = float(cpu)
     if "raw" in mode:
         runner._published = lambda job, info, max_result, usage, *_: Success(

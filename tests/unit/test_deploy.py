@@ -14,6 +14,7 @@ from typing import Any
 import kubernetes_validate
 import pytest
 import yaml
+from dotenv import dotenv_values
 
 from service.config import Config
 from service.main import WATCHDOG
@@ -152,6 +153,25 @@ def test_every_variable_is_a_setting() -> None:
     foreign = {name for name in given if name.startswith(("PYTHON", "PIP_"))}
     assert given - foreign <= known
     Config.load(**{each["name"].lower(): each["value"] for each in container()["env"]})
+
+
+def test_the_service_is_told_of_the_provider_that_is_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = dotenv_values(DEPLOY / "pot.env")
+    compose = load(DEPLOY / "compose.yaml")["services"]
+    (provider,) = (name for name, each in compose.items() if each.get("profiles") == ["pot"])
+    for name, value in given.items():
+        assert compose["ytdlpd"]["environment"][name] == f"${{{name}:-}}"
+        monkeypatch.setenv(name, value or "")
+    (mount,) = compose["ytdlpd"]["volumes"]
+    assert mount.split(":")[1:] == [given["PLUGIN_DIR"], "ro"]
+    monkeypatch.delenv("PLUGIN_DIR")  # it is the container's
+    config = Config.load()
+    (sidecar,) = config.sidecars
+    arguments = config.ytdlp_options["*"].extractor_args
+    assert sidecar.partition(":")[0] == provider
+    assert arguments["youtubepot-bgutilhttp"]["base_url"] == (f"http://{sidecar}",)
+    version = compose[provider]["image"].partition(":")[2]
+    assert f"bgutil-ytdlp-pot-provider=={version}" in (DEPLOY.parent / "constraints-tests.txt").read_text()
 
 
 def test_no_deployment_has_open_admin_endpoints() -> None:

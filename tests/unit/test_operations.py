@@ -25,13 +25,19 @@ def table(heading: str) -> list[list[str]]:
     return [cells for cells in lines if set(cells[0]) != {"-"}]
 
 
-def test_its_settings_file_is_one(tmp_path: Path) -> None:
-    (example,) = re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL)
+def test_its_settings_files_are_some(tmp_path: Path) -> None:
+    cookies = tmp_path / "youtube.txt"
+    cookies.write_text(".youtube.com\tTRUE\t/\tTRUE\t2147483647\tSID\tx")
     file = tmp_path / "ytdlpd.toml"
-    file.write_text(example)
-    config = Config.load(file=file)
-    assert config.site_limit("slow.example") == 3
-    assert config.keys["backend"].rate == 20
+    found = []
+    for example in re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL):
+        file.write_text(example.replace("/etc/ytdlpd/youtube.txt", str(cookies)))
+        found.append(Config.load(file=file))
+    general, options = found
+    assert general.site_limit("slow.example") == 3
+    assert general.keys["backend"].rate == 20
+    assert options.ytdlp_options["tv.example"].geo == "CH"
+    assert options.ytdlp_options["youtube.com"].extractor_args["youtube"]["player_client"] == ("web", "mweb")
 
 
 def test_the_workers_fit_into_the_memory_it_names() -> None:

@@ -19,6 +19,7 @@ usages = st.builds(
     wall=seconds,
     requests=st.integers(0, 1000),
     statuses=st.lists(st.integers(100, 599)).map(tuple),
+    sidecars=st.lists(st.tuples(st.text(), st.text()), max_size=2).map(tuple),
 )
 jobs = st.builds(
     Job,

@@ -6,13 +6,10 @@ with a character that no header can have, is refused.
 
 from __future__ import annotations
 
-import re
-
 from ...codes import Code
+from ...cookie_file import cookie_lines, fits_a_header
 from ..errors import Refused
 
-# Domain, subdomains, path, secure, expiry, name, value.
-_COOKIE = re.compile(r"(?:#HttpOnly_)?(?:[^\t]*\t){4}(?:\d+(?:\.\d+)?)?\t[^\t]*\t[^\t]*")
 _LISTED = 5  # lines that a warning names
 
 
@@ -23,18 +20,12 @@ def usable(text: str | None) -> tuple[str | None, list[str]]:
         Refused: INVALID_REQUEST, which names the line and never repeats it.
     """
     text = (text or "").removeprefix("\ufeff")
-    numbered = [
-        (number, line)
-        for number, line in enumerate(text.splitlines(), 1)
-        if line.strip() and (not line.startswith("#") or line.startswith("#HttpOnly_"))
-    ]
-    good = [(number, line) for number, line in numbered if _COOKIE.fullmatch(line)]
-    bad = [number for number, line in numbered if not _COOKIE.fullmatch(line)]
+    good, bad = cookie_lines(text)
     if bad and not good:
         problem = f"line {bad[0]} is not in the Netscape format (seven fields between tabs)"
         raise _refused(problem)
     for number, line in good:
-        if not line.isascii() and not _is_latin1(line):
+        if not fits_a_header(line):
             raise _refused(f"line {number} has a character that no header can have; percent-encode it")
     if not bad:
         return text if text.strip() else None, []
@@ -43,14 +34,6 @@ def usable(text: str | None) -> tuple[str | None, list[str]]:
         f"cookies: left out what is not in the Netscape format (seven fields between tabs): line {named}"
     )
     return "\n".join(line for _, line in good), [warning]
-
-
-def _is_latin1(line: str) -> bool:
-    try:
-        line.encode("latin-1")
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _refused(problem: str) -> Refused:

@@ -192,6 +192,7 @@ def _report(services: Services, admin: bool) -> _Report:
         "solver": Solver.model_validate(pool.solver) if admin and pool.solver else None,
         "cluster": cluster(shared, details=admin),
         "update": update(services.updater.statistics(), details=admin),
+        "options": _options(services.config) if admin else None,
         "config": {
             "requireAuth": services.config.require_auth,
             "sites": services.config.sites,
@@ -200,6 +201,11 @@ def _report(services: Services, admin: bool) -> _Report:
         },
     }
     return _Report(report, code, encoded(HealthResponse(**report)) if code is None else None)
+
+
+def _options(config: Config) -> dict[str, tuple[str, ...]]:
+    """What the operator tells yt-dlp, by name: values may be secret."""
+    return {site: each.in_force for site, each in config.ytdlp_options.items() if each.in_force}
 
 
 def update(known: UpdateStatistics, *, details: bool) -> Update:

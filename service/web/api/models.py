@@ -299,6 +299,11 @@ class HealthResponse(Model):
     solver: Solver | None = Field(None, description="Only with an admin's key.")
     cluster: Cluster | None = Field(None, description="Only where CLUSTER_URL is set.")
     update: Update
+    options: dict[str, list[str]] | None = Field(
+        None,
+        description="The names of the operator's options for yt-dlp, by site; * stands for all others. "
+        "Only with an admin's key.",
+    )
     config: dict[str, Any]
 
 

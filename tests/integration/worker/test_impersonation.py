@@ -12,6 +12,7 @@ from tests.support.lone_worker import LoneWorker
 from tests.support.plugins import install_plugin
 
 PLUGIN = """
+import sys
 from yt_dlp.extractor.common import InfoExtractor
 
 class PickyIE(InfoExtractor):
@@ -32,8 +33,8 @@ CASES = {
 }
 
 
-def test_each_refusal_has_its_code(internet: Internet, tmp_path: Path) -> None:
-    plugins = str(install_plugin(tmp_path, PLUGIN))
+def test_without_the_extra_each_refusal_has_its_code(internet: Internet, tmp_path: Path) -> None:
+    plugins = str(install_plugin(tmp_path, f"{PLUGIN}\nsys.modules['curl_cffi'] = None"))
     settings = WorkerSettings(proxy=internet.proxy, ca_file=str(internet.ca_file), plugin_dir=plugins)
     with LoneWorker.spawn(settings) as worker:
         found = {path: worker.run(Job(Kind.EXTRACT, f"https://fail.example/{path}")) for path in CASES}
@@ -42,4 +43,4 @@ def test_each_refusal_has_its_code(internet: Internet, tmp_path: Path) -> None:
     refused = found["403?ask"]
     assert call_result_of(refused) is CallResult.UNDECIDED
     assert isinstance(refused, Failure)
-    assert "EGRESS_PROXY" in refused.message, "it says what can be done"
+    assert "ytdlpd[impersonate]" in refused.message, "it says what can be done"

@@ -62,6 +62,7 @@ class FakeLease:
 
     async def run(self, job: Job, timeout: float, *, tries: int = 2) -> Outcome:
         self.pool.timeouts.append(timeout)
+        self.pool.jobs.append(job)
         self.version = "new" if self.canary else "old"
         self.pool.ran.append(self.version)
         began = trio.current_time()
@@ -91,6 +92,7 @@ class FakePool:
     leased: list[float] = field(default_factory=list)
     timeouts: list[float] = field(default_factory=list)
     ran: list[str] = field(default_factory=list)
+    jobs: list[Job] = field(default_factory=list)
     improved: list[tuple[Ticket, Ticket]] = field(default_factory=list)
 
     def improve(self, ticket: Ticket, better: Ticket) -> None:
@@ -473,6 +475,7 @@ async def test_a_dead_proxy_opens_the_services_own_breaker(autojump_clock: MockC
         ),
         (failure(Code.BLOCKED_TARGET), events.EgressDenied("site.test")),
         (failure(Code.NOT_FOUND, unsolved="why"), events.ChallengeUnsolved("site.test", "why")),
+        (failure(Code.NOT_FOUND, usage=Usage(sidecars=(("a", "why"),))), events.SidecarFailed("a", "why")),
     ],
 )
 async def test_what_an_operator_should_know_is_an_event(

@@ -1,4 +1,4 @@
-"""The tables [site."example.com"] of the settings file: where a site differs from the others. Pure."""
+"""The check of [site."…"]: one site's breaker, beside what other modules read of the same table. Pure."""
 
 from __future__ import annotations
 
@@ -8,28 +8,26 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from .settings import BreakerSettings
-from .sites import site_of
+from .breaker.settings import BreakerSettings
+from .breaker.sites import site_of
+from .ytdlp_options import EVERY_SITE
 
-EVERY_SITE = "*"  # the table with what holds for all
+OTHERS = ("concurrency", "ytdlp")  # keys that are not the breaker's
 
 _BREAKER = TypeAdapter(BreakerSettings)
+_KNOWN = tuple(setting.name for setting in fields(BreakerSettings))
 
 
-def site_breaker(site: str, table: Mapping[str, Any], base: BreakerSettings) -> BreakerSettings:
-    """The settings of the breaker of `site`: those of `base`, but for what its table says.
-
-    Raises:
-        ValueError: the table is wrong.
-    """
+def breaker_from(site: str, table: Mapping[str, Any], base: BreakerSettings) -> BreakerSettings:
+    """The breaker settings of `site`, on top of `base`. Raises ValueError where its table is wrong."""
     if site != EVERY_SITE and site_of(f"https://{site}/") != site:
         raise ValueError(f"[site.{site!r}] is not a site; write its domain, as in example.com, or * for all")
-    values = {**table}
-    concurrency = values.pop("concurrency", None)
-    if concurrency is not None and not (type(concurrency) is int and concurrency >= 1):
+    concurrency = table.get("concurrency", 1)
+    if not (type(concurrency) is int and concurrency >= 1):
         raise ValueError(f"[site.{site!r}]: concurrency must be a whole number of at least 1")
-    if unknown := values.keys() - {setting.name for setting in fields(BreakerSettings)}:
-        known = ", ".join(sorted(("concurrency", *(setting.name for setting in fields(BreakerSettings)))))
+    values = {name: value for name, value in table.items() if name not in OTHERS}
+    if unknown := values.keys() - set(_KNOWN):
+        known = ", ".join(sorted((*OTHERS, *_KNOWN)))
         raise ValueError(
             f"[site.{site!r}]: {', '.join(sorted(unknown))} is not a setting of a site; there are {known}"
         )
