@@ -27,6 +27,7 @@ from enum import StrEnum
 from typing import Any
 
 from .codes import Code
+from .egress.route import Route
 
 HEADER = struct.Struct("!II")
 MAX_HEAD = 64 * 1024
@@ -68,6 +69,8 @@ class Job:
         lines: the result is to be JSON lines: all but the entries, then each entry.
         duration_hint: seconds, used for sizes when the site gives no duration.
         cookies: a Netscape cookie file's text; the job then runs in a worker of its own.
+        egress: the name or the class of the egress that the client asks for; empty for any.
+        route: the egress of this attempt, where there are several.
     """
 
     kind: Kind
@@ -80,6 +83,8 @@ class Job:
     lines: bool = False
     duration_hint: float | None = None
     cookies: str | None = field(default=None, repr=False)
+    egress: str = ""
+    route: Route | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +232,9 @@ class WorkerSettings:
         max_result: bytes that one result may have.
         memory: bytes of private memory (RLIMIT_DATA) that a worker may use, on top of the template's own.
         solver: the server answers CHALLENGES.
+        proxy_ports: those of all egresses, where there are several; each job then has its route.
+        only_proxies: every egress is a proxy.
+        sources: some egress sends from an address of its own.
     """
 
     proxy: str | None = field(default=None, repr=False)
@@ -236,6 +244,9 @@ class WorkerSettings:
     max_result: int = 10_485_760
     memory: int = 2 << 30
     solver: bool = False
+    proxy_ports: tuple[int, ...] = ()
+    only_proxies: bool = False
+    sources: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,6 +338,7 @@ def decode_job(head: bytes) -> tuple[Job, float]:
         values = dict(message["job"])
         values["kind"] = Kind(values["kind"])
         values["fields"] = tuple(values["fields"])
+        values["route"] = values["route"] and Route(**values["route"])
         return Job(**values), float(message["timeout"])
     except (ValueError, TypeError, KeyError) as error:
         raise ProtocolError("the head is not a job") from error

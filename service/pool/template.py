@@ -22,6 +22,7 @@ import trio
 
 from .. import events, package
 from ..config import Config
+from ..egress.settings import proxy_ports
 from ..solver.solver import Solver
 from ..wire import Warm, WorkerSettings
 from ..worker.template import receive, send
@@ -82,6 +83,10 @@ class Template:
             max_result=config.ytdlp_max_buffer,
             memory=config.worker_memory_mb << 20,
             solver=solver is not None,
+            proxy_ports=proxy_ports(config.egress),
+            only_proxies=bool(config.egress)
+            and all(each.proxy is not None for each in config.egress.values()),
+            sources=any(each.source is not None for each in config.egress.values()),
         )
         self.solver = solver
         self._command = command

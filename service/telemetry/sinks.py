@@ -27,6 +27,7 @@ _WARNINGS = (
     events.ReleaseRefused,
     events.UpdateFailed,
     events.EgressDenied,
+    events.EgressQuarantined,
     events.UrlQuarantined,
 )
 

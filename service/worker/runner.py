@@ -138,8 +138,9 @@ def run(
     usage = _meter(job_record)
     downloader = None
     try:
+        guard.leave_by(job.route)
         _check(job, guard)
-        params = parameters(settings, job.playlist, timeout, job.start)
+        params = parameters(settings, job.playlist, timeout, job.start, job.route)
         downloader = Downloader(params, tables, guard, settings.ca_file, scope_of(job), solve)
         budget = alarm(signal.ITIMER_PROF, MAX_CPU, job_record.computing_too_long, again=1.0)
         with contextlib.closing(downloader), budget:

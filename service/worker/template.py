@@ -86,7 +86,8 @@ def serve(control: socket.socket, warm: Warmer, work: Work) -> None:
     if first is None:
         return
     values = first["settings"]
-    settings = WorkerSettings(**{**values, "egress_allow": tuple(values["egress_allow"])})
+    given: dict[str, Any] = {name: tuple(it) if isinstance(it, list) else it for name, it in values.items()}
+    settings = WorkerSettings(**given)
     try:
         report = warm(settings)
     except ColdTemplate as error:

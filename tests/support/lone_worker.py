@@ -140,7 +140,8 @@ def _main(descriptor: str, settings_json: str, cpu: str, *mode: str) -> None:
     from service.worker import runner, sandbox
 
     values: dict[str, Any] = json.loads(settings_json)
-    settings = WorkerSettings(**{**values, "egress_allow": tuple(values["egress_allow"])})
+    given: dict[str, Any] = {name: tuple(it) if isinstance(it, list) else it for name, it in values.items()}
+    settings = WorkerSettings(**given)
     vars(runner)["MAX_CPU"] = float(cpu)
     if "raw" in mode:
         runner._published = lambda job, info, max_result, usage, *_: Success(

@@ -18,6 +18,7 @@ from service.dispatch.cache import Cache, CacheStatistics
 from service.dispatch.progress import Progress, ProgressListener
 from service.dispatch.quarantine import Quarantine
 from service.dispatch.request import Answer, Caller
+from service.egress.pool import EgressStatistics
 from service.events import Events
 from service.lifecycle import Lifecycle
 from service.pool.admission import AdmissionQueue
@@ -64,6 +65,9 @@ class FakeDispatcher:
     def reset(self, site: str | None = None) -> tuple[str, str]:
         assert self.breakers is not None
         return self.breakers.reset(site)
+
+    def egresses(self) -> tuple[EgressStatistics, ...]:
+        return ()
 
     def paces(self) -> tuple[PaceStatistics, ...]:
         return self.shown

@@ -17,6 +17,7 @@ from ... import __version__
 from ...breaker.statistics import BreakersStatistics
 from ...codes import Code
 from ...config import Config
+from ...egress.pool import EgressStatistics
 from ...lifecycle import Phase
 from ...logs import timestamp
 from ...pool.statistics import PoolStatistics
@@ -27,18 +28,18 @@ from ..http.authentication import HEADER
 from ..http.request_context import RequestContext, current
 from ..http.responses import encoded, respond_with, respond_with_json
 from ..services import Services
+from .egresses import reports
 from .metrics import circuit_breaker, circuit_breakers, uptime, worker_pool
 from .models import (
     Cache,
     Dependency,
     ErrorResponse,
-    HealthResponse,
     ProbeResponse,
     Solver,
-    UnhealthyResponse,
     Update,
 )
 from .openapi import fails
+from .report_models import HealthResponse, UnhealthyResponse
 
 PATHS = frozenset({"/health", "/health/main", "/health/live", "/health/ready"})
 
@@ -163,7 +164,8 @@ def _latest(services: Services, context: RequestContext, presented: str | None) 
 
 def _report(services: Services, admin: bool) -> _Report:
     pool, breakers = services.pool.statistics(), services.breakers.statistics()
-    status, code, reason = _judge(pool, breakers, services.lifecycle.phase, services.config)
+    egresses = services.dispatcher.egresses()
+    status, code, reason = _judge(pool, breakers, egresses, services.lifecycle.phase, services.config)
     report: dict[str, Any] = {
         "ok": status != "unhealthy",
         "status": status,
@@ -182,6 +184,7 @@ def _report(services: Services, admin: bool) -> _Report:
         "circuit_breakers": circuit_breakers(breakers) if admin else None,
         "cache": Cache.model_validate(services.dispatcher.cache()),
         "solver": Solver.model_validate(pool.solver) if admin and pool.solver else None,
+        "egresses": reports(egresses) if admin else None,
         "update": update(services.updater.statistics(), details=admin),
         "config": {
             "requireAuth": services.config.require_auth,
@@ -200,7 +203,11 @@ def update(known: UpdateStatistics, *, details: bool) -> Update:
 
 
 def _judge(
-    pool: PoolStatistics, breakers: BreakersStatistics, phase: Phase, config: Config
+    pool: PoolStatistics,
+    breakers: BreakersStatistics,
+    egresses: tuple[EgressStatistics, ...],
+    phase: Phase,
+    config: Config,
 ) -> tuple[Status, Code | None, str | None]:
     """The status, the code of the error where it cannot serve, and a sentence that says why."""
     if phase is not Phase.READY:
@@ -222,6 +229,8 @@ def _judge(
         )
     if pool.queue_length and pool.queue_length >= config.queue_max:
         return "degraded", None, "The queue is full"
+    if dead := [each.name for each in egresses if each.state == "quarantined"]:
+        return "degraded", None, f"Egresses that do not work are left out: {', '.join(dead)}"
     if breakers.state != "CLOSED":
         return "degraded", None, "The circuit breaker of at least one site is not closed"
     return "healthy", None, None

@@ -266,52 +266,11 @@ class Update(Model):
     problem: str = Field("", description="Why none can be looked for or fetched; only with an admin's key.")
 
 
-class HealthResponse(Model):
-    """Health of the service; 503 when it cannot serve."""
-
-    ok: bool
-    status: Literal["healthy", "degraded", "unhealthy"]
-    reason: str | None = Field(description="Why it is not healthy.")
-    timestamp: str
-    version: str
-    uptime: Uptime
-    system: dict[str, Any]
-    process: dict[str, Any] = Field(description="Filled only with an admin's key.")
-    dependencies: dict[str, Dependency]
-    worker_pool: WorkerPool
-    circuit_breaker: CircuitBreaker
-    circuit_breakers: list[SiteBreaker] | None = Field(None, description="Only with an admin's key.")
-    cache: Cache
-    solver: Solver | None = Field(None, description="Only with an admin's key.")
-    update: Update
-    config: dict[str, Any]
-
-
-class UnhealthyResponse(HealthResponse, ErrorResponse):
-    """The same, as an error."""
-
-    ok: Literal[False] = False
-
-
 class ProbeResponse(Model):
     """An orchestrator's probe."""
 
     ok: bool
     status: str
-
-
-class MetricsResponse(Model):
-    """Counters since the start."""
-
-    ok: bool
-    timestamp: str
-    version: str
-    uptime: Uptime
-    worker_pool: WorkerPool
-    circuit_breaker: CircuitBreaker
-    circuit_breakers: list[SiteBreaker]
-    cache: Cache
-    paces: list[Pace]
 
 
 class ResetResponse(Model):

@@ -19,6 +19,7 @@ from ....pool.statistics import PoolStatistics
 from ....releases.release import RolloutStatus
 from ....telemetry.history import FailureNote, History
 from ....telemetry.measurements import group
+from ...api.egresses import reports
 from ...services import Services
 
 BREAKERS = 50  # to show; the others are counted
@@ -108,6 +109,10 @@ def _snapshot(services: Services, now: float, view: View) -> dict[str, Any]:
         "failures": [_failure(failure, view) for failure in history.failures(now)[:FAILURES]]
         if view.sites
         else [],
+        "egresses": [
+            report.model_dump(by_alias=True)
+            for report in reports(services.dispatcher.egresses(), sites=view.sites)
+        ],
         "service": _breaker(breakers.service, None, history, now),
         "breakers": [_breaker(each, each.site, history, now) for each in worst_first[:BREAKERS]],
         "furtherBreakers": max(0, len(worst_first) - BREAKERS),
