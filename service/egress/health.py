@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import exp
 
 from ..breaker.machine import Breaker, Permit, State
 from ..breaker.registry import BreakerKey
@@ -21,6 +22,8 @@ QUARANTINE = BreakerSettings(
 EVERY_SITE = ""  # the site of the breaker of an egress as a whole
 CAPACITY = 4096  # breakers kept at a time
 _SMOOTHING = 0.3  # weight of the latest result
+_MEMORY = 60.0  # seconds in which a failure is forgotten for the most part
+_NEGLIGIBLE = 0.05  # else the choice between two would never fall on the one that failed longer ago
 _SITES = 2  # different sites that must be out of reach before the egress is at fault
 
 
@@ -57,7 +60,7 @@ class Health:
         self._settings = settings
         self._capacity = capacity
         self._breakers: OrderedDict[BreakerKey, Breaker] = OrderedDict()
-        self._failing: defaultdict[BreakerKey, float] = defaultdict(float)
+        self._failing: dict[BreakerKey, tuple[float, float]] = {}  # as of when
         self._out_of_reach: defaultdict[str, set[str]] = defaultdict(set)  # sites, by egress
         self._changes: list[HealthChange] = []
 
@@ -70,9 +73,9 @@ class Health:
         breakers = (self._breakers.get(BreakerKey(each, egress)) for each in (site, EVERY_SITE))
         return any(breaker.admits(now) and breaker.free_probes > 0 for breaker in breakers if breaker)
 
-    def failing(self, site: str, egress: str) -> float:
+    def failing(self, site: str, egress: str, now: float) -> float:
         """The part of the latest jobs that it failed, smoothed."""
-        return self._failing.get(BreakerKey(site, egress), 0.0)
+        return self._failing_of(BreakerKey(site, egress), now)
 
     def begin(self, site: str, egress: str, now: float) -> Permits:
         """Permits for a job, to be given to `end` once."""
@@ -104,7 +107,7 @@ class Health:
                 breaker.settle(permit, result, now, retry_after=retry_after)
             elif result is CallResult.SUCCESS:
                 breaker.reset(now)
-            self._learn(key, result)
+            self._learn(key, result, now)
             self._note(key, breaker, now)
 
     def blame(self, site: str, egress: str, now: float) -> None:
@@ -113,7 +116,7 @@ class Health:
         breaker = self._breaker(key, now)
         if (permit := breaker.admit(now)) is not None:
             breaker.settle(permit, CallResult.FAILURE, now)
-        self._learn(key, CallResult.FAILURE)
+        self._learn(key, CallResult.FAILURE, now)
         self._note(key, breaker, now)
 
     def unreached(self, site: str, egress: str, now: float) -> None:
@@ -166,10 +169,17 @@ class Health:
                 return True
         return False
 
-    def _learn(self, key: BreakerKey, result: CallResult) -> None:
-        if result in (CallResult.SUCCESS, CallResult.FAILURE):
-            failed = float(result is CallResult.FAILURE)
-            self._failing[key] += _SMOOTHING * (failed - self._failing[key])
+    def _failing_of(self, key: BreakerKey, now: float) -> float:
+        value, since = self._failing.get(key, (0.0, now))
+        value *= exp((since - now) / _MEMORY)
+        return value if value >= _NEGLIGIBLE else 0.0
+
+    def _learn(self, key: BreakerKey, result: CallResult, now: float) -> None:
+        if key not in self._breakers:
+            return
+        if result is CallResult.FAILURE or (result is CallResult.SUCCESS and key in self._failing):
+            known, failed = self._failing_of(key, now), float(result is CallResult.FAILURE)
+            self._failing[key] = known + _SMOOTHING * (failed - known), now
 
     def _note(self, key: BreakerKey, breaker: Breaker, now: float) -> None:
         for change in breaker.take_changes():

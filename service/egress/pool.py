@@ -184,7 +184,7 @@ class EgressPool:
             alive=health.usable(EVERY_SITE, identity, now),
             usable=health.usable(site, identity, now),
             wants_probe=health.wants_probe(site, identity, now),
-            failing=max(health.failing(site, identity), health.failing(EVERY_SITE, identity)),
+            failing=max(health.failing(each, identity, now) for each in (site, EVERY_SITE)),
             in_flight=self._in_flight[egress.name],
             wait=self.wait(egress, now),
         )
