@@ -195,6 +195,7 @@ class Execution:
             ended = outcome.code.value
             retry_after = None if outcome.culprit else outcome.retry_after
             pause = None if permit.is_probe or visits.probing else self._pause(outcome, attempt)
+            self._way.settle(outcome)
             pause = self._way.after(outcome, pause, last=self._is_last(attempt))
             final = pause is None
             call_result = self._counts(outcome, final=final, seconds=trio.current_time() - began)
@@ -208,7 +209,7 @@ class Execution:
                 # The deadline, not a disconnect; it blames the site only if the job was waiting for the site,
                 # and not where the caller gave less time than others have.
                 ended = Code.DEADLINE.value
-                if not self.terms.hurried:
+                if not self.terms.hurried and self._way.trusted:
                     silent = call_result_of(Failure(Code.DEADLINE, "", waiting=cost.cpu < cost.wall / 2))
                 call_result = silent if visits.asking == self._key.name else CallResult.IGNORED
             raise
@@ -289,7 +290,7 @@ class Execution:
     def _report(self, failure: Failure, lease: Lease) -> None:
         """Report a failure that concerns more than its caller."""
         site = self._key.site
-        if TRAITS[failure.code].blame is Blame.EGRESS:
+        if TRAITS[failure.code].blame is Blame.EGRESS and self._way.last_hope:
             self._with.breakers.service_failed()
         if failure.code is Code.EXTRACTOR_BROKEN:
             self._with.bus.emit(events.ExtractorBroken(site, failure.extractor, lease.version))

@@ -16,7 +16,7 @@ from ..breaker.pacing import Paces
 from ..breaker.sites import site_of_endpoint
 from ..codes import TRAITS, CallResult, Code, EgressBlame
 from ..egress.egress import ROTATION, Egress
-from ..egress.health import Permits
+from ..egress.health import EVERY_SITE, Permits
 from ..egress.pool import EgressPool
 from ..errors import ExtractionError
 from ..wire import Failure, Job, Outcome, Success
@@ -41,6 +41,16 @@ class Way:
         """Whether the next attempt goes another way, so that this one says nothing about the site."""
         return False
 
+    @property
+    def trusted(self) -> bool:
+        """Whether it works, as far as is known, so that silence is the site's."""
+        return True
+
+    @property
+    def last_hope(self) -> bool:
+        """Whether the service reaches nothing where this way fails."""
+        return True
+
     async def begin(self, until: float) -> None:
         """Choose, before an attempt waits for its pace and its worker."""
 
@@ -57,7 +67,7 @@ class Way:
         return pause
 
     def settle(self, outcome: Outcome | None) -> None:
-        """Learn from an attempt; None: it has no outcome."""
+        """Learn from an attempt, once; None: it has no outcome."""
 
     def sign(self, answer: Answer) -> Answer:
         """The answer, with the egress that it came through."""
@@ -85,6 +95,14 @@ class ChosenWay(Way):
     @property
     def moving(self) -> bool:
         return self._next is not None
+
+    @property
+    def trusted(self) -> bool:
+        return not self._pool.health.failing(EVERY_SITE, self._held.identity, trio.current_time())
+
+    @property
+    def last_hope(self) -> bool:
+        return not self._pool.is_alive(trio.current_time())
 
     async def begin(self, until: float) -> None:
         """Raises ExtractionError: no egress may be used for this, or none before `until`."""
@@ -124,7 +142,8 @@ class ChosenWay(Way):
         self._tried.add(self._held.identity)
         self._next = self._choose()
         if self._next is None:
-            return pause
+            identity, now = self._held.identity, trio.current_time()
+            return pause if self._pool.health.usable(EVERY_SITE, identity, now) else None
         self._pool.moves += 1
         return 0.0 if blame in AT_ONCE else pause
 

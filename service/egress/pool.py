@@ -103,6 +103,10 @@ class EgressPool:
         able = [each for each in self._egresses if each.takes(site)]
         return any(each.egress is egress for each in sound([self._candidate(e, site, now) for e in able])[0])
 
+    def is_alive(self, now: float) -> bool:
+        """Whether there is an egress that works."""
+        return any(self.health.usable(EVERY_SITE, each.identity, now) for each in self._egresses)
+
     def wait(self, egress: Egress, now: float) -> float:
         """Seconds until the rate of `egress` allows one more job."""
         return max(0.0, self._next_turn.get(egress.name, -math.inf) - now)

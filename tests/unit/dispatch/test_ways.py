@@ -121,6 +121,21 @@ async def test_a_dead_proxy_is_left_out_for_every_site_with_its_results(autojump
     assert it.pool.ran == ["good"] * 10
 
 
+async def test_a_client_that_asks_for_a_dead_egress_does_not_close_the_service(
+    autojump_clock: MockClock,
+) -> None:
+    it = Harness(proxies("good", "bad"), failing(Code.PROXY, "bad"))
+    await blame(it, "bad", times=30)
+    assert it.breakers.statistics().service.state == "CLOSED"
+    assert (await it.submit()).egress == "good"
+
+    it = Harness(proxies("bad1", "bad2"), failing(Code.PROXY, "bad1", "bad2"))
+    for number in range(30):
+        with pytest.raises(ServiceError):
+            await it.submit(extraction(f"https://site{number}.test/"))
+    assert it.breakers.statistics().service.state == "OPEN"
+
+
 async def test_a_403_blames_the_egress_only_where_another_succeeds(autojump_clock: MockClock) -> None:
     it = Harness(proxies("a", "b"), lambda way, job: failure(Code.FORBIDDEN))
     for number in range(4):
