@@ -43,6 +43,12 @@ LISTING = Answer(
 ANSWER = Answer(BODY, "youtube", queued=0.0123, extracted=0.4567)
 
 
+EGRESSES = (
+    EgressStatistics("fra1", "de", "usable", 1, 20, 2, (("blocked.test", 12.5),)),
+    EgressStatistics("home", "", "probing", 0, 3, 3, ()),
+)
+
+
 @dataclass
 class FakeDispatcher:
     """Answers every job the same way: with `answer` (LISTING for a list), or by awaiting `behaviour`."""
@@ -67,7 +73,7 @@ class FakeDispatcher:
         return self.breakers.reset(site)
 
     def egresses(self) -> tuple[EgressStatistics, ...]:
-        return ()
+        return EGRESSES
 
     def paces(self) -> tuple[PaceStatistics, ...]:
         return self.shown

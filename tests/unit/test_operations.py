@@ -26,12 +26,12 @@ def table(heading: str) -> list[list[str]]:
 
 
 def test_its_settings_file_is_one(tmp_path: Path) -> None:
-    (example,) = re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL)
     file = tmp_path / "ytdlpd.toml"
-    file.write_text(example)
+    file.write_text("".join(re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL)))
     config = Config.load(file=file)
     assert config.site_limit("slow.example") == 3
     assert config.keys["backend"].rate == 20
+    assert [*config.egress] == ["fra1", "home6", "direct"]
 
 
 def test_the_workers_fit_into_the_memory_it_names() -> None:

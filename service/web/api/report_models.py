@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import AliasChoices, Field
 
 from .models import (
     Cache,
@@ -32,7 +32,11 @@ class EgressReport(Model):
     """How an egress does."""
 
     name: str
-    egress_class: str = Field(serialization_alias="class", description="Its country or provider.")
+    egress_class: str = Field(
+        validation_alias=AliasChoices("class", "egress_class"),
+        serialization_alias="class",
+        description="Its country or provider.",
+    )
     state: str = Field(description="usable; probing: a job is to show that it works again; or quarantined.")
     in_flight: int
     jobs: int
