@@ -22,9 +22,10 @@ from pydantic_settings import (
 
 from .breaker.settings import BreakerSettings
 from .cluster.address import EngineAddress
+from .egress.settings import EgressSettings, check_egresses, masked_proxy
 from .hosts import Place, is_local, mode, places
 from .keys import KeySettings, check_keys
-from .setting_checks import PROXIES, WEB, is_host, is_origin, is_url, sentence
+from .setting_checks import WEB, is_host, is_origin, is_url, sentence
 from .setting_sites import breaker_from
 from .setting_sources import ConfigError as ConfigError
 from .setting_sources import Environment, read_file, refuse_look_alikes, with_secrets
@@ -172,6 +173,9 @@ class Config(BaseSettings):
     )
 
     egress_proxy: OptionalText = Field(None, description="The proxy that yt-dlp uses: http://host:port.")
+    egress: dict[str, EgressSettings] = Field(
+        {}, description="Several ways out, by name ([egress.fra1] in TOML): proxy or source, class, weight …"
+    )
     egress_ca_file: OptionalPath = Field(None, description="A CA bundle to trust in addition (PEM).")
     egress_allow: CommaSeparated = Field(
         (), description="Private networks, hosts or host:port that extraction may reach all the same."
@@ -273,8 +277,7 @@ class Config(BaseSettings):
         for host in self.allowed_hosts:
             if not is_host(host):
                 raise ValueError(f"ALLOWED_HOSTS: {host!r} is not a host; write it without scheme and port")
-        if self.egress_proxy is not None and not is_url(self.egress_proxy, PROXIES):
-            raise ValueError("EGRESS_PROXY must look like http://host:port")
+        check_egresses(self.egress_proxy, self.egress)
         if self.webhook_url is not None and not is_url(self.webhook_url.get_secret_value(), WEB):
             raise ValueError("WEBHOOK_URL must look like https://host/path")
         collector = self.otel_exporter_otlp_endpoint
@@ -418,9 +421,9 @@ class Config(BaseSettings):
     def masked(self) -> dict[str, Any]:
         """The settings for people to read, with secrets and a proxy's credentials masked."""
         values = self.model_dump(mode="json")
-        if self.egress_proxy is not None and "@" in self.egress_proxy:
-            scheme, _, rest = self.egress_proxy.partition("://")
-            values["egress_proxy"] = f"{scheme}://***@{rest.rpartition('@')[2]}"
+        if self.egress_proxy is not None:
+            values["egress_proxy"] = masked_proxy(self.egress_proxy)
+        values["egress"] = {name: settings.masked() for name, settings in self.egress.items()}
         values["ytdlp"] = masked(self.ytdlp)
         for table in values["site"].values():
             if "ytdlp" in table:

@@ -270,6 +270,24 @@ class EgressDenied(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class EgressQuarantined(Event):
+    """These egresses are left out for a site, or for every site (None), for so many seconds."""
+
+    egresses: tuple[str, ...]
+    site: str | None
+    reason: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class EgressRecovered(Event):
+    """They are in use again."""
+
+    egresses: tuple[str, ...]
+    site: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class UrlQuarantined(Event):
     """A URL of `site` has killed `deaths` workers in one job, and is now refused to its client or to all."""
 

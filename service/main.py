@@ -16,6 +16,8 @@ from .cluster.port import Cluster
 from .config import Config
 from .dispatch.dispatcher import Dispatcher
 from .dispatch.request import Caller
+from .egress.egress import egresses_of
+from .egress.pool import EgressPool
 from .lifecycle import Lifecycle, Phase
 from .pool.pool import Pool
 from .pool.reaper import reap_orphans
@@ -28,6 +30,7 @@ from .releases.updater import Updater
 from .signals import StopSignals
 from .solver.solver import Solver
 from .telemetry.cluster_metrics import ClusterMetrics
+from .telemetry.egress_metrics import EgressMetrics
 from .telemetry.sinks import log_sink, sentry_sink
 from .telemetry.telemetry import Telemetry
 from .web.app import create_app
@@ -67,7 +70,17 @@ class Core:
         breakers = Breakers(config.breaker, bus, overrides=config.site_breakers)
         bus.subscribe(breakers.on_event)
         trial = Trial()
-        dispatcher = Dispatcher(config, pool, breakers, bus, measured=measured, trial=trial, cluster=cluster)
+        egresses = EgressPool(egresses_of(config.egress)) if config.egress else None
+        dispatcher = Dispatcher(
+            config,
+            pool,
+            breakers,
+            bus,
+            measured=measured,
+            trial=trial,
+            cluster=cluster,
+            egresses=egresses,
+        )
         rollout = LiveRollout(config, store, bus, pool, dispatcher, trial, serving=serving, make=make)
         return cls(solver, pool, breakers, dispatcher, rollout, store, cluster)
 
@@ -115,6 +128,7 @@ async def main(
     bus.emit(access_rules(config))
     lifecycle = Lifecycle()
     core = Core.build(config, bus, telemetry.measured)
+    telemetry.metrics.registry.register(EgressMetrics(core.dispatcher.egresses))
     telemetry.metrics.observe(core.pool, core.breakers, lifecycle, core.dispatcher.cache, core.rollout.status)
     telemetry.metrics.registry.register(ClusterMetrics(core.cluster.statistics))
     updater = Updater(config, core.store, bus)

@@ -19,8 +19,9 @@ from ..breaker.registry import BreakerKey, Breakers
 from ..breaker.sites import endpoint_of, site_of_endpoint
 from ..cluster.port import Alone, Cluster
 from ..config import Config
+from ..egress.pool import EgressPool, EgressStatistics
 from ..errors import CircuitOpen, DeadlineExceeded, ExtractionError, ShuttingDown, UnknownSite
-from ..events import Events
+from ..events import EgressQuarantined, Event, Events
 from ..pool.pool import Pool
 from ..releases.trial import Trial
 from ..telemetry.measurements import job_measured
@@ -46,6 +47,7 @@ class Dispatcher:
         measured: the bus that gets the measurements of jobs and attempts.
         trial: the release of yt-dlp that is being tried, if there is one.
         cluster: the other instances, if there are any.
+        egresses: the ways out, where there are several.
     """
 
     def __init__(
@@ -59,13 +61,16 @@ class Dispatcher:
         measured: Events | None = None,
         trial: Trial | None = None,
         cluster: Cluster | None = None,
+        egresses: EgressPool | None = None,
     ) -> None:
         self._cluster = cluster or Alone()
         self._timeout = config.job_timeout
         limits = SiteLimits(config.site_limit)
         self._with = Collaborators(
-            pool, breakers, bus, measured or Events(), jitter, limits, trial or Trial()
+            pool, breakers, bus, measured or Events(), jitter, limits, trial or Trial(), egresses=egresses
         )
+        self._egresses = egresses
+        bus.subscribe(self._on_event)
         self._flights: SingleFlight[Answer] = SingleFlight()
         self._accounts = Accounts(config.ytdlp_options, bus)
         self._cache = Cache(config.cache_max_bytes, config.cache_ttl)
@@ -85,7 +90,7 @@ class Dispatcher:
 
     def kept(self, job: Job) -> Answer | None:
         """A fresh result from the cache, if there is one."""
-        return self._cache.fresh(job, trio.current_time())
+        return self._cache.fresh(job, trio.current_time()) or self._kept_for_any(job)
 
     def purge(self, ytdlp: str) -> int:
         """Forget the cached results of that release of yt-dlp; returns how many there were."""
@@ -104,7 +109,12 @@ class Dispatcher:
 
     def paces(self) -> tuple[PaceStatistics, ...]:
         """The pace of each site that was requested lately."""
-        return self._with.paces.statistics(trio.current_time())
+        now = trio.current_time()
+        return self._egresses.pace_statistics(now) if self._egresses else self._with.paces.statistics(now)
+
+    def egresses(self) -> tuple[EgressStatistics, ...]:
+        """A snapshot of each egress, where there are several."""
+        return self._egresses.statistics(trio.current_time()) if self._egresses else ()
 
     def reset(self, site: str | None = None) -> tuple[str, str]:
         """Reset the breaker of `site`, or all, and forget how fast it may be asked.
@@ -112,6 +122,8 @@ class Dispatcher:
         Returns the worst state before and after. Raises UnknownSite.
         """
         forgotten = self._with.paces.forget(site)
+        if self._egresses is not None:
+            forgotten = self._egresses.reset(site, trio.current_time())
         try:
             return self._with.breakers.reset(site)
         except UnknownSite:
@@ -162,7 +174,8 @@ class Dispatcher:
     async def _answer(self, context: JobContext, progress: ProgressListener | None) -> Answer:
         job, terms, now = context.job, context.terms, trio.current_time()
         private = job.cookies is not None  # never cached, never shared
-        if not private and not terms.caller.fresh and (kept := self._cache.find(job, now)):
+        fresh = private or terms.caller.fresh
+        if not fresh and (kept := self._kept_for_any(job) or self._cache.find(job, now)):
             return kept
         tally = terms.caller.tally
         tally.cache = "miss"
@@ -187,6 +200,18 @@ class Dispatcher:
                     tally.cache = "stale"
                     return stale
                 raise
+
+    def _kept_for_any(self, job: Job) -> Answer | None:
+        """A result for clients that want no particular egress, which came through one that `job` asks for."""
+        if not job.egress or self._egresses is None:
+            return None
+        names = self._egresses.meant(job.egress)
+        return self._cache.fresh(replace(job, egress=""), trio.current_time(), names)
+
+    def _on_event(self, event: Event) -> None:
+        """A sink: an egress that is gone takes its media URLs along."""
+        if isinstance(event, EgressQuarantined) and event.site is None:
+            self._cache.purge_egresses(event.egresses)
 
     async def _run_and_keep(self, job: Job, execution: Execution) -> Answer:
         """The answer, which is also cached, as is a final refusal."""

@@ -29,6 +29,7 @@ _WARNINGS = (
     events.SidecarFailed,
     events.CookiesUnusable,
     events.EgressDenied,
+    events.EgressQuarantined,
     events.UrlQuarantined,
     events.ClusterLost,
 )

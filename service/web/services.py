@@ -13,6 +13,7 @@ from ..dispatch.cache import CacheStatistics
 from ..dispatch.progress import ProgressListener
 from ..dispatch.quarantine import Quarantine
 from ..dispatch.request import Answer, Caller
+from ..egress.pool import EgressStatistics
 from ..lifecycle import Lifecycle
 from ..pool.statistics import PoolStatistics
 from ..releases.release import Rollout
@@ -44,6 +45,8 @@ class Dispatcher(Protocol):
     def reset(self, site: str | None = None) -> tuple[str, str]: ...
 
     def paces(self) -> tuple[PaceStatistics, ...]: ...
+
+    def egresses(self) -> tuple[EgressStatistics, ...]: ...
 
 
 class Pool(Protocol):

@@ -144,10 +144,11 @@ def run(
     usage = _meter(job_record)
     downloader = None
     try:
+        guard.leave_by(job.route)
         _check(job, guard)
         options = options_of(settings.options, site_of(job.url))
         operator_options.use_addresses(options)
-        params = parameters(settings, job.playlist, timeout, job.start)
+        params = parameters(settings, job.playlist, timeout, job.start, job.route)
         params |= operator_options.parameters(options)
         downloader = Downloader(params, tables, guard, settings.ca_file, scope_of(job), solve)
         budget = alarm(signal.ITIMER_PROF, MAX_CPU, job_record.computing_too_long, again=1.0)

@@ -19,6 +19,7 @@ from service.dispatch.cache import Cache, CacheStatistics
 from service.dispatch.progress import Progress, ProgressListener
 from service.dispatch.quarantine import Quarantine
 from service.dispatch.request import Answer, Caller
+from service.egress.pool import EgressStatistics
 from service.events import Events
 from service.lifecycle import Lifecycle
 from service.pool.admission import AdmissionQueue
@@ -43,6 +44,12 @@ LISTING = Answer(
 ANSWER = Answer(BODY, "youtube", queued=0.0123, extracted=0.4567)
 
 
+EGRESSES = (
+    EgressStatistics("fra1", "de", "usable", 1, 20, 2, (("blocked.test", 12.5),)),
+    EgressStatistics("home", "", "probing", 0, 3, 3, ()),
+)
+
+
 @dataclass
 class FakeDispatcher:
     """Answers every job the same way: with `answer` (LISTING for a list), or by awaiting `behaviour`."""
@@ -65,6 +72,9 @@ class FakeDispatcher:
     def reset(self, site: str | None = None) -> tuple[str, str]:
         assert self.breakers is not None
         return self.breakers.reset(site)
+
+    def egresses(self) -> tuple[EgressStatistics, ...]:
+        return EGRESSES
 
     def paces(self) -> tuple[PaceStatistics, ...]:
         return self.shown

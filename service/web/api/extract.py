@@ -24,6 +24,7 @@ from ..http.request_context import current
 from ..services import Services
 from . import bodies, cookies, urls
 from .answers import respond
+from .egresses import wanted
 from .models import ExtractResponse, Progress
 from .openapi import EXTRACTION_STATUSES, SECURITY, fails, streams
 from .progress_stream import follow
@@ -56,6 +57,7 @@ def blueprint(services: Services) -> Blueprint:
             format=asked.format or "",
             lines=liked == LINES,
             cookies=jar,
+            egress=wanted(asked.egress, services.config),
         )
         return await answer_as(services, job, caller, liked)
 

@@ -18,6 +18,7 @@ from ...breaker.statistics import BreakersStatistics
 from ...cluster.port import ClusterStatistics
 from ...codes import Code
 from ...config import Config
+from ...egress.pool import EgressStatistics
 from ...lifecycle import Phase
 from ...logs import timestamp
 from ...pool.statistics import PoolStatistics
@@ -28,19 +29,19 @@ from ..http.authentication import HEADER
 from ..http.request_context import RequestContext, current
 from ..http.responses import encoded, respond_with, respond_with_json
 from ..services import Services
+from .egresses import reports
 from .metrics import circuit_breaker, circuit_breakers, uptime, worker_pool
 from .models import (
     Cache,
     Cluster,
     Dependency,
     ErrorResponse,
-    HealthResponse,
     ProbeResponse,
     Solver,
-    UnhealthyResponse,
     Update,
 )
 from .openapi import fails
+from .report_models import HealthResponse, UnhealthyResponse
 
 PATHS = frozenset({"/health", "/health/main", "/health/live", "/health/ready"})
 
@@ -165,7 +166,8 @@ def _latest(services: Services, context: RequestContext, presented: str | None) 
 
 def _report(services: Services, admin: bool) -> _Report:
     pool, breakers = services.pool.statistics(), services.breakers.statistics()
-    status, code, reason = _judge(pool, breakers, services.lifecycle.phase, services.config)
+    egresses = services.dispatcher.egresses()
+    status, code, reason = _judge(pool, breakers, egresses, services.lifecycle.phase, services.config)
     shared = services.cluster.statistics()
     if status == "healthy" and shared is not None and shared.state != "ok":
         status, reason = (
@@ -191,6 +193,7 @@ def _report(services: Services, admin: bool) -> _Report:
         "cache": Cache.model_validate(services.dispatcher.cache()),
         "solver": Solver.model_validate(pool.solver) if admin and pool.solver else None,
         "cluster": cluster(shared, details=admin),
+        "egresses": reports(egresses) if admin else None,
         "update": update(services.updater.statistics(), details=admin),
         "options": _options(services.config) if admin else None,
         "config": {
@@ -223,7 +226,11 @@ def cluster(known: ClusterStatistics | None, *, details: bool) -> Cluster | None
 
 
 def _judge(
-    pool: PoolStatistics, breakers: BreakersStatistics, phase: Phase, config: Config
+    pool: PoolStatistics,
+    breakers: BreakersStatistics,
+    egresses: tuple[EgressStatistics, ...],
+    phase: Phase,
+    config: Config,
 ) -> tuple[Status, Code | None, str | None]:
     """The status, the code of the error where it cannot serve, and a sentence that says why."""
     if phase is not Phase.READY:
@@ -245,6 +252,8 @@ def _judge(
         )
     if pool.queue_length and pool.queue_length >= config.queue_max:
         return "degraded", None, "The queue is full"
+    if dead := [each.name for each in egresses if each.state == "quarantined"]:
+        return "degraded", None, f"Egresses that do not work are left out: {', '.join(dead)}"
     if breakers.state != "CLOSED":
         return "degraded", None, "The circuit breaker of at least one site is not closed"
     return "healthy", None, None

@@ -280,58 +280,11 @@ class Update(Model):
     problem: str = Field("", description="Why none can be looked for or fetched; only with an admin's key.")
 
 
-class HealthResponse(Model):
-    """Health of the service; 503 when it cannot serve."""
-
-    ok: bool
-    status: Literal["healthy", "degraded", "unhealthy"]
-    reason: str | None = Field(description="Why it is not healthy.")
-    timestamp: str
-    version: str
-    uptime: Uptime
-    system: dict[str, Any]
-    process: dict[str, Any] = Field(description="Filled only with an admin's key.")
-    dependencies: dict[str, Dependency]
-    worker_pool: WorkerPool
-    circuit_breaker: CircuitBreaker
-    circuit_breakers: list[SiteBreaker] | None = Field(None, description="Only with an admin's key.")
-    cache: Cache
-    solver: Solver | None = Field(None, description="Only with an admin's key.")
-    cluster: Cluster | None = Field(None, description="Only where CLUSTER_URL is set.")
-    update: Update
-    options: dict[str, list[str]] | None = Field(
-        None,
-        description="The names of the operator's options for yt-dlp, by site; * stands for all others. "
-        "Only with an admin's key.",
-    )
-    config: dict[str, Any]
-
-
-class UnhealthyResponse(HealthResponse, ErrorResponse):
-    """The same, as an error."""
-
-    ok: Literal[False] = False
-
-
 class ProbeResponse(Model):
     """An orchestrator's probe."""
 
     ok: bool
     status: str
-
-
-class MetricsResponse(Model):
-    """Counters since the start."""
-
-    ok: bool
-    timestamp: str
-    version: str
-    uptime: Uptime
-    worker_pool: WorkerPool
-    circuit_breaker: CircuitBreaker
-    circuit_breakers: list[SiteBreaker]
-    cache: Cache
-    paces: list[Pace]
 
 
 class ResetResponse(Model):

@@ -105,7 +105,7 @@ class FastPath:
         context.tally.begin(repeat.site, "hit")  # as in Dispatcher.submit
         self._services.telemetry.measured.emit(JobEnded(repeat.site, OK, 0.0, context.request_id))
         modified = condition is None
-        head = _head(answer.etag, gzip, modified)
+        head = _head(answer.etag, answer.egress, gzip, modified)
         age = (b"age", b"%d" % (answer.age or 0))
         if not modified:
             return CompleteResponse(304, [*head, age], b"")
@@ -152,9 +152,9 @@ async def _peek(receive: ASGIReceiveCallable) -> tuple[bytes | None, ASGIReceive
 
 
 @lru_cache(maxsize=2048)
-def _head(etag: str, gzip: bool, modified: bool) -> Headers:
+def _head(etag: str, egress: str, gzip: bool, modified: bool) -> Headers:
     """The headers that every response with a cached result has."""
-    said = headers_of(Answer(b"", etag=etag, age=0.0))
+    said = headers_of(Answer(b"", etag=etag, egress=egress, age=0.0))
     del said["Age"]
     headers = [(name.lower().encode(), text.encode()) for name, text in said.items()]
     vary = b"Accept-Encoding, Accept"

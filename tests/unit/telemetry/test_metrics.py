@@ -19,6 +19,7 @@ from service.breaker.registry import BreakerKey
 from service.errors import QueueFull
 from service.events import Events
 from service.telemetry.cluster_metrics import ClusterMetrics
+from service.telemetry.egress_metrics import EgressMetrics
 from service.telemetry.labels import OTHER, SiteLabels
 from service.telemetry.measurements import (
     CANCELLED,
@@ -156,6 +157,7 @@ async def test_a_cancelled_job_is_told_as_such(autojump_clock: MockClock) -> Non
 def observed(**settings: object) -> Web:
     """An application whose metrics read fakes."""
     it = web(**settings)
+    it.telemetry.metrics.registry.register(EgressMetrics(it.dispatcher.egresses))
     it.telemetry.metrics.observe(
         it.pool, it.breakers, it.lifecycle, it.dispatcher.cache, FakeRollout().status
     )

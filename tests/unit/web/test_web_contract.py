@@ -15,7 +15,7 @@ from service.breaker.registry import BreakerKey
 from service.codes import CallResult
 from service.dispatch.request import Answer
 from service.lifecycle import Phase
-from service.web.api import models, size_models
+from service.web.api import models, report_models, size_models
 from service.web.api.health import PATIENCE
 from service.wire import Job, Kind
 from tests.support.web_app import BODY, SOLVER, URL, WORKER, Web, web
@@ -100,7 +100,7 @@ async def test_health_of_a_healthy_service(path: str) -> None:
     response = await web(admin_key="the key of an admin").get(path)
     assert response.status_code == 200
     body = await body_of(response)
-    models.HealthResponse.model_validate(body)
+    report_models.HealthResponse.model_validate(body)
     assert (body["ok"], body["status"], body["reason"]) == (True, "healthy", None)
     assert body["dependencies"]["ytdlp"] == {"available": True, "version": "2026.08.19"}
     assert body["uptime"]["formatted"] == "0s"
@@ -184,7 +184,7 @@ async def test_health_is_unhealthy_without_workers() -> None:
     assert response.status_code == 503
     assert int(response.headers["Retry-After"]) >= 1
     body = await body_of(response)
-    models.UnhealthyResponse.model_validate(body)
+    report_models.UnhealthyResponse.model_validate(body)
     assert (body["ok"], body["status"], body["code"]) == (False, "unhealthy", "INTERNAL")
     assert body["requestId"] == response.headers["X-Request-ID"]
 
@@ -258,7 +258,7 @@ async def test_metrics() -> None:
     response = await it.get("/api/v1/metrics")
     assert response.status_code == 200
     body = await body_of(response)
-    models.MetricsResponse.model_validate(body)
+    report_models.MetricsResponse.model_validate(body)
     assert set(body["workerPool"]) >= {
         *("totalTasks", "completedTasks", "failedTasks", "activeWorkers", "queueLength", "peakWorkers"),
         *("activeTasks", "workersCreated", "workersDestroyed", "config"),

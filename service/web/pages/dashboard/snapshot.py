@@ -21,6 +21,7 @@ from ....pool.statistics import PoolStatistics
 from ....releases.release import RolloutStatus, released
 from ....telemetry.history import FailureNote, History
 from ....telemetry.measurements import group
+from ...api.egresses import reports
 from ...http.authentication import access_rules
 from ...services import Services
 from .trouble import HANGING, Situation, troubles
@@ -124,6 +125,10 @@ def _snapshot(services: Services, now: float, view: View) -> dict[str, Any]:
             for name, series in history.ranges.items()
         },
         "failures": _failures(history.failures(now), view)[:FAILURES] if view.sites else [],
+        "egresses": [
+            report.model_dump(by_alias=True)
+            for report in reports(services.dispatcher.egresses(), sites=view.sites)
+        ],
         "service": _breaker(breakers.service, None, history, now),
         "breakers": [_breaker(each, each.site, history, now) for each in worst_first[:BREAKERS]],
         "furtherBreakers": max(0, len(worst_first) - BREAKERS),
