@@ -99,7 +99,8 @@ def test_it_tells_the_place_in_the_queue(service: Service, driver: Any) -> None:
     with httpx.stream(
         "GET", f"{service.url}/api/v1/extract", params=hanging, headers={"Accept": "text/event-stream"}
     ) as before:
-        assert "event: started" in before.iter_lines()
+        lines = before.iter_lines()  # the answer is closed where this is dropped
+        assert "event: started" in lines
         paste(driver, "https://youtu.be/queued_____")
         eventually(lambda: any(said.startswith("Queued at place 1") for said in told(driver)))
     shows(driver, "#status", "Done")
