@@ -60,16 +60,15 @@ def test_the_sizes_of_a_list(service: Service) -> None:
 
 
 def test_whoever_follows_the_cursor_of_a_long_list_gets_each_entry_once(service: Service) -> None:
-    url, pages = "https://files.example/list-5000", []
-    page = get(service, "extract", url=url, count="500").json()
-    cursor = page["cursor"]
-    while pages.append(page) or page["hasMore"]:
-        page = get(service, "extract", url=url, cursor=page["cursor"]).json()
+    url = "https://files.example/list-5000"
+    pages = [get(service, "extract", url=url, count="500").json()]
+    while pages[-1]["hasMore"]:
+        pages.append(get(service, "extract", url=url, cursor=pages[-1]["cursor"]).json())
     titles = [entry["title"] for page in pages for entry in page["entries"]]
     assert titles == [f"Episode {number}" for number in range(1, 5001)]
     assert {page["playlistCount"] for page in pages} == {5000}
     assert "cursor" not in pages[-1]
-    other = get(service, "extract", url=VIDEO, cursor=cursor)
+    other = get(service, "extract", url=VIDEO, cursor=pages[0]["cursor"])
     assert (other.status_code, other.json()["field"]) == (400, "cursor")
 
 
