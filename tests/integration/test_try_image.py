@@ -1,4 +1,4 @@
-"""Contract: deploy/try-image.sh builds, starts, asks and stops, with an engine that notes what it is to do."""
+"""Contract: deploy/try-image.sh builds, starts and stops, with an engine that notes what it is told."""
 
 from __future__ import annotations
 
