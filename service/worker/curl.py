@@ -96,9 +96,9 @@ class GuardedCurlRH(ImpersonateRequestHandler):  # type: ignore[misc]  # yt-dlp 
             extensions.pop(name, None)
 
     def _validate(self, request: Request) -> None:
-        super()._validate(request)
-        if self._get_request_target(request) is None:
+        if not (request.extensions.get("impersonate") or self.impersonate):
             raise UnsupportedRequest("nobody to pass for")
+        super()._validate(request)
 
     def _send(self, request: Request) -> Response:
         hop = _Hop(request.url, request.method, self._get_impersonate_headers(request), _body(request.data))
