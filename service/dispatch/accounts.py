@@ -58,7 +58,10 @@ class _Content:
 
 
 class _File:
-    """A cookie file; what could be read of it last goes on."""
+    """A cookie file; what could be read of it last goes on.
+
+    It has a few KB on a local disk, and is read when it changes: too little for a thread.
+    """
 
     def __init__(self, path: Path, bus: Events) -> None:
         self._path = path

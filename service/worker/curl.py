@@ -42,7 +42,7 @@ from yt_dlp.networking.exceptions import (
 from yt_dlp.networking.impersonate import ImpersonateRequestHandler
 from yt_dlp.utils.networking import select_proxy
 
-from .egress import Guard
+from .egress import Guard, place_of
 from .job_record import DeadProxy, Refused
 from .transport import MAX_REDIRECTS, suspect, tls_context
 
@@ -96,9 +96,9 @@ class GuardedCurlRH(ImpersonateRequestHandler):  # type: ignore[misc]  # yt-dlp 
             extensions.pop(name, None)
 
     def _validate(self, request: Request) -> None:
-        super()._validate(request)
-        if self._get_request_target(request) is None:
+        if not (request.extensions.get("impersonate") or self.impersonate):
             raise UnsupportedRequest("nobody to pass for")
+        super()._validate(request)
 
     def _send(self, request: Request) -> Response:
         hop = _Hop(request.url, request.method, self._get_impersonate_headers(request), _body(request.data))
@@ -148,7 +148,7 @@ class GuardedCurlRH(ImpersonateRequestHandler):  # type: ignore[misc]  # yt-dlp 
 
     def _performed(self, hop: _Hop, request: Request, proxy: str | None, jar: Any) -> Response:
         """Raises CurlError or OSError where the request fails."""
-        url, host, port = _canonical(hop.url)
+        host, port = place_of(hop.url)
         addresses = [] if proxy else self._judged(host, port)
         heads, body = list[bytes](), io.BytesIO()
 
@@ -164,29 +164,14 @@ class GuardedCurlRH(ImpersonateRequestHandler):  # type: ignore[misc]  # yt-dlp 
         curl, target = self._curl, self._get_request_target(request)
         curl.reset()
         curl.impersonate(self._SUPPORTED_IMPERSONATE_TARGET_MAP[target])
-        timeout = self._calculate_timeout(request)
-        options: dict[CurlOpt, Any] = {
-            CurlOpt.URL: url,
-            CurlOpt.CUSTOMREQUEST: hop.method,
-            CurlOpt.NOBODY: int(hop.method == "HEAD"),
-            CurlOpt.FOLLOWLOCATION: 0,
-            CurlOpt.PROTOCOLS_STR: "http,https",
-            CurlOpt.PROXY: proxy or "",  # empty: not even the environment's
-            CurlOpt.HTTPPROXYTUNNEL: int(url.startswith("https:")),
-            CurlOpt.SUPPRESS_CONNECT_HEADERS: 1,
-            CurlOpt.CAINFO: self._bundle,
-            CurlOpt.PROXY_CAINFO: self._bundle,
-            CurlOpt.NOSIGNAL: 1,  # the alarms are the worker's
-            CurlOpt.CONNECTTIMEOUT_MS: int(timeout * 1000),
-            CurlOpt.LOW_SPEED_LIMIT: 1,
-            CurlOpt.LOW_SPEED_TIME: max(1, round(timeout)),
+        options = {
+            **_asked(_canonical(hop.url, host, port), hop),
+            **self._limits(self._calculate_timeout(request), proxy),
             CurlOpt.HTTPHEADER: _lines(hop, jar),
-            CurlOpt.RESOLVE: _pins(proxy, host, port, addresses),
+            CurlOpt.RESOLVE: _pins(proxy) if proxy else [_pin(host, port, addresses)],
             CurlOpt.HEADERFUNCTION: take_head,
             CurlOpt.WRITEFUNCTION: take_body,
         }
-        if hop.data is not None:
-            options |= {CurlOpt.POSTFIELDSIZE: len(hop.data), CurlOpt.POSTFIELDS: hop.data}
         for option, value in options.items():
             curl.setopt(option, value)
         curl.perform()
@@ -198,6 +183,21 @@ class GuardedCurlRH(ImpersonateRequestHandler):  # type: ignore[misc]  # yt-dlp 
         response.headers = _message(heads)
         return response
 
+    def _limits(self, timeout: float, proxy: str | None) -> dict[CurlOpt, Any]:
+        """What libcurl may do, by which way, and for how long it waits."""
+        return {
+            CurlOpt.FOLLOWLOCATION: 0,
+            CurlOpt.PROTOCOLS_STR: "http,https",
+            CurlOpt.PROXY: proxy or "",  # empty: not even the environment's
+            CurlOpt.SUPPRESS_CONNECT_HEADERS: 1,
+            CurlOpt.CAINFO: self._bundle,
+            CurlOpt.PROXY_CAINFO: self._bundle,
+            CurlOpt.NOSIGNAL: 1,  # the alarms are the worker's
+            CurlOpt.CONNECTTIMEOUT_MS: int(timeout * 1000),
+            CurlOpt.LOW_SPEED_LIMIT: 1,
+            CurlOpt.LOW_SPEED_TIME: max(1, round(timeout)),
+        }
+
     def _judged(self, host: str, port: int) -> list[str]:
         """The addresses of `host`, all of which may be connected to. Raises Blocked where one may not."""
         found = socket.getaddrinfo(host, port, allowed_gai_family(), socket.SOCK_STREAM)
@@ -207,29 +207,42 @@ class GuardedCurlRH(ImpersonateRequestHandler):  # type: ignore[misc]  # yt-dlp 
         return [str(ip_address(address)) for address in addresses[:_ADDRESSES]]
 
 
-def _canonical(url: str) -> tuple[str, str, int]:
-    """`url` in a form that every reader takes apart alike, its host and its port."""
+def _canonical(url: str, host: str, port: int) -> str:
+    """`url` in a form that every reader takes apart alike."""
     parts = urlsplit(url)
-    host = (parts.hostname or "").rstrip(".")
-    if not host.isascii():
-        host = host.encode("idna").decode("ascii")
-    port = parts.port or (443 if parts.scheme == "https" else 80)
     if not re.fullmatch(r"[a-z0-9_.-]+|[0-9a-f:.]+", host):
         raise RequestError("a malformed host")
     path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._")
     query = f"?{quote(parts.query, safe='/%:@!$&()*+,;=~-._?')}" if parts.query else ""
-    authority = f"[{host}]" if ":" in host else host
-    return f"{parts.scheme}://{authority}:{port}{path}{query}", host, port
+    return f"{parts.scheme}://{_bracketed(host)}:{port}{path}{query}"
 
 
-def _pins(proxy: str | None, host: str, port: int, addresses: list[str]) -> list[bytes]:
-    """What libcurl is to take for the addresses of the host, or of the proxy, so that it asks nobody."""
-    if proxy:
-        parts = urlsplit(proxy)
-        host, port = parts.hostname or "", parts.port or {"http": 80, "https": 443}.get(parts.scheme, 1080)
-        addresses = [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
-    bracketed = (f"[{each}]" if ":" in each else each for each in addresses)
-    return [f"{host}:{port}:{','.join(bracketed)}".encode()]
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _asked(url: str, hop: _Hop) -> dict[CurlOpt, Any]:
+    """What is asked for. The data come last, behind their length."""
+    options: dict[CurlOpt, Any] = {
+        CurlOpt.URL: url,
+        CurlOpt.CUSTOMREQUEST: hop.method,
+        CurlOpt.NOBODY: int(hop.method == "HEAD"),
+        CurlOpt.HTTPPROXYTUNNEL: int(url.startswith("https:")),
+    }
+    if hop.data is not None:
+        options |= {CurlOpt.POSTFIELDSIZE: len(hop.data), CurlOpt.POSTFIELDS: hop.data}
+    return options
+
+
+def _pin(host: str, port: int, addresses: list[str]) -> bytes:
+    """What libcurl is to take for the addresses of `host`, so that it asks nobody."""
+    return f"{host}:{port}:{','.join(map(_bracketed, addresses))}".encode()
+
+
+def _pins(proxy: str) -> list[bytes]:
+    host, port = place_of(proxy)
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [_pin(host, port, [str(entry[4][0]) for entry in found])]
 
 
 def _body(data: Any) -> bytes | None:

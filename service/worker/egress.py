@@ -193,6 +193,12 @@ def ports(settings: WorkerSettings) -> frozenset[int] | None:
     return WEB_PORTS | sidecars | {_DNS, *others}
 
 
+def place_of(url: str) -> tuple[str, int]:
+    """The host of `url`, as it would be looked up, and its port. Raises ValueError where it is malformed."""
+    parts = urlsplit(url)
+    return _plain(parts.hostname or ""), _port(parts)
+
+
 def _port(parts: SplitResult) -> int:
     return parts.port or _DEFAULT_PORTS.get(parts.scheme, 0)
 
@@ -261,18 +267,16 @@ class Guard:
         if not self.sidecars:
             return False
         try:
-            parts = urlsplit(url)
-            host, port = _plain(parts.hostname or ""), _port(parts)
+            host, port = place_of(url)
         except ValueError:
             return False
         listed = any(rule.allows(literal(host) or host, port) for rule in self.sidecars)
-        return listed and parts.scheme in ("http", "https")
+        return listed and url.lower().startswith(("http:", "https:"))
 
     @contextmanager
     def vouching(self, url: str) -> Iterator[None]:
         """Let its body connect to the sidecar that `url` is of."""
-        parts = urlsplit(url)
-        self._vouched = _addresses(_plain(parts.hostname or ""), _port(parts))
+        self._vouched = _addresses(*place_of(url))
         try:
             yield
         finally:
@@ -284,8 +288,7 @@ class Guard:
         if reason is not None:
             raise self.job_record.deny(reason)
         if self._proxy is None and self._rules:
-            parts = urlsplit(url)
-            host, port = _plain(parts.hostname or ""), _port(parts)
+            host, port = place_of(url)
             if any(rule.host is not None and rule.allows(host, port) for rule in self._rules):
                 self._allowed |= _addresses(host, port)
 

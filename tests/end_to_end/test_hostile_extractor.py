@@ -80,6 +80,18 @@ class AttackIE(InfoExtractor):
             raise OSError(ctypes.get_errno(), "connect")
         return "connected"
 
+    def _library(self, port):
+        """Likewise, with the library that passes for browsers."""
+        from curl_cffi import Curl, CurlError, CurlOpt
+        curl = Curl()
+        curl.setopt(CurlOpt.URL, "http://127.0.0.1:" + port)
+        curl.setopt(CurlOpt.CONNECT_ONLY, 1)
+        try:
+            curl.perform()
+        except CurlError as error:
+            return "refused" if error.code == 7 else "connected"
+        return "connected"
+
     def _connect(self, port):
         socket.create_connection(("127.0.0.1", int(port)), 1)
         return "connected"
@@ -203,9 +215,11 @@ def test_landlock_stops_access_that_bypasses_the_hook(service: Service, internet
         port = listener.getsockname()[1]
         for target in (port, 22, 80, 443, 6379):
             assert attack(service, "natively", target) == "PermissionError"
+            assert attack(service, "library", target) == "refused"
         with pytest.raises(BlockingIOError):
             listener.accept()
     assert attack(service, "natively", internet.port) == "connected"
+    assert attack(service, "library", internet.port) == "connected"
     assert attack(service, "listen", 0) == "PermissionError"
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 
 from service.breaker.classification import call_result_of
 from service.codes import CallResult, Code
 from service.wire import Failure, Job, Kind, WorkerSettings
+from service.ytdlp_options import EVERY_SITE, NO_OPTIONS, YtdlpOptions
 from tests.support import sick_proxy
 from tests.support.lone_worker import LoneWorker
 
@@ -20,8 +21,11 @@ CASES = [
 ]
 
 
-def through(proxy: str) -> Failure:
-    with LoneWorker.spawn(WorkerSettings(proxy=proxy)) as worker:
+BROWSER = {EVERY_SITE: YtdlpOptions(impersonate="chrome")}
+
+
+def through(proxy: str, options: Mapping[str, YtdlpOptions] = NO_OPTIONS) -> Failure:
+    with LoneWorker.spawn(WorkerSettings(proxy=proxy, options={**options})) as worker:
         outcome = worker.run(Job(Kind.EXTRACT, SITE), timeout=1.0)
     assert isinstance(outcome, Failure)
     return outcome
@@ -36,6 +40,22 @@ def test_the_proxy_is_blamed(scheme: str, kind: str, behaviour: Callable[..., No
     assert found.code is Code.PROXY, found
     assert call_result_of(found) is CallResult.IGNORED, "no breaker of a site counts it"
     assert not any(visit.failed for visit in found.usage.elsewhere)
+    assert "secret" not in found.message
+
+
+@pytest.mark.parametrize(
+    ("scheme", "behaviour"),
+    [
+        ("socks5", sick_proxy.takes_no_password),
+        ("socks5h", sick_proxy.hangs),
+        ("http", sick_proxy.resets),
+        ("http", sick_proxy.answers_with_a_page),
+    ],
+)
+def test_so_it_is_where_a_browser_asks(scheme: str, behaviour: Callable[..., None]) -> None:
+    with sick_proxy.sick_proxy(behaviour) as address:
+        found = through(f"{scheme}://user:secret@{address}", BROWSER)
+    assert found.code is Code.PROXY, found
     assert "secret" not in found.message
 
 

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from service.breaker.classification import call_result_of
 from service.codes import CallResult, Code
 from service.wire import Failure, Job, Kind, WorkerSettings
+from service.worker import impersonation
+from service.worker.cold import ColdTemplate
+from service.ytdlp_options import YtdlpOptions
 from tests.internet import Internet
 from tests.support.lone_worker import LoneWorker
 from tests.support.plugins import install_plugin
@@ -44,3 +49,16 @@ def test_without_the_extra_each_refusal_has_its_code(internet: Internet, tmp_pat
     assert call_result_of(refused) is CallResult.UNDECIDED
     assert isinstance(refused, Failure)
     assert "ytdlpd[impersonate]" in refused.message, "it says what can be done"
+
+
+def test_what_the_operator_asks_for_has_to_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    def asked(browser: str) -> None:
+        impersonation.check([YtdlpOptions(), YtdlpOptions(impersonate=browser)])
+
+    asked("chrome")
+    asked("safari-18.4:ios")
+    with pytest.raises(ColdTemplate, match=r"'netscape': there is no such browser; there are chrome, edge"):
+        asked("netscape")
+    monkeypatch.setattr(impersonation, "handlers", tuple)
+    with pytest.raises(ColdTemplate, match=r"pip install 'ytdlpd\[impersonate\]'"):
+        asked("chrome")
