@@ -164,7 +164,7 @@ def _latest(services: Services, context: RequestContext, presented: str | None) 
 
 def _report(services: Services, admin: bool) -> _Report:
     pool, breakers = services.pool.statistics(), services.breakers.statistics()
-    egresses = services.dispatcher.egresses()
+    egresses = services.dispatcher.egresses().egresses
     status, code, reason = _judge(pool, breakers, egresses, services.lifecycle.phase, services.config)
     report: dict[str, Any] = {
         "ok": status != "unhealthy",
