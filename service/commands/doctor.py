@@ -26,6 +26,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ..config import Config
+from ..egress.settings import proxy_address
 from ..hosts import Address, UnixSocket
 from ..pool.resources import FOOTPRINT, RESERVED, memory_limit, memory_room
 from ..releases.store import ReleaseStore
@@ -178,10 +179,13 @@ def descriptors(config: Config) -> Iterator[Finding]:
 
 def network(config: Config) -> Iterator[Finding]:
     """Whether a site can be reached, as the workers would; its date tells whether the clock is right."""
+    if config.egress:
+        yield from egresses(config)
+        return
     proxy = urlsplit(config.egress_proxy) if config.egress_proxy else None
     way = ""
     if proxy is not None:
-        host, port = str(proxy.hostname), proxy.port or {"https": 443, "http": 80}.get(proxy.scheme, 1080)
+        host, port = proxy_address(str(config.egress_proxy))
         way = f" by the proxy {host}:{port}"
         try:
             socket.create_connection((host, port), PATIENCE).close()
@@ -206,6 +210,21 @@ def network(config: Config) -> Iterator[Finding]:
         connection.close()
     yield ok("network", f"{SITE} answers{way}")
     yield from clock(stamp)
+
+
+def egresses(config: Config) -> Iterator[Finding]:
+    """Whether the proxy of each egress answers."""
+    for name, settings in config.egress.items():
+        if settings.proxy is None:
+            continue
+        host, port = proxy_address(settings.proxy.get_secret_value())
+        try:
+            socket.create_connection((host, port), PATIENCE).close()
+        except OSError as error:
+            cure = f"repair [egress.{name}], or start it; the others serve meanwhile"
+            yield warning(f"egress {name}", f"{host}:{port} does not answer: {_why(error)}", cure)
+        else:
+            yield ok(f"egress {name}", f"{host}:{port} answers")
 
 
 def clock(stamp: str, now: Callable[[], float] = time.time) -> Iterator[Finding]:

@@ -19,7 +19,7 @@ from ..breaker.registry import BreakerKey, Breakers
 from ..breaker.sites import endpoint_of, site_of_endpoint
 from ..cluster.port import Alone, Cluster
 from ..config import Config
-from ..egress.pool import EgressPool, EgressStatistics
+from ..egress.pool import EgressPool, EgressPoolStatistics
 from ..errors import CircuitOpen, DeadlineExceeded, ExtractionError, ShuttingDown, UnknownSite
 from ..events import EgressQuarantined, Event, Events
 from ..pool.pool import Pool
@@ -112,9 +112,9 @@ class Dispatcher:
         now = trio.current_time()
         return self._egresses.pace_statistics(now) if self._egresses else self._with.paces.statistics(now)
 
-    def egresses(self) -> tuple[EgressStatistics, ...]:
-        """A snapshot of each egress, where there are several."""
-        return self._egresses.statistics(trio.current_time()) if self._egresses else ()
+    def egresses(self) -> EgressPoolStatistics:
+        """A snapshot of the egress pool, if there is one."""
+        return self._egresses.statistics(trio.current_time()) if self._egresses else EgressPoolStatistics()
 
     def reset(self, site: str | None = None) -> tuple[str, str]:
         """Reset the breaker of `site`, or all, and forget how fast it may be asked.

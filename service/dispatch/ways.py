@@ -144,7 +144,7 @@ class ChosenWay(Way):
         if self._next is None:
             identity, now = self._held.identity, trio.current_time()
             return pause if self._pool.health.usable(EVERY_SITE, identity, now) else None
-        self._pool.moves += 1
+        self._pool.moved()
         return 0.0 if blame in AT_ONCE else pause
 
     def settle(self, outcome: Outcome | None) -> None:

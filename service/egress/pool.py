@@ -39,6 +39,20 @@ class EgressStatistics:
     quarantined: tuple[tuple[str, float], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class EgressPoolStatistics:
+    """A snapshot of the pool; of none, where there is but one way out.
+
+    Attributes:
+        moves: attempts that went to another egress, because the one before was perhaps to blame.
+        panics: choices made while so few were usable that all were used.
+    """
+
+    egresses: tuple[EgressStatistics, ...] = ()
+    moves: int = 0
+    panics: int = 0
+
+
 class EgressPool:
     """The egresses of the service.
 
@@ -54,8 +68,7 @@ class EgressPool:
         self._draw = draw or random.Random()  # noqa: S311  # it spreads jobs, and keeps no secret
         self._secret = secret or secrets.token_bytes(16)
         self.health = Health()
-        self.panics = 0  # choices made while too few were usable
-        self.moves = 0  # jobs that were tried again on another egress
+        self._panics = self._moves = 0
         self._paces = {egress.name: Paces() for egress in self._egresses}
         self._in_flight: Counter[str] = Counter()
         self._jobs: Counter[str] = Counter()
@@ -95,7 +108,7 @@ class EgressPool:
         liked = None if place is None or place in shunned else lambda each: each.egress_class == place
         found = choose(candidates, self._draw, tried=tried, liked=liked)
         if found is not None and len(candidates) > 1 and sound(candidates)[1]:
-            self.panics += 1
+            self._panics += 1
         return None if found is None else found.egress
 
     def suits(self, egress: Egress, site: str, now: float) -> bool:
@@ -125,6 +138,10 @@ class EgressPool:
     def hold(self, egress: Egress) -> None:
         """A job has chosen `egress`."""
         self._in_flight[egress.name] += 1
+
+    def moved(self) -> None:
+        """Count an attempt that goes to another egress."""
+        self._moves += 1
 
     def let_go(self, egress: Egress) -> None:
         """It leaves through another from now on, or is over."""
@@ -164,9 +181,10 @@ class EgressPool:
                     slowest[pace.site] = pace
         return tuple(slowest.values())
 
-    def statistics(self, now: float) -> tuple[EgressStatistics, ...]:
-        """A snapshot of each egress."""
-        return tuple(self._describe(each, now) for each in self._egresses)
+    def statistics(self, now: float) -> EgressPoolStatistics:
+        """A snapshot."""
+        each = tuple(self._describe(egress, now) for egress in self._egresses)
+        return EgressPoolStatistics(each, self._moves, self._panics)
 
     def _describe(self, egress: Egress, now: float) -> EgressStatistics:
         quarantined = dict(self.health.quarantined(egress.identity, now))

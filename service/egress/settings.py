@@ -133,6 +133,11 @@ def names_of(egresses: Mapping[str, EgressSettings]) -> tuple[str, ...]:
 
 def proxy_ports(egresses: Mapping[str, EgressSettings]) -> tuple[int, ...]:
     """The ports of the proxies."""
-    defaults = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
-    urls = [urlsplit(each.proxy.get_secret_value()) for each in egresses.values() if each.proxy is not None]
-    return tuple(sorted({url.port or defaults[url.scheme] for url in urls}))
+    urls = [each.proxy.get_secret_value() for each in egresses.values() if each.proxy is not None]
+    return tuple(sorted({proxy_address(url)[1] for url in urls}))
+
+
+def proxy_address(url: str) -> tuple[str, int]:
+    """The host and the port of a proxy."""
+    parts = urlsplit(url)
+    return str(parts.hostname), parts.port or {"https": 443, "http": 80}.get(parts.scheme, 1080)

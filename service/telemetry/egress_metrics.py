@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from ..egress.pool import EgressStatistics
+from ..egress.pool import EgressPoolStatistics
 
 STATES = {"usable": 0, "probing": 1, "quarantined": 2}
 
@@ -15,7 +15,7 @@ STATES = {"usable": 0, "probing": 1, "quarantined": 2}
 class EgressMetrics(Collector):
     """One series for each egress; none where there is but one way out."""
 
-    def __init__(self, statistics: Callable[[], tuple[EgressStatistics, ...]]) -> None:
+    def __init__(self, statistics: Callable[[], EgressPoolStatistics]) -> None:
         self._statistics = statistics
 
     def describe(self) -> Iterable[Metric]:
@@ -23,8 +23,8 @@ class EgressMetrics(Collector):
         return ()
 
     def collect(self) -> Iterator[Metric]:
-        egresses = self._statistics()
-        if not egresses:
+        pool = self._statistics()
+        if not pool.egresses:
             return
         labels = ("egress", "class")
         state = GaugeMetricFamily(
@@ -40,7 +40,7 @@ class EgressMetrics(Collector):
         failures = CounterMetricFamily(
             "ytdlpd_egress_failures", "Attempts whose failure blames it.", labels=labels
         )
-        for each in egresses:
+        for each in pool.egresses:
             names = (each.name, each.egress_class)
             state.add_metric(names, STATES[each.state])
             sites.add_metric(names, len(each.quarantined))
@@ -48,3 +48,9 @@ class EgressMetrics(Collector):
             jobs.add_metric(names, each.jobs)
             failures.add_metric(names, each.failures)
         yield from (state, sites, running, jobs, failures)
+        yield CounterMetricFamily(
+            "ytdlpd_egress_moves", "Attempts that went to another egress than the one before.", pool.moves
+        )
+        yield CounterMetricFamily(
+            "ytdlpd_egress_panics", "Choices made while so few were usable that all were used.", pool.panics
+        )

@@ -13,7 +13,7 @@ from ..dispatch.cache import CacheStatistics
 from ..dispatch.progress import ProgressListener
 from ..dispatch.quarantine import Quarantine
 from ..dispatch.request import Answer, Caller
-from ..egress.pool import EgressStatistics
+from ..egress.pool import EgressPoolStatistics
 from ..lifecycle import Lifecycle
 from ..pool.statistics import PoolStatistics
 from ..releases.release import Rollout
@@ -46,7 +46,7 @@ class Dispatcher(Protocol):
 
     def paces(self) -> tuple[PaceStatistics, ...]: ...
 
-    def egresses(self) -> tuple[EgressStatistics, ...]: ...
+    def egresses(self) -> EgressPoolStatistics: ...
 
 
 class Pool(Protocol):

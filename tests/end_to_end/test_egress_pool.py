@@ -66,6 +66,10 @@ def test_a_client_comes_through_the_egress_that_it_asks_for(service: Service, in
         assert internet.counters().through(used, "html5.example") > before.through(used, "html5.example")
         again = service.get("/api/v1/extract", params={"url": url, "egress": wanted})
         assert (again.headers["X-Cache"], again.headers["X-Egress"]) == ("hit", used)
+        quick = service.get("/api/v1/extract", params={"url": url, "egress": wanted})  # before Quart
+        assert (quick.headers["X-Cache"], quick.headers["X-Egress"]) == ("hit", used)
+        (line,) = service.post("/api/v1/batch", {"urls": [url], "egress": wanted}).text.splitlines()
+        assert json.loads(line)["egress"] == used
     refused = service.extract("https://html5.example/", egress="fra9")
     assert (refused.status_code, refused.json()["field"]) == (400, "egress")
     assert refused.json()["error"].endswith("must be one of good1, good2, good3, good4, bad1, bad2, de, us")

@@ -19,7 +19,7 @@ from service.dispatch.cache import Cache, CacheStatistics
 from service.dispatch.progress import Progress, ProgressListener
 from service.dispatch.quarantine import Quarantine
 from service.dispatch.request import Answer, Caller
-from service.egress.pool import EgressStatistics
+from service.egress.pool import EgressPoolStatistics, EgressStatistics
 from service.events import Events
 from service.lifecycle import Lifecycle
 from service.pool.admission import AdmissionQueue
@@ -44,9 +44,13 @@ LISTING = Answer(
 ANSWER = Answer(BODY, "youtube", queued=0.0123, extracted=0.4567)
 
 
-EGRESSES = (
-    EgressStatistics("fra1", "de", "usable", 1, 20, 2, (("blocked.test", 12.5),)),
-    EgressStatistics("home", "", "probing", 0, 3, 3, ()),
+EGRESSES = EgressPoolStatistics(
+    (
+        EgressStatistics("fra1", "de", "usable", 1, 20, 2, (("blocked.test", 12.5),)),
+        EgressStatistics("home", "", "probing", 0, 3, 3, ()),
+    ),
+    moves=5,
+    panics=1,
 )
 
 
@@ -73,7 +77,7 @@ class FakeDispatcher:
         assert self.breakers is not None
         return self.breakers.reset(site)
 
-    def egresses(self) -> tuple[EgressStatistics, ...]:
+    def egresses(self) -> EgressPoolStatistics:
         return EGRESSES
 
     def paces(self) -> tuple[PaceStatistics, ...]:

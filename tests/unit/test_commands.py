@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import tomllib
 from collections.abc import Iterator
 from datetime import date
@@ -175,6 +176,22 @@ def test_a_proxy_and_a_folder_that_are_not_there_are_problems(tmp_path: Path) ->
     for found in (only(doctor.network(config)), only(doctor.folders(config))):
         assert found.verdict is Verdict.PROBLEM
         assert found.cure
+
+
+def test_each_egress_is_looked_at() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        tables = {
+            "good": {"proxy": f"socks5h://user:secret@127.0.0.1:{port}"},
+            "dead": {"proxy": "http://user:secret@127.0.0.1:1"},
+            "home": {"source": "127.0.0.9"},
+        }
+        found = [*doctor.network(Config.load(egress=tables))]
+    assert [(it.what, it.verdict) for it in found] == [
+        ("egress good", Verdict.OK),
+        ("egress dead", Verdict.WARNING),
+    ]
+    assert "secret" not in str(found)
 
 
 def test_each_kernel_is_told_what_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:

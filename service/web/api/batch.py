@@ -103,7 +103,8 @@ def _line(place: dict[str, Any], found: Outcome) -> tuple[bytes, ...]:
     """The line for the URL at `place`, in pieces."""
     if not isinstance(found, Answer):
         return (json.dumps({**place, **found}).encode() + b"\n",)
-    head = json.dumps({**place, "ok": True}).encode()
+    egress = {"egress": found.egress} if found.egress else {}
+    head = json.dumps({**place, "ok": True, **egress}).encode()
     return enclosed(head[:-1] + b', "result": ', found.body, b"}\n")
 
 

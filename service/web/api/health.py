@@ -166,7 +166,7 @@ def _latest(services: Services, context: RequestContext, presented: str | None) 
 
 def _report(services: Services, admin: bool) -> _Report:
     pool, breakers = services.pool.statistics(), services.breakers.statistics()
-    egresses = services.dispatcher.egresses()
+    egresses = services.dispatcher.egresses().egresses
     status, code, reason = _judge(pool, breakers, egresses, services.lifecycle.phase, services.config)
     shared = services.cluster.statistics()
     if status == "healthy" and shared is not None and shared.state != "ok":

@@ -67,7 +67,7 @@ def _report(services: Services, *, admin: bool, sites: bool) -> bytes:
             circuit_breaker=circuit_breaker(breakers, services.config),
             circuit_breakers=circuit_breakers(breakers) if sites else [],
             cache=Cache.model_validate(services.dispatcher.cache()),
-            egresses=reports(services.dispatcher.egresses(), sites=sites),
+            egresses=reports(services.dispatcher.egresses().egresses, sites=sites),
             paces=[Pace.model_validate(pace) for pace in paces if pace.cuts],
         )
     )

@@ -106,6 +106,7 @@ class BatchSuccess(Model):
     index: int = Field(description="Its place in `urls`, from 0.")
     url: str
     ok: Literal[True] = True
+    egress: str | None = Field(None, description="The egress that it came through, where there are several.")
     result: dict[str, Any] = Field(description="What a request of its own would have been answered.")
 
 

@@ -47,6 +47,7 @@ async def test_a_failure_that_blames_the_egress_is_tried_on_another_at_once(
         assert trio.current_time() - began == pytest.approx(0.5 * len(it.pool.ran))
         it.pool.ran.clear()
     assert (site(it).total_failures, site(it).total_successes) == (0, 20), "the site is not to blame"
+    assert it.dispatcher.egresses().moves > 0
 
 
 async def test_it_is_quarantined_for_that_site_and_comes_back(autojump_clock: MockClock) -> None:
@@ -62,7 +63,7 @@ async def test_it_is_quarantined_for_that_site_and_comes_back(autojump_clock: Mo
     for _ in range(20):
         await it.submit()
     assert "bad" not in it.pool.ran
-    assert it.dispatcher.egresses()[2].quarantined[0][0] == "site.test"
+    assert it.dispatcher.egresses().egresses[2].quarantined[0][0] == "site.test"
     await it.submit(extraction("https://other.test/", egress="bad"))
     await trio.sleep(31)
     blocked = False
@@ -70,7 +71,7 @@ async def test_it_is_quarantined_for_that_site_and_comes_back(autojump_clock: Mo
     await it.submit()
     assert it.pool.ran == ["bad"], "the next job shows that it works again"
     assert it.of(events.EgressRecovered) == [events.EgressRecovered(("bad",), "site.test")]
-    assert it.dispatcher.egresses()[2].quarantined == ()
+    assert it.dispatcher.egresses().egresses[2].quarantined == ()
 
 
 async def test_the_site_is_to_blame_where_every_egress_tried_fails(autojump_clock: MockClock) -> None:
@@ -90,7 +91,7 @@ async def test_panic_uses_all_and_the_breaker_of_the_site_decides(autojump_clock
         with pytest.raises(ServiceError) as info:
             await it.submit()
         codes.append(info.value.code)
-    assert it.egresses.panics > 0
+    assert it.dispatcher.egresses().panics > 0
     assert codes[-1] is Code.CIRCUIT_OPEN
     down = False
     await trio.sleep(61)
@@ -113,7 +114,7 @@ async def test_a_dead_proxy_is_left_out_for_every_site_with_its_results(autojump
     assert it.of(events.EgressQuarantined)[-1].site is None
     assert it.dispatcher.kept(kept) is None, "its media URLs hold for an address that is gone"
     assert it.dispatcher.kept(shared) is not None, "sizes do not care"
-    assert it.dispatcher.egresses()[1].state == "quarantined"
+    assert it.dispatcher.egresses().egresses[1].state == "quarantined"
     assert all(breaker.total_failures == 0 for breaker in it.breakers.statistics().sites)
     it.pool.ran.clear()
     for number in range(10):
@@ -298,7 +299,7 @@ async def test_a_job_that_is_over_holds_no_egress(autojump_clock: MockClock) -> 
         await it.submit()
     with pytest.raises(ServiceError):
         await it.dispatcher.submit(extraction(), Caller("a client", timeout=2.0))
-    assert [each.in_flight for each in it.dispatcher.egresses()] == [0, 0]
+    assert [each.in_flight for each in it.dispatcher.egresses().egresses] == [0, 0]
 
 
 async def test_a_429_slows_down_the_site_through_that_egress_alone(autojump_clock: MockClock) -> None:

@@ -127,7 +127,7 @@ def _snapshot(services: Services, now: float, view: View) -> dict[str, Any]:
         "failures": _failures(history.failures(now), view)[:FAILURES] if view.sites else [],
         "egresses": [
             report.model_dump(by_alias=True)
-            for report in reports(services.dispatcher.egresses(), sites=view.sites)
+            for report in reports(services.dispatcher.egresses().egresses, sites=view.sites)
         ],
         "service": _breaker(breakers.service, None, history, now),
         "breakers": [_breaker(each, each.site, history, now) for each in worst_first[:BREAKERS]],
