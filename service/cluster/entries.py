@@ -45,17 +45,17 @@ class Entry:
     life: float
 
 
-def key_of(job: Job, egress: str, version: str) -> str:
-    """The name of `job` in the engine; equal for equal jobs that leave by the same way.
+def key_of(job: Job, way: str, version: str) -> str:
+    """The name of `job` in the engine; equal for equal jobs that are done the same way.
 
     Args:
-        egress: that way: what one exit address is shown may differ at another.
+        way: what one exit address is shown may differ at another.
         version: of this service, whose versions may write the same result differently.
     """
     if job.cookies is not None:
         raise ValueError("a result with cookies is never shared")
     asked = {field.name: getattr(job, field.name) for field in fields(job)}
-    text = json.dumps([asked, egress, version], sort_keys=True, default=str)
+    text = json.dumps([asked, way, version], sort_keys=True, default=str)
     return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=12).hexdigest()
 
 
@@ -70,7 +70,12 @@ def pack(entry: Entry) -> bytes | None:
     else:
         body = ended.body
         gzipped = len(body) > WORTH_PACKING
-        head |= {"etag": ended.etag, "extractor": ended.extractor, "ytdlp": ended.ytdlp}
+        head |= {
+            "etag": ended.etag,
+            "extractor": ended.extractor,
+            "ytdlp": ended.ytdlp,
+            "egress": ended.egress,
+        }
         head |= {"lifetime": ended.lifetime, "size": len(body), "gzip": gzipped}
         if gzipped:
             body = gzip.compress(body, 1, mtime=0)
@@ -135,6 +140,7 @@ def _answer(head: dict[str, Any], body: bytes, age: float, max_body: int) -> Ans
         lifetime=None if lifetime is None else _seconds(lifetime) - age,
         age=age,
         ytdlp=_text(head["ytdlp"]),
+        egress=_text(head["egress"]),
     )
 
 

@@ -7,6 +7,7 @@ Two extractions of one URL do no harm, so wherever the engine cannot be asked, t
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -73,6 +74,12 @@ class _Wait:
     seconds: float
 
 
+def _way(config: Config) -> str:
+    """What a site is shown depends on it: the ways out, and the operator's options for yt-dlp."""
+    settings = config.masked()
+    return json.dumps([settings[name] for name in ("egress_proxy", "egress", "ytdlp", "site")], default=str)
+
+
 class SharedResults:
     """The results that instances have in common."""
 
@@ -81,14 +88,14 @@ class SharedResults:
         self._link = link
         self._ttl = config.cache_ttl if config.cache_max_bytes else 0.0
         self._max_body = config.ytdlp_max_buffer
-        self._egress = (config.egress_proxy or "").rpartition("@")[2]
+        self._way = _way(config)
         self._news: dict[str, list[_News]] = {}  # of those who wait here, by key
 
     async def once(self, job: Job, run: Run, *, fresh: bool) -> Answer:
         """As `Cluster.once`."""
         if not self._ttl:
             return await run()
-        key = key_of(job, self._egress, __version__)
+        key = key_of(job, self._way, __version__)
         if fresh:
             return await self._fly(key, run, over=True)
         while True:

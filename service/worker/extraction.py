@@ -186,7 +186,7 @@ class Downloader(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp is untyped
         # In the order in which they are asked whether a request is theirs.
         handlers = [
             *([sidecars.SidecarRH] if self._guard.sidecars else []),
-            *impersonation.handlers(),
+            *impersonation.handlers(self.params.get("source_address")),
             transport.GuardedRH,
         ]
         return self.build_request_director(

@@ -11,8 +11,13 @@ from .cold import ColdTemplate
 
 
 @functools.cache
-def handlers() -> tuple[Any, ...]:
-    """The request handler that does; none where it cannot be."""
+def handlers(source_address: str | None = None) -> tuple[Any, ...]:
+    """The request handler that does; none where it cannot be.
+
+    That of curl_cffi sets no options of a socket, and so binds to no address of a routed network.
+    """
+    if source_address is not None:
+        return ()
     try:
         from .curl import GuardedCurlRH
     except ImportError:  # missing, or not of a version that this yt-dlp knows

@@ -147,6 +147,8 @@ def run(
         guard.leave_by(job.route)
         _check(job, guard)
         options = options_of(settings.options, site_of(job.url))
+        if job.route is not None and job.route.source is not None:
+            options = replace(options, impersonate="")  # see impersonation.handlers
         operator_options.use_addresses(options)
         params = parameters(settings, job.playlist, timeout, job.start, job.route)
         params |= operator_options.parameters(options)

@@ -15,6 +15,8 @@ from service.wire import Job, Kind, Success, WorkerSettings
 from service.worker import landlock
 from service.worker.egress import Guard, ports
 from service.worker.job_record import Blocked
+from service.worker.sidecars import SidecarRH
+from service.ytdlp_options import EVERY_SITE, YtdlpOptions
 from tests.support.lone_worker import _ROOT, LoneWorker
 from tests.support.origin import VideoSite, origin
 from tests.support.routed_network import NETWORK
@@ -23,7 +25,8 @@ from tests.support.running_service import works
 NAMESPACE = ("unshare", "-rn")
 
 
-def test_every_request_comes_from_the_job_s_address() -> None:
+@pytest.mark.parametrize("browser", ["", "chrome"])
+def test_every_request_comes_from_the_job_s_address(browser: str) -> None:
     seen = []
 
     class Seeing(VideoSite):
@@ -34,7 +37,8 @@ def test_every_request_comes_from_the_job_s_address() -> None:
         do_HEAD = do_GET
 
     with origin(Seeing) as port:
-        settings = WorkerSettings(egress_allow=(f"127.0.0.1:{port}",), sources=True)
+        options = {EVERY_SITE: YtdlpOptions(impersonate=browser)}
+        settings = WorkerSettings(egress_allow=(f"127.0.0.1:{port}",), sources=True, options=options)
         with LoneWorker.spawn(settings) as worker:
             for source in ("127.0.0.9", "127.0.0.10", None):
                 route = Route(source=source)
@@ -68,6 +72,12 @@ def test_the_hook_lets_bind_to_the_job_s_own_address_alone() -> None:
     guard.leave_by(Route())
     with pytest.raises(Blocked):
         guard.check_bind(("127.0.0.9", 0))
+
+
+def test_a_sidecar_is_not_asked_from_it() -> None:
+    guard = Guard(WorkerSettings(sidecars=("127.0.0.1:4416",)))
+    handler = SidecarRH(guard=guard, ca_file=None, logger=None, source_address="2001:db8:77::1")
+    assert handler.source_address is None
 
 
 CONFINED = """

@@ -23,7 +23,7 @@ JOB = Job(Kind.EXTRACT, "https://example.com/1")
 
 def answer(body: bytes = b'{"ok":true}', **more: object) -> Answer:
     etag = hashlib.blake2b(body, digest_size=12).hexdigest()
-    return Answer(body, "youtube", etag=etag, ytdlp="2026.8.19", **more)  # type: ignore[arg-type]
+    return Answer(body, "youtube", etag=etag, ytdlp="2026.8.19", egress="fra1", **more)  # type: ignore[arg-type]
 
 
 def packed(entry: Entry) -> bytes:
@@ -37,6 +37,7 @@ def test_an_answer_comes_back_with_its_age(body: bytes, lifetime: float | None, 
     found = unpack(packed(Entry(answer(body, lifetime=lifetime), 300.0)), left, max_body=MAX).ended
     assert isinstance(found, Answer)
     assert (found.body, found.extractor, found.ytdlp) == (body, "youtube", "2026.8.19")
+    assert found.egress == "fra1"
     assert found.age == pytest.approx(300 - left)
     assert found.lifetime == (None if lifetime is None else pytest.approx(lifetime - (300 - left)))
 
