@@ -329,15 +329,6 @@ class MetricsResponse(Model):
     paces: list[Pace]
 
 
-class ResetResponse(Model):
-    """What a reset changed."""
-
-    ok: bool
-    message: str
-    previous_state: str
-    current_state: str
-
-
 class QuarantinedUrl(Model):
     """A URL that is refused for a while."""
 
@@ -356,13 +347,6 @@ class QuarantineResponse(Model):
 
     ok: bool
     urls: list[QuarantinedUrl]
-
-
-class ReleaseResponse(Model):
-    """How many were known."""
-
-    ok: bool
-    released: int
 
 
 class Release(Model):

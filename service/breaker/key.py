@@ -1,0 +1,28 @@
+"""What a breaker watches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .sites import site_of_endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerKey:
+    """What a breaker watches: an endpoint of a site through one egress ("" is the only one so far).
+
+    An empty `endpoint` is the main one, which has the site's name.
+    """
+
+    site: str
+    egress: str = ""
+    endpoint: str = ""
+
+    @classmethod
+    def of(cls, endpoint: str) -> BreakerKey:
+        site = site_of_endpoint(endpoint)
+        return cls(site, endpoint="" if endpoint == site else endpoint)
+
+    @property
+    def name(self) -> str:
+        return self.endpoint or self.site
