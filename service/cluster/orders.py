@@ -69,19 +69,24 @@ class _Awaited:
 
 
 class Orders:
-    """Gives and takes orders."""
+    """Gives and takes orders.
 
-    def __init__(self, link: Link, me: str) -> None:
+    Args:
+        purge: called with each release of yt-dlp whose results are not to be used any more.
+    """
+
+    def __init__(self, link: Link, me: str, purge: Callable[[str], None]) -> None:
         self.operator: Operator | None = None
         self.name: Callable[[], str] = lambda: me
         self._link = link
         self._me = me
+        self._purge = purge
         self._awaited: dict[str, _Awaited] = {}
         self._joined = trio.Event()
 
     async def give(self, action: Action, subject: str | None, others: int) -> tuple[OrderAnswer, ...]:
         """The answers of the other instances, of which there are so many; those that come in time."""
-        order = _Order(id=secrets.token_hex(8), by=self._me, action=action, subject=subject)
+        order = self._order(action, subject)
         awaited = self._awaited[order.id] = _Awaited(others)
         try:
             await self._link.run_script(
@@ -100,13 +105,21 @@ class Orders:
             del self._awaited[order.id]
         return tuple(sorted(awaited.answers, key=lambda answer: answer.name))
 
+    def tell(self, action: Action, subject: str) -> None:
+        """Give an order that neither lasts nor is answered, as far as the engine can be asked."""
+        self._link.post("PUBLISH", ORDERS, self._order(action, subject).model_dump_json())
+
     def hear_order(self, payload: bytes) -> None:
         """Another instance's operator, or our own, wants something."""
         try:
             order = _Order.model_validate_json(payload)
         except ValidationError:
             return
-        if order.by != self._me and self.operator is not None:
+        if order.by == self._me:
+            return
+        if order.action == "purge" and order.subject is not None:
+            self._purge(order.subject)
+        if self.operator is not None:
             answer = self._carried_out(order)
             self._link.post("PUBLISH", ANSWERS, answer.model_dump_json())
 
@@ -143,6 +156,9 @@ class Orders:
             action: Action = kept.get(subject, "reset")
             if ours.get(subject) != action:
                 self._try(operator, action, subject)
+
+    def _order(self, action: Action, subject: str | None) -> _Order:
+        return _Order(id=secrets.token_hex(8), by=self._me, action=action, subject=subject)
 
     def _carried_out(self, order: _Order) -> _Answer:
         assert self.operator is not None

@@ -70,7 +70,7 @@ class Budget(Protocol):
         """All instances together are so many seconds ahead for the client."""
 
 
-Action = Literal["reset", "close", "open", "disable", "release"]
+Action = Literal["reset", "close", "open", "disable", "release", "purge"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +130,9 @@ class Cluster(Protocol):
     async def order(self, action: Action, subject: str | None) -> tuple[OrderAnswer, ...]:
         """Have the other instances carry out an order; their answers, as far as they come within a second."""
 
+    def purge(self, ytdlp: str) -> None:
+        """Use no result that this release of yt-dlp has made, at no instance."""
+
     def sightings(self) -> tuple[Sighting, ...]:
         """The instances that live, this one included; none where there is no cluster."""
 
@@ -159,6 +162,9 @@ class Alone:
 
     async def order(self, action: Action, subject: str | None) -> tuple[OrderAnswer, ...]:
         return ()
+
+    def purge(self, ytdlp: str) -> None:
+        return None
 
     def sightings(self) -> tuple[Sighting, ...]:
         return ()

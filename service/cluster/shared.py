@@ -36,8 +36,8 @@ class Shared:
             joined=self._joined,
         )
         self._fleet = Fleet(self.link)
-        self._orders = Orders(self.link, self._fleet.id)
         self._results = SharedResults(config, self.link)
+        self._orders = Orders(self.link, self._fleet.id, self._results.purge)
         self._limits = SharedLimits(self.link)
 
     @property
@@ -64,6 +64,10 @@ class Shared:
     async def order(self, action: Action, subject: str | None) -> tuple[OrderAnswer, ...]:
         others = [each for each in self._fleet.sightings() if each.member.id != self.id]
         return await self._orders.give(action, subject, len(others))
+
+    def purge(self, ytdlp: str) -> None:
+        self._results.purge(ytdlp)
+        self._orders.tell("purge", ytdlp)
 
     def sightings(self) -> tuple[Sighting, ...]:
         return self._fleet.sightings()

@@ -86,7 +86,12 @@ class Dispatcher:
         return self._cache.fresh(job, trio.current_time())
 
     def purge(self, ytdlp: str) -> int:
-        """Forget the cached results of that release of yt-dlp; returns how many there were."""
+        """Forget the results of a release of yt-dlp, at every instance; returns how many were here."""
+        self._cluster.purge(ytdlp)
+        return self.forget(ytdlp)
+
+    def forget(self, ytdlp: str) -> int:
+        """As `purge`, for this instance."""
         return self._cache.purge(ytdlp)
 
     async def rerun(self, job: Job, *, canary: bool) -> Answer:

@@ -23,7 +23,7 @@ class Operator:
         self._dispatcher = dispatcher
 
     def carry_out(self, action: Action, subject: str | None) -> tuple[str, str]:
-        """What was before, and what is now: states of breakers, or numbers of refused URLs.
+        """What was before, and what is now: states of breakers, or numbers of refused URLs or of results.
 
         Raises:
             UnknownSite: there is nothing to do for this site.
@@ -39,6 +39,8 @@ class Operator:
                 return self._breakers.disable(subject, expected=True)
             case "release":
                 return str(self._dispatcher.quarantine.clear(subject)), "0"
+            case "purge":
+                return str(self._dispatcher.forget(subject or "")), "0"
 
     def modes(self) -> Mapping[str, Action]:
         """The lasting orders that hold here, by site; a star is all of them."""

@@ -12,6 +12,7 @@ from trio.testing import MockClock
 from service.cluster.port import Alone, Run
 from service.codes import Code
 from service.dispatch.dispatcher import Dispatcher
+from service.dispatch.operator import Operator
 from service.dispatch.request import Answer, Caller
 from service.errors import DeadlineExceeded, ExtractionError, ShuttingDown
 from service.events import Events
@@ -27,8 +28,12 @@ class Others(Alone):
 
     def __init__(self, found: Answer | Exception | None = None, *, hangs: bool = False) -> None:
         self.asked: list[tuple[Job, bool]] = []
+        self.purged: list[str] = []
         self._found = found
         self._hangs = hangs
+
+    def purge(self, ytdlp: str) -> None:
+        self.purged.append(ytdlp)
 
     async def once(self, job: Job, run: Run, *, fresh: bool) -> Answer:
         self.asked.append((job, fresh))
@@ -107,3 +112,14 @@ async def test_with_nobody_it_is_extracted(autojump_clock: MockClock) -> None:
     assert (await it.submit()).body == b"{}"
     assert isinstance(it.pool, FakePool)
     assert len(it.pool.leased) == 1
+
+
+async def test_a_bad_release_is_purged_everywhere(autojump_clock: MockClock) -> None:
+    others = Others(THEIRS)
+    it = among(others)
+    await it.submit()
+    assert it.dispatcher.purge("theirs") == 1
+    assert others.purged == ["theirs"]
+    await it.submit()
+    assert Operator(it.breakers, it.dispatcher).carry_out("purge", "theirs") == ("1", "0")
+    assert others.purged == ["theirs"]  # it is not sent in circles
