@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -94,6 +94,9 @@ class Operator(Protocol):
     def carry_out(self, action: Action, subject: str | None) -> tuple[str, str]:
         """What was before, and what is now. Raises ServiceError where that cannot be done."""
 
+    def note_deaths(self, url: str, client: str, causes: Sequence[str]) -> None:
+        """A job of `client` has killed workers of another instance, as `Cluster.died` has it."""
+
     def modes(self) -> Mapping[str, Action]:
         """The lasting orders that hold here, by site; a star is all of them."""
 
@@ -130,6 +133,9 @@ class Cluster(Protocol):
     async def order(self, action: Action, subject: str | None) -> tuple[OrderAnswer, ...]:
         """Have the other instances carry out an order; their answers, as far as they come within a second."""
 
+    def died(self, url: str, client: str, causes: Sequence[str]) -> None:
+        """Tell the others that a job of `client` for `url` has killed a worker for each of `causes`."""
+
     def purge(self, ytdlp: str) -> None:
         """Use no result that this release of yt-dlp has made, at no instance."""
 
@@ -162,6 +168,9 @@ class Alone:
 
     async def order(self, action: Action, subject: str | None) -> tuple[OrderAnswer, ...]:
         return ()
+
+    def died(self, url: str, client: str, causes: Sequence[str]) -> None:
+        return None
 
     def purge(self, ytdlp: str) -> None:
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
 import trio
@@ -11,8 +11,9 @@ from ..config import Config
 from ..dispatch.request import Answer
 from ..events import Events
 from ..wire import Job
-from . import orders, results
+from . import deaths, orders, results
 from .address import EngineAddress
+from .deaths import SharedDeaths
 from .fleet import Fleet
 from .limits import SharedLimits
 from .link import Link
@@ -31,13 +32,14 @@ class Shared:
             EngineAddress.parse(config.cluster_url.get_secret_value()),
             events,
             ca_file=config.cluster_ca_file,
-            channels=(results.DONE, orders.ORDERS, orders.ANSWERS),
+            channels=(results.DONE, orders.ORDERS, orders.ANSWERS, deaths.DEATHS),
             hear=self._hear,
             joined=self._joined,
         )
         self._fleet = Fleet(self.link)
         self._results = SharedResults(config, self.link)
         self._orders = Orders(self.link, self._fleet.id, self._results.purge)
+        self._deaths = SharedDeaths(self.link, self._fleet.id)
         self._limits = SharedLimits(self.link)
 
     @property
@@ -57,13 +59,16 @@ class Shared:
         self._fleet.hurry()
 
     def obey(self, operator: Operator) -> None:
-        self._orders.operator = operator
+        self._orders.operator = self._deaths.operator = operator
         if self.link.is_up:
             self._orders.joined()
 
     async def order(self, action: Action, subject: str | None) -> tuple[OrderAnswer, ...]:
         others = [each for each in self._fleet.sightings() if each.member.id != self.id]
         return await self._orders.give(action, subject, len(others))
+
+    def died(self, url: str, client: str, causes: Sequence[str]) -> None:
+        self._deaths.tell(url, client, causes)
 
     def purge(self, ytdlp: str) -> None:
         self._results.purge(ytdlp)
@@ -94,3 +99,5 @@ class Shared:
                 self._orders.hear_order(payload)
             case orders.ANSWERS:
                 self._orders.hear_answer(payload)
+            case deaths.DEATHS:
+                self._deaths.hear(payload)

@@ -59,11 +59,17 @@ class Dispatcher:
         trial: Trial | None = None,
         cluster: Cluster | None = None,
     ) -> None:
-        self._cluster = cluster or Alone()
         self._timeout = config.job_timeout
         limits = SiteLimits(config.site_limit)
         self._with = Collaborators(
-            pool, breakers, bus, measured or Events(), jitter, limits, trial or Trial()
+            pool,
+            breakers,
+            bus,
+            measured or Events(),
+            jitter,
+            limits,
+            trial or Trial(),
+            cluster=cluster or Alone(),
         )
         self._flights: SingleFlight[Answer] = SingleFlight()
         self._cache = Cache(config.cache_max_bytes, config.cache_ttl)
@@ -87,7 +93,7 @@ class Dispatcher:
 
     def purge(self, ytdlp: str) -> int:
         """Forget the results of a release of yt-dlp, at every instance; returns how many were here."""
-        self._cluster.purge(ytdlp)
+        self._with.cluster.purge(ytdlp)
         return self.forget(ytdlp)
 
     def forget(self, ytdlp: str) -> int:
@@ -190,7 +196,7 @@ class Dispatcher:
         try:
             fresh = execution.terms.caller.fresh
             answer = await self._run(
-                job, execution, partial(self._cluster.once, job, execution.run, fresh=fresh)
+                job, execution, partial(self._with.cluster.once, job, execution.run, fresh=fresh)
             )
         except ExtractionError as error:
             self._cache.keep_refusal(job, error, trio.current_time())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+import trio
 
 from ..breaker.registry import Breakers
 from ..breaker.settings import Mode
@@ -41,6 +43,10 @@ class Operator:
                 return str(self._dispatcher.quarantine.clear(subject)), "0"
             case "purge":
                 return str(self._dispatcher.forget(subject or "")), "0"
+
+    def note_deaths(self, url: str, client: str, causes: Sequence[str]) -> None:
+        """Workers of another instance died of `url`; see `Quarantine.killed`."""
+        self._dispatcher.quarantine.killed(url, client, trio.current_time(), causes)
 
     def modes(self) -> Mapping[str, Action]:
         """The lasting orders that hold here, by site; a star is all of them."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
 import trio
@@ -24,6 +24,7 @@ class Noting:
     """An operator that notes what is ordered; it does not know the site "unknown"."""
 
     def __init__(self, instance: Instance, name: str, *opened: str) -> None:
+        self.deaths: list[tuple[str, ...]] = []
         self.ordered: list[tuple[str, str | None]] = []
         self.held: dict[str, Action] = dict.fromkeys(opened, "open")
         introduce(instance, name)
@@ -37,6 +38,9 @@ class Noting:
         if action in ("open", "disable"):
             self.held[subject or "*"] = action
         return before, action
+
+    def note_deaths(self, url: str, client: str, causes: Sequence[str]) -> None:
+        self.deaths.append((url, client, *causes))
 
     def modes(self) -> Mapping[str, Action]:
         return self.held
@@ -124,6 +128,17 @@ async def test_an_instance_that_is_gone_is_waited_for_a_second(valkey: Engine) -
         async with instances(valkey, 1) as (gone,):
             await introduced(gone, one)
         assert await one.cluster.order("open", "example.com") == ()
+
+
+async def test_deaths_are_told_to_the_others(valkey: Engine) -> None:
+    async with instances(valkey) as fleet:
+        one, two = await introduced(*fleet)
+        for garbage in ("", "{}", '{"by":"x","url":"u","client":"c","causes":[]}'):
+            valkey.ask("PUBLISH", "ytdlpd:1:deaths", garbage)
+        fleet[0].cluster.died("https://example.com", "a client", ["SIGSEGV", "SIGKILL"])
+        await until(lambda: two.deaths)
+        assert two.deaths == [("https://example.com", "a client", "SIGSEGV", "SIGKILL")]
+        assert one.deaths == []
 
 
 @pytest.mark.parametrize(

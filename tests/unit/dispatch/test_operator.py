@@ -7,9 +7,10 @@ import trio
 from trio.testing import MockClock
 
 from service.breaker.registry import BreakerKey
+from service.codes import Code
 from service.dispatch.operator import Operator
 from service.errors import CircuitOpen, UnknownSite
-from tests.unit.dispatch.test_dispatch import GOOD, JOB, harness
+from tests.unit.dispatch.test_dispatch import CALLER, GOOD, JOB, harness
 
 
 async def test_a_site_that_was_not_met_is_opened_in_advance(autojump_clock: MockClock) -> None:
@@ -42,6 +43,12 @@ async def test_all_sites_are_a_star(autojump_clock: MockClock) -> None:
     assert not it.breakers.admits(BreakerKey("new.test"))
     operator.carry_out("reset", None)
     assert it.breakers.admits(BreakerKey("new.test"))
+
+
+async def test_deaths_elsewhere_close_a_url_here(autojump_clock: MockClock) -> None:
+    it = harness(GOOD)
+    Operator(it.breakers, it.dispatcher).note_deaths(JOB.url, CALLER.client, ["SIGSEGV"] * 2)
+    assert await it.code() is Code.QUARANTINED
 
 
 async def test_urls_are_released(autojump_clock: MockClock) -> None:
