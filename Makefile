@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: serve demo venv test test-quick test-long test-releases check bench clean
+.PHONY: serve demo fleet venv test test-quick test-long test-releases check bench clean
 
 serve: .venv/ready
 	@echo 'Starting. It is ready when the log says ServiceReady, after some seconds; Ctrl-C ends it.'
@@ -10,6 +10,9 @@ serve: .venv/ready
 
 demo: .venv/ready-dev
 	$(BIN)/python -m tests.internet.demo
+
+fleet: .venv/ready-dev
+	$(BIN)/python -m tests.internet.fleet
 
 test: .venv/ready-dev
 	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder --cov=service --cov-branch --cov-report=term:skip-covered --cov-fail-under=90

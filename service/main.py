@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import trio
@@ -12,12 +13,15 @@ import trio
 from . import events
 from .breaker.registry import Breakers, cooldowns
 from .cluster.choice import cluster_of
+from .cluster.members import Member
 from .cluster.port import Cluster
 from .config import Config
 from .dispatch.dispatcher import Dispatcher
+from .dispatch.operator import Operator
 from .dispatch.request import Caller
 from .egress.egress import egresses_of
 from .egress.pool import EgressPool
+from .introduction import introduce
 from .lifecycle import Lifecycle, Phase
 from .pool.pool import Pool
 from .pool.reaper import reap_orphans
@@ -83,6 +87,15 @@ class Core:
         )
         rollout = LiveRollout(config, store, bus, pool, dispatcher, trial, serving=serving, make=make)
         return cls(solver, pool, breakers, dispatcher, rollout, store, cluster)
+
+    def introduce(self, urls: Sequence[str], lifecycle: Lifecycle) -> None:
+        """Tell the other instances of this one, which listens at `urls`."""
+
+        def describe(id: str) -> Member:
+            return introduce(id, urls, lifecycle, self.pool, self.breakers, self.dispatcher, self.cluster)
+
+        self.cluster.introduce(describe)
+        self.cluster.obey(Operator(self.breakers, self.dispatcher))
 
     def children(self) -> frozenset[int]:
         """Children of this process in sessions of their own, whose own tasks wait for them."""
@@ -158,6 +171,7 @@ async def main(
         telemetry.start(config, nursery)
         bound = await nursery.start(served)
         bus.emit(events.ServiceStarting(urls=tuple(bound)))
+        core.introduce(bound, lifecycle)
         await core.start(config, nursery)
         nursery.start_soon(updater.run)
         # A full collection searches all old objects, and waits until there are many new ones. Frozen, the

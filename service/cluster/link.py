@@ -106,9 +106,13 @@ class Link:
 
     def post_script(self, script: Script, keys: Sequence[str], *words: Word) -> None:
         """Run `script` without waiting; nothing happens where the engine cannot be asked."""
+        self.post("EVAL", script.text, len(keys), *keys, *words)
+
+    def post(self, *words: Word) -> None:
+        """Send a command without waiting; nothing happens where the engine cannot be asked."""
         if self._connection is not None:
             try:
-                self._connection.post("EVAL", script.text, len(keys), *keys, *words, patience=PATIENCE)
+                self._connection.post(*words, patience=PATIENCE)
                 self.calls += 1
             except Unavailable:
                 self.failures += 1

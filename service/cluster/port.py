@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from ..dispatch.request import Answer
 from ..wire import Job
+from .members import Member, Sighting
 
 Run = Callable[[], Awaitable[Answer]]
 
@@ -69,8 +70,46 @@ class Budget(Protocol):
         """All instances together are so many seconds ahead for the client."""
 
 
+Action = Literal["reset", "close", "open", "disable", "release", "purge"]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderAnswer:
+    """What another instance says to an operator's order.
+
+    Attributes:
+        name: of that instance.
+        before, after: as of `Operator.carry_out`; empty where there is a problem.
+    """
+
+    name: str
+    before: str
+    after: str
+    problem: str | None
+
+
+class Operator(Protocol):
+    """Who carries out orders at this instance."""
+
+    def carry_out(self, action: Action, subject: str | None) -> tuple[str, str]:
+        """What was before, and what is now. Raises ServiceError where that cannot be done."""
+
+    def note_deaths(self, url: str, client: str, causes: Sequence[str]) -> None:
+        """A job of `client` has killed workers of another instance, as `Cluster.died` has it."""
+
+    def modes(self) -> Mapping[str, Action]:
+        """The lasting orders that hold here, by site; a star is all of them."""
+
+
 class Cluster(Protocol):
-    """What the service asks of the other instances."""
+    """What the service asks of the other instances.
+
+    Attributes:
+        id: names this instance among them.
+    """
+
+    @property
+    def id(self) -> str: ...
 
     async def once(self, job: Job, run: Run, *, fresh: bool) -> Answer:
         """The answer to `job`: what another instance has or is extracting, or that of `run`.
@@ -85,6 +124,24 @@ class Cluster(Protocol):
     def share_limits(self, budget: Budget) -> None:
         """Let `budget` be that of all instances together."""
 
+    def introduce(self, describe: Callable[[str], Member]) -> None:
+        """Tell the others of this instance from now on, as `describe` does, given its id."""
+
+    def obey(self, operator: Operator) -> None:
+        """Let `operator` carry out what is ordered at other instances."""
+
+    async def order(self, action: Action, subject: str | None) -> tuple[OrderAnswer, ...]:
+        """Have the other instances carry out an order; their answers, as far as they come within a second."""
+
+    def died(self, url: str, client: str, causes: Sequence[str]) -> None:
+        """Tell the others that a job of `client` for `url` has killed a worker for each of `causes`."""
+
+    def purge(self, ytdlp: str) -> None:
+        """Use no result that this release of yt-dlp has made, at no instance."""
+
+    def sightings(self) -> tuple[Sighting, ...]:
+        """The instances that live, this one included; none where there is no cluster."""
+
     def statistics(self) -> ClusterStatistics | None:
         """None where there is no cluster."""
 
@@ -95,11 +152,31 @@ class Cluster(Protocol):
 class Alone:
     """No other instances: every method returns at once."""
 
+    id = ""
+
     async def once(self, job: Job, run: Run, *, fresh: bool) -> Answer:
         return await run()
 
     def share_limits(self, budget: Budget) -> None:
         return None
+
+    def introduce(self, describe: Callable[[str], Member]) -> None:
+        return None
+
+    def obey(self, operator: Operator) -> None:
+        return None
+
+    async def order(self, action: Action, subject: str | None) -> tuple[OrderAnswer, ...]:
+        return ()
+
+    def died(self, url: str, client: str, causes: Sequence[str]) -> None:
+        return None
+
+    def purge(self, ytdlp: str) -> None:
+        return None
+
+    def sightings(self) -> tuple[Sighting, ...]:
+        return ()
 
     def statistics(self) -> None:
         return None

@@ -90,6 +90,7 @@ class SharedResults:
         self._max_body = config.ytdlp_max_buffer
         self._way = _way(config)
         self._news: dict[str, list[_News]] = {}  # of those who wait here, by key
+        self._purged: dict[str, float] = {}  # releases of yt-dlp, until all that they made has run out
 
     async def once(self, job: Job, run: Run, *, fresh: bool) -> Answer:
         """As `Cluster.once`."""
@@ -107,6 +108,9 @@ class SharedResults:
                 except (Rejected, NotOurs):
                     return await self._fly(key, run, over=True)
                 match found:
+                    case Entry(Answer(ytdlp=ytdlp)) if self._purged.get(ytdlp, 0.0) > trio.current_time():
+                        self.counts.misses += 1
+                        return await self._fly(key, run, over=True)
                     case Entry(Answer() as answer):
                         self.counts.hits += 1
                         return answer
@@ -122,6 +126,12 @@ class SharedResults:
                             await news.came.wait()
                         if news.refusal is not None:
                             raise news.refusal
+
+    def purge(self, ytdlp: str) -> None:
+        """Use nothing that this release of yt-dlp has made so far."""
+        now = trio.current_time()
+        self._purged = {version: until for version, until in self._purged.items() if until > now}
+        self._purged[ytdlp] = now + self._ttl
 
     def hear(self, payload: bytes) -> None:
         """Another instance's flight has ended."""

@@ -77,3 +77,56 @@ end
 return reply
 """,
 )
+
+# A heartbeat: this instance's time and words are noted, the dead are forgotten, and the living are told: the
+# words of each, and the milliseconds since.
+BEAT = Script(
+    "heartbeat",
+    """
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+if redis.call('TYPE', KEYS[1]).ok ~= 'zset' then redis.call('DEL', KEYS[1]) end
+redis.call('ZADD', KEYS[1], now, ARGV[1])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[3])
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+redis.call('SET', KEYS[2] .. ARGV[1], ARGV[2], 'PX', ARGV[3])
+local reply = {}
+for _, id in ipairs(redis.call('ZREVRANGE', KEYS[1], 0, ARGV[4] - 1)) do
+  local words = redis.call('GET', KEYS[2] .. id)
+  if words then reply[#reply + 1] = {words, now - redis.call('ZSCORE', KEYS[1], id)} end
+end
+return reply
+""",
+)
+
+# An order: it is told to all, and what lasts is kept by site; a star is all sites. The empty field says that
+# nothing was forgotten.
+ORDER = Script(
+    "order",
+    """
+local action, subject = ARGV[1], ARGV[2]
+if action ~= '' then
+  if redis.call('TYPE', KEYS[1]).ok ~= 'hash' or subject == '*' then redis.call('DEL', KEYS[1]) end
+  if action == 'open' or action == 'disable' then
+    redis.call('HSET', KEYS[1], subject, action)
+  else
+    redis.call('HDEL', KEYS[1], subject)
+  end
+  redis.call('HSET', KEYS[1], '', '1')
+end
+return redis.call('PUBLISH', ARGV[3], ARGV[4])
+""",
+)
+
+# The lasting orders; where the engine has forgotten them, those that the caller knows.
+MODES = Script(
+    "modes",
+    """
+if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then redis.call('DEL', KEYS[1]) end
+if redis.call('HEXISTS', KEYS[1], '') == 0 then
+  for i = 1, #ARGV, 2 do redis.call('HSETNX', KEYS[1], ARGV[i], ARGV[i + 1]) end
+  if #ARGV > 0 then redis.call('HSET', KEYS[1], '', '1') end
+end
+return redis.call('HGETALL', KEYS[1])
+""",
+)

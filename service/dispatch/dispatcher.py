@@ -63,11 +63,18 @@ class Dispatcher:
         cluster: Cluster | None = None,
         egresses: EgressPool | None = None,
     ) -> None:
-        self._cluster = cluster or Alone()
         self._timeout = config.job_timeout
         limits = SiteLimits(config.site_limit)
         self._with = Collaborators(
-            pool, breakers, bus, measured or Events(), jitter, limits, trial or Trial(), egresses=egresses
+            pool,
+            breakers,
+            bus,
+            measured or Events(),
+            jitter,
+            limits,
+            trial or Trial(),
+            egresses=egresses,
+            cluster=cluster or Alone(),
         )
         self._egresses = egresses
         bus.subscribe(self._on_event)
@@ -93,7 +100,12 @@ class Dispatcher:
         return self._cache.fresh(job, trio.current_time()) or self._kept_for_any(job)
 
     def purge(self, ytdlp: str) -> int:
-        """Forget the cached results of that release of yt-dlp; returns how many there were."""
+        """Forget the results of a release of yt-dlp, at every instance; returns how many were here."""
+        self._with.cluster.purge(ytdlp)
+        return self.forget(ytdlp)
+
+    def forget(self, ytdlp: str) -> int:
+        """As `purge`, for this instance."""
         return self._cache.purge(ytdlp)
 
     async def rerun(self, job: Job, *, canary: bool) -> Answer:
@@ -218,7 +230,7 @@ class Dispatcher:
         try:
             fresh = execution.terms.caller.fresh
             answer = await self._run(
-                job, execution, partial(self._cluster.once, job, execution.run, fresh=fresh)
+                job, execution, partial(self._with.cluster.once, job, execution.run, fresh=fresh)
             )
         except ExtractionError as error:
             self._cache.keep_refusal(job, error, trio.current_time())

@@ -20,6 +20,7 @@ from .. import events
 from ..breaker.classification import call_result_of, call_result_of_exception
 from ..breaker.pacing import Paces
 from ..breaker.registry import BreakerKey, Breakers
+from ..cluster.port import Alone, Cluster
 from ..codes import TRAITS, Blame, CallResult, Code, Retry
 from ..egress.pool import EgressPool
 from ..errors import CircuitOpen, DeadlineTooShort, ExtractionError, QueueFull, ServiceError
@@ -67,6 +68,7 @@ class Collaborators:
     trial: Trial
     paces: Paces = field(default_factory=Paces)
     quarantine: Quarantine = field(default_factory=Quarantine)
+    cluster: Cluster = field(default_factory=Alone)
     progress: ProgressHub = field(default_factory=ProgressHub)
     sidecars: SidecarReports = field(default_factory=SidecarReports)
     egresses: EgressPool | None = None
@@ -287,10 +289,11 @@ class Execution:
     def _note_deaths(self, lease: Lease) -> None:
         if not lease.deaths:
             return
-        job, now = self._job, trio.current_time()
-        closed = self._with.quarantine.killed(
-            job.url, self.terms.caller.client, now, lease.deaths, cookies=job.cookies is not None
-        )
+        job, client, private = self._job, self.terms.caller.client, self._job.cookies is not None
+        now = trio.current_time()
+        closed = self._with.quarantine.killed(job.url, client, now, lease.deaths, cookies=private)
+        if not private:
+            self._with.cluster.died(job.url, client, lease.deaths)
         if closed:
             self._with.bus.emit(events.UrlQuarantined(site=self._key.site, deaths=len(lease.deaths)))
 

@@ -76,6 +76,38 @@ def test_equal_requests_are_one_extraction_in_the_fleet(internet: Internet, flee
         internet.set_latency("slow.example", 0)
 
 
+def test_each_sees_all(fleet: list[Service]) -> None:
+    def seen(service: Service) -> list[str]:
+        return [each["name"].rpartition(":")[2] for each in service.get("/api/v1/fleet").json()["instances"]]
+
+    ports = sorted(each.url.rpartition(":")[2] for each in fleet)
+    for each in fleet:
+        eventually(lambda: sorted(seen(each)) == ports)  # noqa: B023  (it is called at once)
+        answer = each.get("/api/v1/fleet").json()
+        assert answer["cluster"]["state"] == "ok"
+        (me,) = [instance for instance in answer["instances"] if instance["answers"]]
+        assert each.url.endswith(me["name"].rpartition(":")[2])
+        assert (me["phase"], me["workers"]) == ("ready", 2)
+    assert httpx.get(f"{fleet[0].url}/api/v1/fleet", timeout=PATIENCE).status_code == 401
+
+
+def test_an_order_to_one_is_carried_out_by_all(fleet: list[Service]) -> None:
+    one, two = fleet
+    eventually(lambda: all(len(each.get("/api/v1/fleet").json()["instances"]) == 2 for each in fleet))
+    site = {"site": "ordered.example"}  # which neither has met
+    opened = one.post("/api/v1/admin/circuit-breaker/open", site).json()
+    assert [answer["after"] != "" for answer in opened["others"]] == [True]
+    for each in fleet:
+        refused = each.extract("https://ordered.example/")
+        assert (refused.status_code, refused.json()["code"]) == (503, "CIRCUIT_OPEN")
+    (answer,) = two.post("/api/v1/admin/circuit-breaker/reset", site).json()["others"]
+    assert answer["before"] == "FORCED_OPEN"
+    answers = [each.extract("https://ordered.example/").json() for each in fleet]
+    assert "CIRCUIT_OPEN" not in [answer.get("code") for answer in answers]
+    unknown = two.post("/api/v1/admin/circuit-breaker/reset", {"site": "never.example"})
+    assert (unknown.status_code, unknown.json()["code"]) == (400, "INVALID_REQUEST")
+
+
 def test_cookies_stay_where_they_are(fleet: list[Service], valkey: Engine) -> None:
     before = set(valkey.ask("KEYS", "*"))
     for each in fleet:

@@ -138,9 +138,27 @@ def reverse_proxy(
     Args:
         options: of HAProxy's, for each service.
     """
-    listen = f"{own_address()}:{next(_ports)}"
     make = partial(_haproxy, options=options) if options else _ARGUMENTS[name]
-    command = [program(name), *make(folder, listen, services)]
+    listen = f"{own_address()}:{next(_ports)}"
+    with _running(name, listen, make(folder, listen, services), folder) as proxy:
+        yield proxy
+
+
+@contextmanager
+def fleet_proxy(services: Sequence[str], folder: Path, listen: str | None = None) -> Iterator[ReverseProxy]:
+    """HAProxy as in deploy/haproxy.fleet.cfg, in front of three `services`."""
+    listen = listen or f"{own_address()}:{next(_ports)}"
+    names = ("one", "two", "three")
+    servers = {f"{name}:3000\n": f"{service}\n" for name, service in zip(names, services, strict=True)}
+    config = folder / "haproxy.fleet.cfg"
+    config.write_text(_replaced(DEPLOY / config.name, {**servers, "bind :80\n": f"bind {listen}\n"}))
+    with _running("haproxy", listen, ["-db", "-f", str(config)], folder) as proxy:
+        yield proxy
+
+
+@contextmanager
+def _running(name: str, listen: str, arguments: Sequence[str], folder: Path) -> Iterator[ReverseProxy]:
+    command = [program(name), *arguments]
     log = folder / f"{name}.log"
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "XDG_DATA_HOME": str(folder)}
     with (

@@ -288,15 +288,6 @@ class ProbeResponse(Model):
     status: str
 
 
-class ResetResponse(Model):
-    """What a reset changed."""
-
-    ok: bool
-    message: str
-    previous_state: str
-    current_state: str
-
-
 class QuarantinedUrl(Model):
     """A URL that is refused for a while."""
 
@@ -315,13 +306,6 @@ class QuarantineResponse(Model):
 
     ok: bool
     urls: list[QuarantinedUrl]
-
-
-class ReleaseResponse(Model):
-    """How many were known."""
-
-    ok: bool
-    released: int
 
 
 class Release(Model):

@@ -29,11 +29,12 @@ def valkey() -> Iterator[Engine]:
 class Extraction:
     """What is run for a job, and how often it was."""
 
-    def __init__(self, body: bytes = b'{"ok":true}', seconds: float = 0.0) -> None:
+    def __init__(self, body: bytes = b'{"ok":true}', seconds: float = 0.0, ytdlp: str = "") -> None:
         self.runs = 0
         self.error: Exception | None = None
         self.begun = trio.Event()
-        self._answer = Answer(body, "youtube", etag=hashlib.blake2b(body, digest_size=12).hexdigest())
+        etag = hashlib.blake2b(body, digest_size=12).hexdigest()
+        self._answer = Answer(body, "youtube", etag=etag, ytdlp=ytdlp)
         self._seconds = seconds
 
     async def __call__(self) -> Answer:
@@ -173,6 +174,25 @@ async def test_a_dead_holder_costs_the_rest_of_the_lease(valkey: Engine) -> None
         nursery.cancel_scope.cancel()
     assert run.runs == 1
     assert alive.cluster.statistics().waits >= 1
+
+
+async def test_what_a_bad_release_made_is_used_nowhere(valkey: Engine) -> None:
+    run = Extraction(ytdlp="bad")
+    async with instances(valkey) as (one, two):
+        await once(one, "bad", run)
+        assert (await once(two, "bad", run)).age is not None
+        one.cluster.purge("bad")
+        assert (await once(one, "bad", run)).age is None
+
+        async def extracts() -> bool:
+            return (await once(two, "bad", run)).age is None
+
+        with trio.fail_after(10):
+            while not await extracts():  # noqa: ASYNC110  (what it waits for has no event)
+                await trio.sleep(0.01)
+        good = Extraction(ytdlp="good")
+        await once(one, "good", good)
+        assert (await once(two, "good", good)).age is not None
 
 
 async def test_without_a_cache_nothing_is_shared(valkey: Engine) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import cast
 
@@ -12,6 +13,7 @@ from trio.testing import MockClock
 from service.cluster.port import Alone, Run
 from service.codes import Code
 from service.dispatch.dispatcher import Dispatcher
+from service.dispatch.operator import Operator
 from service.dispatch.request import Answer, Caller
 from service.errors import DeadlineExceeded, ExtractionError, ShuttingDown
 from service.events import Events
@@ -27,8 +29,16 @@ class Others(Alone):
 
     def __init__(self, found: Answer | Exception | None = None, *, hangs: bool = False) -> None:
         self.asked: list[tuple[Job, bool]] = []
+        self.purged: list[str] = []
+        self.deaths: list[tuple[str, str, int]] = []
         self._found = found
         self._hangs = hangs
+
+    def purge(self, ytdlp: str) -> None:
+        self.purged.append(ytdlp)
+
+    def died(self, url: str, client: str, causes: Sequence[str]) -> None:
+        self.deaths.append((url, client, len(causes)))
 
     async def once(self, job: Job, run: Run, *, fresh: bool) -> Answer:
         self.asked.append((job, fresh))
@@ -107,3 +117,23 @@ async def test_with_nobody_it_is_extracted(autojump_clock: MockClock) -> None:
     assert (await it.submit()).body == b"{}"
     assert isinstance(it.pool, FakePool)
     assert len(it.pool.leased) == 1
+
+
+async def test_deaths_are_told_but_not_those_of_jobs_with_cookies(autojump_clock: MockClock) -> None:
+    others = Others()
+    it = among(others)
+    it.pool.deaths = 1
+    await it.submit()
+    await it.submit(replace(JOB, cookies="a cookie"))
+    assert others.deaths == [(JOB.url, CALLER.client, 1)]
+
+
+async def test_a_bad_release_is_purged_everywhere(autojump_clock: MockClock) -> None:
+    others = Others(THEIRS)
+    it = among(others)
+    await it.submit()
+    assert it.dispatcher.purge("theirs") == 1
+    assert others.purged == ["theirs"]
+    await it.submit()
+    assert Operator(it.breakers, it.dispatcher).carry_out("purge", "theirs") == ("1", "0")
+    assert others.purged == ["theirs"]  # it is not sent in circles
