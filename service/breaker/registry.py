@@ -23,31 +23,10 @@ from ..errors import CircuitOpen, UnknownSite
 from ..events import BreakerChanged, Event, Events, WorkerBootFailed, WorkerEnded, WorkerStarted
 from .machine import Breaker, Permit, State
 from .settings import BreakerSettings, Mode
-from .sites import site_of_endpoint
+from .sites import BreakerKey
 from .statistics import BreakersStatistics, BreakerStatistics, Totals
 
 _BADNESS = (State.CLOSED, State.HALF_OPEN, State.OPEN)
-
-
-@dataclass(frozen=True, slots=True)
-class BreakerKey:
-    """What a breaker watches: an endpoint of a site through one egress ("" is the only one so far).
-
-    An empty `endpoint` is the main one, which has the site's name.
-    """
-
-    site: str
-    egress: str = ""
-    endpoint: str = ""
-
-    @classmethod
-    def of(cls, endpoint: str) -> BreakerKey:
-        site = site_of_endpoint(endpoint)
-        return cls(site, endpoint="" if endpoint == site else endpoint)
-
-    @property
-    def name(self) -> str:
-        return self.endpoint or self.site
 
 
 OVERFLOW = BreakerKey("(further sites)")  # no host name has brackets
@@ -192,6 +171,16 @@ class Breakers:
         if permit is None:
             raise self._refusal(entry)
         return Admission(entry, permit, None)
+
+    def rest(self, admission: Admission) -> None:
+        """The call asks another endpoint from now on, and may come back."""
+        admission.entry.breaker.rest(admission.permit, self._clock())
+        self._publish(admission.entry)
+
+    def resume(self, admission: Admission) -> None:
+        """The call asks this endpoint from now on."""
+        admission.entry.breaker.resume(admission.permit, self._clock())
+        self._publish(admission.entry)
 
     def settle(
         self, admission: Admission, call_result: CallResult, *, retry_after: float | None = None

@@ -7,6 +7,7 @@ fail alone. So a closed port or a tenant's host of a popular site closes nothing
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -65,6 +66,27 @@ def endpoint_of(url: str) -> str:
 def site_of_endpoint(endpoint: str) -> str:
     """The site that an endpoint belongs to."""
     return endpoint if _is_address(endpoint) else site_of(f"https://{endpoint}/")
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerKey:
+    """What a breaker watches: an endpoint of a site through one egress ("" is the only one so far).
+
+    An empty `endpoint` is the main one, which has the site's name.
+    """
+
+    site: str
+    egress: str = ""
+    endpoint: str = ""
+
+    @classmethod
+    def of(cls, endpoint: str) -> BreakerKey:
+        site = site_of_endpoint(endpoint)
+        return cls(site, endpoint="" if endpoint == site else endpoint)
+
+    @property
+    def name(self) -> str:
+        return self.endpoint or self.site
 
 
 def _host(url: str) -> str:

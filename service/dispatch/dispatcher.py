@@ -15,8 +15,8 @@ import trio
 
 from ..breaker.machine import State
 from ..breaker.pacing import PaceStatistics
-from ..breaker.registry import BreakerKey, Breakers
-from ..breaker.sites import endpoint_of
+from ..breaker.registry import Breakers
+from ..breaker.sites import BreakerKey, endpoint_of
 from ..config import Config
 from ..errors import CircuitOpen, DeadlineExceeded, ExtractionError, ShuttingDown, UnknownSite
 from ..events import Events

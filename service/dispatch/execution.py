@@ -19,7 +19,8 @@ import trio
 from .. import events
 from ..breaker.classification import call_result_of, call_result_of_exception
 from ..breaker.pacing import Paces
-from ..breaker.registry import BreakerKey, Breakers
+from ..breaker.registry import Breakers
+from ..breaker.sites import BreakerKey
 from ..codes import TRAITS, Blame, CallResult, Code, Retry
 from ..errors import CircuitOpen, DeadlineTooShort, ExtractionError, QueueFull, ServiceError
 from ..pool.admission import Ticket
@@ -93,7 +94,7 @@ class Execution:
         self._key = context.key
         self._opinions = Opinions(collaborators.trial, collaborators.measured, context.canary)
         self._queued = 0.0
-        self._spent = 0.0  # seconds on workers, in all attempts
+        self._spent = 0.0  # seconds that it waited for its own site, in all attempts
         self._counted = False  # its failure counts already
 
     async def run(self) -> Answer:
@@ -164,7 +165,7 @@ class Execution:
         """One attempt under a permit, and the pause before the next attempt, if there is one."""
         # No waiting while a worker is leased.
         permit = await self._with.breakers.admit(self._key, wait=False, spent=self._spent)
-        visits = Visits(self._with.breakers, self._with.paces, self._with.limits, self._key)
+        visits = Visits(self._with.breakers, self._with.paces, self._with.limits, self._key, permit)
         lease.may_visit = visits.enter
         outcome: Outcome | None = None
         final, silent = True, CallResult.IGNORED
@@ -199,7 +200,7 @@ class Execution:
             visits.settle(outcome, counts=final, silent=silent)
             self._note_deaths(lease)
             seconds = trio.current_time() - began
-            self._spent += seconds
+            self._spent = permit.permit.seconds(trio.current_time())
             caller = self.terms.caller
             caller.tally.attempt(seconds, lease.version)
             self._with.measured.emit(

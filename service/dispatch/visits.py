@@ -10,7 +10,8 @@ import trio
 
 from ..breaker.classification import call_result_of_visit
 from ..breaker.pacing import Pace, Paces
-from ..breaker.registry import Admission, BreakerKey, Breakers
+from ..breaker.registry import Admission, Breakers
+from ..breaker.sites import BreakerKey
 from ..codes import CallResult, Code
 from ..errors import CircuitOpen, ExtractionError
 from ..wire import Failure, Outcome, Permission
@@ -39,19 +40,23 @@ class Visits:
     """The endpoints of one attempt, from its first request to its settlement.
 
     Args:
-        own: the endpoint of the job's URL, for which the attempt has its permit.
+        own: the endpoint of the job's URL.
+        permit: the attempt's permit for it. Like those of others, it rests while the job asks elsewhere.
         limits: of how many extractions of one site run at a time.
 
     Attributes:
         asking: the endpoint that is being asked.
     """
 
-    def __init__(self, breakers: Breakers, paces: Paces, limits: SiteLimits, own: BreakerKey) -> None:
+    def __init__(
+        self, breakers: Breakers, paces: Paces, limits: SiteLimits, own: BreakerKey, permit: Admission
+    ) -> None:
         self.asking = own.name
         self._breakers = breakers
         self._paces = paces
         self._limits = limits
         self._own = own
+        self._permit = permit
         self._admissions: dict[str, Admission] = {}
         self._held: dict[str, trio.CapacityLimiter] = {}
 
@@ -62,6 +67,16 @@ class Visits:
 
     async def enter(self, endpoint: str) -> Permission:
         """Whether the job may ask `endpoint` from now on."""
+        self._breakers.rest(self._permit_for(self.asking))
+        try:
+            permission = await self._admit(endpoint)
+            if permission.code is None:
+                self.asking = endpoint
+            return permission
+        finally:
+            self._breakers.resume(self._permit_for(self.asking))
+
+    async def _admit(self, endpoint: str) -> Permission:
         if endpoint != self._own.name and endpoint not in self._admissions:
             key = BreakerKey.of(endpoint)
             pace = self._paces.pace(endpoint, trio.current_time())
@@ -74,7 +89,6 @@ class Visits:
                 self._admissions[endpoint] = self._breakers.visit(key)
             except (ExtractionError, CircuitOpen) as error:
                 return Permission(error.code, str(error), error.retry_after)
-        self.asking = endpoint
         return Permission()
 
     def settle(
@@ -113,6 +127,9 @@ class Visits:
         now = trio.current_time()
         for endpoint, retry_after in limited.items():
             self._paces.pace(endpoint, now).slow_down(now, retry_after=retry_after)
+
+    def _permit_for(self, endpoint: str) -> Admission:
+        return self._admissions.get(endpoint, self._permit)
 
     def _take_place(self, site: str) -> bool:
         """A place among those who ask `site` at a time. Without waiting: the job holds a worker."""

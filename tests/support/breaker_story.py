@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from service.breaker.machine import Breaker, Change, Permit
-from service.breaker.registry import BreakerKey, Breakers
+from service.breaker.registry import Breakers
 from service.breaker.settings import BreakerSettings
+from service.breaker.sites import BreakerKey
 from service.codes import CallResult
 from service.events import Event, Events
 

@@ -13,8 +13,9 @@ import trio.testing
 
 from service.breaker.classification import call_result_of, call_result_of_exception
 from service.breaker.machine import Breaker, Change
-from service.breaker.registry import BreakerKey, Breakers
+from service.breaker.registry import Breakers
 from service.breaker.settings import Mode
+from service.breaker.sites import BreakerKey
 from service.codes import Code
 from service.errors import CircuitOpen, ExtractionError, QueueFull
 from service.events import BreakerChanged, Event, Events
