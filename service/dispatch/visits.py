@@ -74,16 +74,17 @@ class Visits:
                 self.asking = endpoint
             return permission
         finally:
+            self._leave_places(BreakerKey.of(self.asking).site)
             self._breakers.resume(self._permit_for(self.asking))
 
     async def _admit(self, endpoint: str) -> Permission:
-        if endpoint != self._own.name and endpoint not in self._admissions:
-            key = BreakerKey.of(endpoint)
+        if endpoint == self._own.name:
+            return Permission()
+        key = BreakerKey.of(endpoint)
+        if not self._take_place(key.site):
+            return Permission(Code.QUEUE_FULL, f"{key.site} is asked by others already; try again later", 1.0)
+        if endpoint not in self._admissions:
             pace = self._paces.pace(endpoint, trio.current_time())
-            if not self._take_place(key.site):
-                return Permission(
-                    Code.QUEUE_FULL, f"{key.site} is asked by others already; try again later", 1.0
-                )
             try:
                 await take_turn(pace, endpoint, trio.current_time() + PATIENCE)
                 self._admissions[endpoint] = self._breakers.visit(key)
@@ -101,9 +102,7 @@ class Visits:
             counts: it is the last attempt.
             silent: what counts for the endpoint that was being asked, where there is no outcome.
         """
-        for limiter in self._held.values():
-            limiter.release_on_behalf_of(self)
-        self._held.clear()
+        self._leave_places()
         told = {visit.endpoint: visit for visit in outcome.usage.elsewhere} if outcome is not None else {}
         for endpoint, admission in self._admissions.items():
             visit, result = told.get(endpoint), CallResult.IGNORED
@@ -130,6 +129,11 @@ class Visits:
 
     def _permit_for(self, endpoint: str) -> Admission:
         return self._admissions.get(endpoint, self._permit)
+
+    def _leave_places(self, but: str | None = None) -> None:
+        """Leave the places that it has among those who ask a site, except at the site `but`."""
+        for site in [site for site in self._held if site != but]:
+            self._held.pop(site).release_on_behalf_of(self)
 
     def _take_place(self, site: str) -> bool:
         """A place among those who ask `site` at a time. Without waiting: the job holds a worker."""

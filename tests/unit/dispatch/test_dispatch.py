@@ -631,6 +631,19 @@ async def test_a_site_may_limit_how_many_ask_it_at_a_time(autojump_clock: MockCl
     assert moments == pytest.approx([0, 0, 0, 2, 2, 4, 4])
 
 
+async def test_a_place_at_a_limited_site_is_left_with_it(autojump_clock: MockClock) -> None:
+    it = harness(GOOD, route=(("popular.test", 1.0), ("evil.test", 20.0), ("popular.test", 1.0)))
+    it.config = Config.load(ytdlp_timeout=25_000, site={"popular.test": {"concurrency": 1}})
+    it.__post_init__()
+    began = trio.current_time()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(it.submit, Job(Kind.EXTRACT, "https://evil.test/"))
+        await trio.sleep(0.5)
+        it.pool.route = ()
+        await it.submit(Job(Kind.EXTRACT, "https://popular.test/"))
+        assert trio.current_time() - began == pytest.approx(1.0)
+
+
 async def test_one_who_joins_brings_a_later_deadline_and_a_better_place(autojump_clock: MockClock) -> None:
     it = harness(GOOD, takes=5)
     hasty, patient = Caller("hasty", tier=9, timeout=1.1), Caller("patient", tier=0)
