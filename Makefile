@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: serve demo venv test test-quick test-long test-releases check bench clean
+.PHONY: serve demo fleet venv test test-quick test-long test-releases check bench clean
 
 serve: .venv/ready
 	@echo 'Starting. It is ready when the log says ServiceReady, after some seconds; Ctrl-C ends it.'
@@ -11,14 +11,17 @@ serve: .venv/ready
 demo: .venv/ready-dev
 	$(BIN)/python -m tests.internet.demo
 
+fleet: .venv/ready-dev
+	$(BIN)/python -m tests.internet.fleet
+
 test: .venv/ready-dev
-	$(BIN)/pytest -n 3 --dist loadfile --cov=service --cov-branch --cov-report=term:skip-covered --cov-fail-under=90
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder --cov=service --cov-branch --cov-report=term:skip-covered --cov-fail-under=90
 
 test-quick: .venv/ready-dev
 	$(BIN)/pytest -n 2 --dist worksteal --hypothesis-profile quick -m "pure or collaboration" tests/unit
 
 test-long: .venv/ready-dev
-	$(BIN)/pytest -n 3 --dist loadfile --hypothesis-profile long
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder --hypothesis-profile long
 
 test-releases: .venv/ready-dev
 	$(BIN)/python -m tests.support.release_verdicts
@@ -51,7 +54,7 @@ venv:
 
 .venv/ready-dev: .venv/ready constraints-tests.txt
 	@echo 'Installing the tools of the tests …'
-	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --constraint constraints-tests.txt --editable '.[dev,otel,sentry,webhook]'
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --constraint constraints-tests.txt --editable '.[cluster,dev,otel,sentry,webhook]'
 	@touch $@
 
 .venv/ready-bench: .venv/ready-dev

@@ -111,6 +111,22 @@ class Retry(Enum):
     BACKOFF = "backoff"
 
 
+class EgressBlame(Enum):
+    """What a failure says of the egress that the job left through, where there are several.
+
+    HERE: this site refuses this egress. WHOLE: it works nowhere. CLASS: the site does not serve its country.
+    PAIR and REACH say so only once another egress succeeds with the same job: then the site refuses this one,
+    or this one does not reach it.
+    """
+
+    NONE = "none"
+    HERE = "here"
+    WHOLE = "whole"
+    CLASS = "class"
+    PAIR = "pair"
+    REACH = "reach"
+
+
 class Group(StrEnum):
     """How an operator sorts the ends of jobs; only the last is trouble."""
 
@@ -132,6 +148,7 @@ class Traits:
         cacheable: the answer stays the same for a while, so the cache may keep it.
         quotes: the site's own words follow the sentence.
         by_release: a faulty release of yt-dlp can be the cause, so while one is tried, another is asked.
+        egress: what it says of the egress, where there are several.
     """
 
     status: int
@@ -142,6 +159,7 @@ class Traits:
     cacheable: bool = False
     quotes: bool = False
     by_release: bool = False
+    egress: EgressBlame = EgressBlame.NONE
 
 
 # The two large families: the site answered and the answer is no, and the site refuses or fails.
@@ -168,7 +186,11 @@ TRAITS: Mapping[Code, Traits] = MappingProxyType(
         Code.TOO_MANY_REQUESTS: Traits(429, Blame.CLIENT, "too many requests; wait before the next"),
         # The site answered, and there is nothing to extract for this caller.
         Code.UNSUPPORTED_URL: _no("no video was found at this URL", cacheable=True, by_release=True),
-        Code.GEO_RESTRICTED: _no("the site does not show this video in this service's country", quotes=True),
+        Code.GEO_RESTRICTED: _no(
+            "the site does not show this video in this service's country",
+            quotes=True,
+            egress=EgressBlame.CLASS,
+        ),
         Code.NOT_LIVE: _no("the channel is not live at the moment", quotes=True),
         Code.UPCOMING: _no("the video has not started yet; try again once it has", quotes=True),
         Code.NOT_FOUND: _no("the site does not know this video", cacheable=True, quotes=True),
@@ -188,24 +210,46 @@ TRAITS: Mapping[Code, Traits] = MappingProxyType(
         # The site refuses, or fails. One that says stop is not asked again: that prolongs the block.
         # 429, because balancers repeat a 503 at the next instance, which would ask the angry site again.
         Code.BOT_CHECK: _site(
-            429, sentence="the site takes this service for a bot; try again later", by_release=True
+            429,
+            sentence="the site takes this service for a bot; try again later",
+            by_release=True,
+            egress=EgressBlame.HERE,
         ),
-        Code.RATE_LIMITED: _site(429, sentence="the site limits how often it is asked; try again later"),
+        Code.RATE_LIMITED: _site(
+            429, sentence="the site limits how often it is asked; try again later", egress=EgressBlame.HERE
+        ),
         Code.FORBIDDEN: _site(
-            502, sentence="the site refused the request", retry=Retry.ONCE, by_release=True
+            502,
+            sentence="the site refused the request",
+            retry=Retry.ONCE,
+            by_release=True,
+            egress=EgressBlame.PAIR,
         ),
         Code.UPSTREAM_ERROR: _site(
             502, sentence="the site answered with an error", retry=Retry.BACKOFF, by_release=True
         ),
-        Code.UPSTREAM_TIMEOUT: _site(504, sentence="the site did not answer in time", retry=Retry.BACKOFF),
+        Code.UPSTREAM_TIMEOUT: _site(
+            504,
+            sentence="the site did not answer in time",
+            retry=Retry.BACKOFF,
+            egress=EgressBlame.REACH,
+        ),
         Code.UPSTREAM_NETWORK: _site(
-            502, sentence="the connection to the site failed", retry=Retry.BACKOFF, by_release=True
+            502,
+            sentence="the connection to the site failed",
+            retry=Retry.BACKOFF,
+            by_release=True,
+            egress=EgressBlame.REACH,
         ),
         Code.DEADLINE: _site(
             504, sentence="the site did not answer within the request's deadline", by_release=True
         ),
         Code.DNS: Traits(
-            502, Blame.CLIENT, "the site's name could not be resolved; check the URL", retry=Retry.BACKOFF
+            502,
+            Blame.CLIENT,
+            "the site's name could not be resolved; check the URL",
+            retry=Retry.BACKOFF,
+            egress=EgressBlame.REACH,
         ),
         # yt-dlp cannot read what the site answered.
         Code.EXTRACTOR_BROKEN: Traits(
@@ -224,7 +268,11 @@ TRAITS: Mapping[Code, Traits] = MappingProxyType(
         ),
         # The way from the service to the sites fails.
         Code.PROXY: Traits(
-            503, Blame.EGRESS, "the service's own proxy failed; try again later", retry=Retry.BACKOFF
+            503,
+            Blame.EGRESS,
+            "the service's own proxy failed; try again later",
+            retry=Retry.BACKOFF,
+            egress=EgressBlame.WHOLE,
         ),
         # The page asks for more than one request may have.
         Code.RESULT_TOO_LARGE: Traits(

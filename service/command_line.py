@@ -12,12 +12,12 @@ from typing import Any
 import click
 
 from . import __version__
-from .commands.common import WithSettings, config_option, load, run, settings_options
+from .commands.common import WithSettings, config_option, load, own_problem, run, settings_options
 from .commands.doctor import doctor
 from .commands.extraction import extract, size
 from .commands.keys import keys
 from .main import main
-from .probe import local, problem
+from .probe import problem
 from .releases.commands import releases
 from .signals import stop
 
@@ -119,8 +119,8 @@ def config(file: Path | None, /, **given: Any) -> None:
 @config_option
 @click.pass_obj
 def health(file: Path | None, url: str | None) -> None:
-    """Exit with 0 if the service at URL is ready, by default the one on this machine at PORT."""
-    found = problem(url or local(load(file).port))
+    """Exit with 0 if the service at URL is ready, by default the one on this machine at HOST and PORT."""
+    found = problem(url) if url else own_problem(load(file))
     if found is not None:
         raise click.ClickException(found)
 

@@ -21,12 +21,15 @@ from pydantic_settings import (
 )
 
 from .breaker.settings import BreakerSettings
+from .cluster.address import EngineAddress
+from .egress.settings import EgressSettings, check_egresses, masked_proxy
+from .hosts import Place, is_local, mode, places
 from .keys import KeySettings, check_keys
-from .setting_checks import PROXIES, WEB, is_host, is_loopback, is_origin, is_url, sentence
+from .setting_checks import WEB, is_host, is_origin, is_url, sentence
 from .setting_sites import breaker_from
 from .setting_sources import ConfigError as ConfigError
 from .setting_sources import Environment, read_file, refuse_look_alikes, with_secrets
-from .setting_types import CommaSeparated, OptionalPath, OptionalSecret, OptionalText
+from .setting_types import CommaSeparated, OptionalPath, OptionalSecret, OptionalText, level
 from .setting_ytdlp import masked, options_from
 from .worker.egress import rules, sidecar_rules
 from .ytdlp_options import EVERY_SITE, YtdlpOptions
@@ -37,11 +40,6 @@ SLOW_AFTER = 15.0  # seconds after which a call counts as slow; later where a re
 SLOW_PART = 0.6  # of YTDLP_TIMEOUT
 
 
-def _level(value: object) -> object:
-    """A level as other programs write it, too: INFO, warn."""
-    return {"warn": "warning"}.get(value.lower(), value.lower()) if isinstance(value, str) else value
-
-
 class Config(BaseSettings):
     """The resolved settings of one service. Frozen; passed whole."""
 
@@ -49,7 +47,12 @@ class Config(BaseSettings):
         frozen=True, extra="forbid", case_sensitive=False, env_ignore_empty=True
     )
 
-    host: str = Field("127.0.0.1", description="Address to listen on.")
+    host: str = Field(
+        "127.0.0.1",
+        description="Addresses to listen on, comma-separated: localhost is all of the loopback's, "
+        "unix:/path a Unix socket.",
+    )
+    socket_mode: str = Field("660", description="Permissions of the Unix sockets, in octal.")
     port: int = Field(
         3000, ge=0, le=65535, description="Port to listen on; 0 picks a free one and prints it."
     )
@@ -165,7 +168,14 @@ class Config(BaseSettings):
         (), description="Addresses or networks whose X-Forwarded-For is believed."
     )
 
+    proxy_protocol: bool = Field(
+        False, description="TRUSTED_PROXIES begin each connection with a PROXY header (version 1 or 2)."
+    )
+
     egress_proxy: OptionalText = Field(None, description="The proxy that yt-dlp uses: http://host:port.")
+    egress: dict[str, EgressSettings] = Field(
+        {}, description="Several ways out, by name ([egress.fra1] in TOML): proxy or source, class, weight …"
+    )
     egress_ca_file: OptionalPath = Field(None, description="A CA bundle to trust in addition (PEM).")
     egress_allow: CommaSeparated = Field(
         (), description="Private networks, hosts or host:port that extraction may reach all the same."
@@ -175,6 +185,12 @@ class Config(BaseSettings):
         (),
         description="host:port that plugins may ask, without EGRESS_PROXY: a PO-token provider.",
     )
+    cluster_url: OptionalSecret = Field(
+        None,
+        description="The Valkey or Redis that instances share: redis://user:password@host:port/0, rediss:// "
+        "with TLS (needs the cluster extra).",
+    )
+    cluster_ca_file: OptionalPath = Field(None, description="A CA bundle to trust for it in addition (PEM).")
 
     drain_delay_ms: int = Field(
         0,
@@ -196,7 +212,7 @@ class Config(BaseSettings):
     otel_exporter_otlp_endpoint: OptionalText = Field(
         None, description="Send traces to this OTLP/HTTP collector (needs the otel extra)."
     )
-    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_level)] = Field(
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(level)] = Field(
         "info", description="What to log."
     )
     log_access: Literal["all", "errors", "none"] = Field(
@@ -236,6 +252,12 @@ class Config(BaseSettings):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        places(self.host)  # raises ValueError, as the next
+        mode(self.socket_mode)
+        if self.proxy_protocol and not self.trusted_proxies:
+            raise ValueError(
+                "PROXY_PROTOCOL is on but TRUSTED_PROXIES is not set; name the proxies that speak it"
+            )
         if self.min_workers > self.max_workers:
             raise ValueError(f"MIN_WORKERS ({self.min_workers}) is over MAX_WORKERS ({self.max_workers})")
         if self.fixed_workers and not self.min_workers <= self.fixed_workers <= self.max_workers:
@@ -255,8 +277,7 @@ class Config(BaseSettings):
         for host in self.allowed_hosts:
             if not is_host(host):
                 raise ValueError(f"ALLOWED_HOSTS: {host!r} is not a host; write it without scheme and port")
-        if self.egress_proxy is not None and not is_url(self.egress_proxy, PROXIES):
-            raise ValueError("EGRESS_PROXY must look like http://host:port")
+        check_egresses(self.egress_proxy, self.egress)
         if self.webhook_url is not None and not is_url(self.webhook_url.get_secret_value(), WEB):
             raise ValueError("WEBHOOK_URL must look like https://host/path")
         collector = self.otel_exporter_otlp_endpoint
@@ -268,8 +289,11 @@ class Config(BaseSettings):
                 raise ValueError("STATSD_ADDR must look like host:port")
         rules(self.egress_allow)  # raises ValueError where an entry is none
         sidecar_rules(self.sidecars)
-        if self.egress_ca_file is not None and not self.egress_ca_file.is_file():
-            raise ValueError(f"EGRESS_CA_FILE {self.egress_ca_file} does not exist")
+        if self.cluster_url is not None:
+            EngineAddress.parse(self.cluster_url.get_secret_value())  # raises ValueError
+        for name, file in (("EGRESS", self.egress_ca_file), ("CLUSTER", self.cluster_ca_file)):
+            if file is not None and not file.is_file():
+                raise ValueError(f"{name}_CA_FILE {file} does not exist")
         if self.plugin_dir is not None and not self.plugin_dir.is_dir():
             raise ValueError(f"PLUGIN_DIR {self.plugin_dir} is not a directory")
         if self.ytdlp_update in ("stable", "nightly") and self.ytdlp_dir is None:
@@ -299,7 +323,12 @@ class Config(BaseSettings):
     @property
     def loopback_only(self) -> bool:
         """Whether only programs on this machine can connect."""
-        return all(is_loopback(host.strip().strip("[]")) for host in self.host.split(","))
+        return all(is_local(place) for place in self.places)
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Where to listen."""
+        return places(self.host)
 
     @property
     def trusted_networks(self) -> tuple[Network, ...]:
@@ -392,9 +421,9 @@ class Config(BaseSettings):
     def masked(self) -> dict[str, Any]:
         """The settings for people to read, with secrets and a proxy's credentials masked."""
         values = self.model_dump(mode="json")
-        if self.egress_proxy is not None and "@" in self.egress_proxy:
-            scheme, _, rest = self.egress_proxy.partition("://")
-            values["egress_proxy"] = f"{scheme}://***@{rest.rpartition('@')[2]}"
+        if self.egress_proxy is not None:
+            values["egress_proxy"] = masked_proxy(self.egress_proxy)
+        values["egress"] = {name: settings.masked() for name, settings in self.egress.items()}
         values["ytdlp"] = masked(self.ytdlp)
         for table in values["site"].values():
             if "ytdlp" in table:

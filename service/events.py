@@ -270,11 +270,45 @@ class EgressDenied(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class EgressQuarantined(Event):
+    """These egresses are left out for a site, or for every site (None), for so many seconds."""
+
+    egresses: tuple[str, ...]
+    site: str | None
+    reason: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class EgressRecovered(Event):
+    """They are in use again."""
+
+    egresses: tuple[str, ...]
+    site: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class UrlQuarantined(Event):
     """A URL of `site` has killed `deaths` workers in one job, and is now refused to its client or to all."""
 
     site: str
     deaths: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterJoined(Event):
+    """The engine at `address` answers; results and the like are shared from now on."""
+
+    address: str
+    engine: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterLost(Event):
+    """The engine cannot be used; requests go on, and nothing is shared until ClusterJoined."""
+
+    address: str
+    problem: str
 
 
 @dataclass(frozen=True, slots=True)

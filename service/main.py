@@ -5,15 +5,23 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import trio
 
 from . import events
 from .breaker.registry import Breakers, cooldowns
+from .cluster.choice import cluster_of
+from .cluster.members import Member
+from .cluster.port import Cluster
 from .config import Config
 from .dispatch.dispatcher import Dispatcher
+from .dispatch.operator import Operator
 from .dispatch.request import Caller
+from .egress.egress import egresses_of
+from .egress.pool import EgressPool
+from .introduction import introduce
 from .lifecycle import Lifecycle, Phase
 from .pool.pool import Pool
 from .pool.reaper import reap_orphans
@@ -25,6 +33,8 @@ from .releases.trial import Trial
 from .releases.updater import Updater
 from .signals import StopSignals
 from .solver.solver import Solver
+from .telemetry.cluster_metrics import ClusterMetrics
+from .telemetry.egress_metrics import EgressMetrics
 from .telemetry.sinks import log_sink, sentry_sink
 from .telemetry.telemetry import Telemetry
 from .web.app import create_app
@@ -40,7 +50,7 @@ SWEEPS = (700, 10, 2)  # more full collections than the default, which keeps les
 
 @dataclass(frozen=True, slots=True)
 class Core:
-    """Solver, pool, breakers, dispatcher and the rollout of releases of one service."""
+    """Solver, pool, breakers, dispatcher, the rollout of releases and the cluster of one service."""
 
     solver: Solver
     pool: Pool
@@ -48,9 +58,11 @@ class Core:
     dispatcher: Dispatcher
     rollout: LiveRollout
     store: ReleaseStore
+    cluster: Cluster
 
     @classmethod
     def build(cls, config: Config, bus: events.Events, measured: events.Events) -> Core:
+        cluster = cluster_of(config, bus)
         solver = Solver(bus)
         store = ReleaseStore(config.ytdlp_dir)
         serving = store.choose()
@@ -62,9 +74,28 @@ class Core:
         breakers = Breakers(config.breaker, bus, overrides=config.site_breakers)
         bus.subscribe(breakers.on_event)
         trial = Trial()
-        dispatcher = Dispatcher(config, pool, breakers, bus, measured=measured, trial=trial)
+        egresses = EgressPool(egresses_of(config.egress)) if config.egress else None
+        dispatcher = Dispatcher(
+            config,
+            pool,
+            breakers,
+            bus,
+            measured=measured,
+            trial=trial,
+            cluster=cluster,
+            egresses=egresses,
+        )
         rollout = LiveRollout(config, store, bus, pool, dispatcher, trial, serving=serving, make=make)
-        return cls(solver, pool, breakers, dispatcher, rollout, store)
+        return cls(solver, pool, breakers, dispatcher, rollout, store, cluster)
+
+    def introduce(self, urls: Sequence[str], lifecycle: Lifecycle) -> None:
+        """Tell the other instances of this one, which listens at `urls`."""
+
+        def describe(id: str) -> Member:
+            return introduce(id, urls, lifecycle, self.pool, self.breakers, self.dispatcher, self.cluster)
+
+        self.cluster.introduce(describe)
+        self.cluster.obey(Operator(self.breakers, self.dispatcher))
 
     def children(self) -> frozenset[int]:
         """Children of this process in sessions of their own, whose own tasks wait for them."""
@@ -78,6 +109,7 @@ class Core:
         """
         await nursery.start(cooldowns, self.breakers)
         await nursery.start(self.dispatcher.run_flights)
+        nursery.start_soon(self.cluster.run)
         nursery.start_soon(self.solver.run)  # it checks itself while the template warms
         await nursery.start(self.rollout.run)
         for index in range(config.max_workers):
@@ -109,11 +141,21 @@ async def main(
     bus.emit(access_rules(config))
     lifecycle = Lifecycle()
     core = Core.build(config, bus, telemetry.measured)
+    telemetry.metrics.registry.register(EgressMetrics(core.dispatcher.egresses))
     telemetry.metrics.observe(core.pool, core.breakers, lifecycle, core.dispatcher.cache, core.rollout.status)
+    telemetry.metrics.registry.register(ClusterMetrics(core.cluster.statistics))
     updater = Updater(config, core.store, bus)
     bus.subscribe(updater.on_event)
     app = create_app(
-        config, core.dispatcher, core.pool, core.breakers, lifecycle, telemetry, updater, core.rollout
+        config,
+        core.dispatcher,
+        core.pool,
+        core.breakers,
+        lifecycle,
+        telemetry,
+        updater,
+        core.rollout,
+        core.cluster,
     )
 
     async with trio.open_nursery() as nursery:
@@ -129,6 +171,7 @@ async def main(
         telemetry.start(config, nursery)
         bound = await nursery.start(served)
         bus.emit(events.ServiceStarting(urls=tuple(bound)))
+        core.introduce(bound, lifecycle)
         await core.start(config, nursery)
         nursery.start_soon(updater.run)
         # A full collection searches all old objects, and waits until there are many new ones. Frozen, the
@@ -204,7 +247,7 @@ async def once(config: Config, job: Job) -> bytes:
         ServiceError: as typed.
         StartError: the template process cannot be warmed.
     """
-    lone = config.model_copy(update={"min_workers": 1, "max_workers": 1})
+    lone = config.model_copy(update={"min_workers": 1, "max_workers": 1, "cluster_url": None})
     core = Core.build(lone, events.Events(), events.Events())
     async with trio.open_nursery() as nursery:
         await core.start(lone, nursery)

@@ -7,22 +7,31 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import socket
 import sys
 from typing import Any
 from urllib.parse import urlsplit
 
 TIMEOUT = 3.0  # seconds
+UNIX = "unix:"
+
+# Hosts that are no address to connect to.
+_OWN = {"": "127.0.0.1", "localhost": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1", "[::]": "::1"}  # noqa: S104
 
 
-def problem(url: str) -> str | None:
-    """Why the service at `url` (http://host:port) is not ready, in a sentence; None where it is."""
+def problem(url: str, *, proxy_protocol: bool = False) -> str | None:
+    """Why the service at `url` (http://host:port, unix:/path) is not ready, in a sentence; None where it is.
+
+    Args:
+        proxy_protocol: the service expects its header from this machine.
+    """
     try:
-        parts = urlsplit(url if "://" in url else f"http://{url}")
-        # Not urllib's opener: it would ask the proxy that the environment names.
-        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT)
+        connection, path = _connection(url)
         try:
-            connection.request("GET", f"{parts.path.rstrip('/')}/health/ready")
+            connection.connect()
+            if proxy_protocol:
+                connection.sock.sendall(b"PROXY UNKNOWN\r\n")
+            connection.request("GET", f"{path.rstrip('/')}/health/ready")
             response = connection.getresponse()
             body = response.read(4096)
         finally:
@@ -37,9 +46,34 @@ def problem(url: str) -> str | None:
     return f"{url} answers {response.status}, but it is not ytdlpd; look for another HOST or PORT"
 
 
-def local(port: str | int) -> str:
-    """The URL of a service on this machine."""
-    return f"http://127.0.0.1:{port}"
+def local(port: str | int, hosts: str = "") -> str:
+    """The URL of a service on this machine that listens on `hosts`, as the setting HOST has them."""
+    host = hosts.split(",")[0].strip()
+    if host.startswith(UNIX):
+        return host
+    host = _OWN.get(host.lower(), host).strip("[]")
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _connection(url: str) -> tuple[http.client.HTTPConnection, str]:
+    """A connection to `url`, not yet open, and the path there."""
+    if url.startswith(UNIX):
+        return _UnixConnection(url.removeprefix(UNIX)), ""
+    parts = urlsplit(url if "://" in url else f"http://{url}")
+    # Not urllib's opener: it would ask the proxy that the environment names.
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    return kind(parts.hostname or "", parts.port, timeout=TIMEOUT), parts.path
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=TIMEOUT)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
 
 
 def _answer(body: bytes) -> dict[str, Any]:
@@ -53,7 +87,8 @@ def _answer(body: bytes) -> dict[str, Any]:
 
 def main() -> None:
     """Exit with 0 where the service is ready, with 1 and a sentence where it is not."""
-    found = problem(sys.argv[1] if len(sys.argv) > 1 else local(os.environ.get("PORT", "3000")))
+    here = local(os.environ.get("PORT", "3000"), os.environ.get("HOST", ""))
+    found = problem(sys.argv[1] if len(sys.argv) > 1 else here)
     if found is not None:
         sys.exit(found)
 

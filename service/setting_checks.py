@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import Any, get_args
 from urllib.parse import urlsplit
 
-from .keys import KeySettings
+from pydantic.fields import FieldInfo
+
 from .setting_sources import hint
 
 WEB = ("http", "https")
@@ -16,6 +17,7 @@ PROXIES = (*WEB, "socks5", "socks5h")
 
 _ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^/\s?#@]+/?", re.IGNORECASE)
 _HOST = re.compile(r"[\w-]+(\.[\w-]+)*|\[?[0-9a-f:]*:[0-9a-f:.]+\]?", re.IGNORECASE)
+_TABLES = {"keys": "a key", "egress": "an egress"}
 # What is said of a value, by pydantic's type of the error, where its own words are for programmers.
 _PLAIN = {
     "int_parsing": "it is not a whole number",
@@ -55,12 +57,14 @@ def is_url(text: str, schemes: Collection[str]) -> bool:
         return False
 
 
-def sentence(detail: Any, settings: Collection[str]) -> str:
+def sentence(detail: Any, settings: Mapping[str, FieldInfo]) -> str:
     """What is wrong, from pydantic's details of one error."""
     where = ".".join(str(part) for part in detail["loc"]).upper()
     if detail["type"] == "extra_forbidden":
-        if detail["loc"][0] == "keys":
-            return f"{where} is not a setting of a key; those are {', '.join(KeySettings.model_fields)}"
+        if (owner := _TABLES.get(detail["loc"][0])) is not None:
+            _, table = get_args(settings[detail["loc"][0]].annotation)
+            known = ", ".join(field.alias or name for name, field in table.model_fields.items())
+            return f"{where} is not a setting of {owner}; those are {known}"
         return f"{where} is not a setting{hint(where, settings) or '; `ytdlpd serve --help` lists them'}"
     plain = _PLAIN.get(detail["type"])
     what = plain.format(**detail["ctx"]) if plain and "{" in plain else plain or str(detail["msg"])

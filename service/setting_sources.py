@@ -19,7 +19,10 @@ from dotenv import dotenv_values
 from pydantic.fields import FieldInfo
 from pydantic_settings import EnvSettingsSource
 
-SECRETS = ("api_key", "admin_key", "egress_proxy", "sentry_dsn", "webhook_url", "webhook_secret")
+SECRETS = (
+    *("api_key", "admin_key", "egress_proxy", "cluster_url"),
+    *("sentry_dsn", "webhook_url", "webhook_secret"),
+)
 MAX_SECRET = 65_536  # bytes of a secret's file
 
 _ALIKE = 0.88  # of difflib: APIKEY is API_KEY, but APP_KEY is a name of its own

@@ -1,4 +1,4 @@
-"""The types of settings that are read from text. Pure."""
+"""The types of settings, and what their texts are turned into before they are checked. Pure."""
 
 from __future__ import annotations
 
@@ -9,18 +9,23 @@ from pydantic import BeforeValidator, SecretStr
 from pydantic_settings import NoDecode
 
 
-def _split(value: object) -> object:
+def split(value: object) -> object:
     """A comma-separated string as a tuple; other values are left to the check of the type."""
     if isinstance(value, str):
         return tuple(part for part in (piece.strip() for piece in value.split(",")) if part)
     return value
 
 
-def _blank_is_none(value: object) -> object:
+def blank_is_none(value: object) -> object:
     return None if value == "" else value
 
 
-CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
-OptionalText = Annotated[str | None, BeforeValidator(_blank_is_none)]
-OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_blank_is_none)]
-OptionalPath = Annotated[Path | None, BeforeValidator(_blank_is_none)]
+def level(value: object) -> object:
+    """A level as other programs write it, too: INFO, warn."""
+    return {"warn": "warning"}.get(value.lower(), value.lower()) if isinstance(value, str) else value
+
+
+CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split)]
+OptionalText = Annotated[str | None, BeforeValidator(blank_is_none)]
+OptionalSecret = Annotated[SecretStr | None, BeforeValidator(blank_is_none)]
+OptionalPath = Annotated[Path | None, BeforeValidator(blank_is_none)]

@@ -285,14 +285,17 @@ def _resolutions(
     video: Mapping[str, Any], sizes: Mapping[str, Size | None], duration: float | None
 ) -> list[dict[str, Any]]:
     """A row for each rung of the ladder; one without a size says why."""
-    rungs = by_rung(formats_of(video))
-    return [
-        {
-            "resolution": f"{height}p",
-            **_row(sizes[f"s{height}p"], partial(_why_not, video, rungs, height, duration)),
-        }
-        for height in AV1
-    ]
+    formats = formats_of(video)
+    rungs = by_rung(formats)
+    named = {item.get("format_id"): item for item in formats}
+    rows = []
+    for height in AV1:
+        size = sizes[f"s{height}p"]
+        row = _row(size, partial(_why_not, video, rungs, height, duration))
+        picture = named.get(size.formats.partition("+")[0], {}) if size else {}
+        shown = {"codec": picture.get("vcodec"), "fps": number(picture.get("fps"))}
+        rows.append({"resolution": f"{height}p", **row, **shown})
+    return rows
 
 
 def _why_not(

@@ -27,6 +27,7 @@ from enum import StrEnum
 from typing import Any
 
 from .codes import Code
+from .egress.route import Route
 from .ytdlp_options import YtdlpOptions, decoded
 
 HEADER = struct.Struct("!II")
@@ -69,6 +70,8 @@ class Job:
         lines: the result is to be JSON lines: all but the entries, then each entry.
         duration_hint: seconds, used for sizes when the site gives no duration.
         cookies: a Netscape cookie file's text; the job then runs in a worker of its own.
+        egress: the name or the class of the egress that the client asks for; empty for any.
+        route: the egress of this attempt, where there are several.
     """
 
     kind: Kind
@@ -81,6 +84,8 @@ class Job:
     lines: bool = False
     duration_hint: float | None = None
     cookies: str | None = field(default=None, repr=False)
+    egress: str = ""
+    route: Route | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +237,9 @@ class WorkerSettings:
         solver: the server answers CHALLENGES.
         options: the operator's for yt-dlp, by site.
         sidecars: host:port that plugins may ask directly.
+        proxy_ports: those of all egresses, where there are several; each job then has its route.
+        only_proxies: every egress is a proxy.
+        sources: some egress sends from an address of its own.
     """
 
     proxy: str | None = field(default=None, repr=False)
@@ -243,6 +251,9 @@ class WorkerSettings:
     solver: bool = False
     options: Mapping[str, YtdlpOptions] = field(default_factory=dict, hash=False, repr=False)
     sidecars: tuple[str, ...] = ()
+    proxy_ports: tuple[int, ...] = ()
+    only_proxies: bool = False
+    sources: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +277,7 @@ class Warm:
 
 def decode_settings(values: Mapping[str, Any]) -> WorkerSettings:
     """The settings from the JSON of their fields."""
-    lists = {name: tuple(values[name]) for name in ("egress_allow", "sidecars")}
+    lists = {name: tuple(values[name]) for name in ("egress_allow", "sidecars", "proxy_ports")}
     return WorkerSettings(**{**values, **lists, "options": decoded(values["options"])})
 
 
@@ -344,6 +355,7 @@ def decode_job(head: bytes) -> tuple[Job, float]:
         values = dict(message["job"])
         values["kind"] = Kind(values["kind"])
         values["fields"] = tuple(values["fields"])
+        values["route"] = values["route"] and Route(**values["route"])
         return Job(**values), float(message["timeout"])
     except (ValueError, TypeError, KeyError) as error:
         raise ProtocolError("the head is not a job") from error

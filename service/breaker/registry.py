@@ -21,42 +21,16 @@ import trio
 from ..codes import CallResult
 from ..errors import CircuitOpen, UnknownSite
 from ..events import BreakerChanged, Event, Events, WorkerBootFailed, WorkerEnded, WorkerStarted
+from .key import BreakerKey as BreakerKey
 from .machine import Breaker, Permit, State
 from .settings import BreakerSettings, Mode
-from .sites import site_of_endpoint
 from .statistics import BreakersStatistics, BreakerStatistics, Totals
 
 _BADNESS = (State.CLOSED, State.HALF_OPEN, State.OPEN)
 
 
-@dataclass(frozen=True, slots=True)
-class BreakerKey:
-    """What a breaker watches: an endpoint of a site through one egress ("" is the only one so far).
-
-    An empty `endpoint` is the main one, which has the site's name. A site may treat the operator's `account`
-    unlike others.
-    """
-
-    site: str
-    egress: str = ""
-    endpoint: str = ""
-    account: bool = False
-
-    @classmethod
-    def of(cls, endpoint: str, *, account: bool = False) -> BreakerKey:
-        site = site_of_endpoint(endpoint)
-        return cls(site, endpoint="" if endpoint == site else endpoint, account=account)
-
-    @property
-    def place(self) -> str:
-        return self.endpoint or self.site
-
-    @property
-    def name(self) -> str:
-        return f"{self.place} (account)" if self.account else self.place
-
-
 OVERFLOW = BreakerKey("(further sites)")  # no host name has brackets
+EVERY_SITE = "*"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -249,13 +223,21 @@ class Breakers:
         """Close in automatic mode, with the ramp of a recovery. Arguments and errors as `reset`."""
         return self._operate(site, None, lambda breaker, now: breaker.close(now))
 
-    def force_open(self, site: str | None = None) -> tuple[str, str]:
-        """Refuse every call until the operator says otherwise. Arguments and errors as `reset`."""
-        return self._operate_mode(site, Mode.FORCED_OPEN)
+    def force_open(self, site: str | None = None, *, expected: bool = False) -> tuple[str, str]:
+        """Refuse every call until the operator says otherwise. Arguments and errors as `reset`.
 
-    def disable(self, site: str | None = None) -> tuple[str, str]:
-        """Admit every call until the operator says otherwise. Arguments and errors as `reset`."""
-        return self._operate_mode(site, Mode.DISABLED)
+        Args:
+            expected: it holds for a site that has no breaker yet, too.
+        """
+        return self._operate_mode(site, Mode.FORCED_OPEN, expected)
+
+    def disable(self, site: str | None = None, *, expected: bool = False) -> tuple[str, str]:
+        """Admit every call until the operator says otherwise. Arguments and errors as `force_open`."""
+        return self._operate_mode(site, Mode.DISABLED, expected)
+
+    def chosen_modes(self) -> dict[str, Mode]:
+        """The operator's choices, by site; a star is all of them."""
+        return {**({EVERY_SITE: self._mode_for_all} if self._mode_for_all else {}), **self._modes}
 
     @property
     def held_open(self) -> bool:
@@ -385,12 +367,17 @@ class Breakers:
             self._rescheduled.set()
 
     def _operate(
-        self, site: str | None, mode: Mode | None, step: Callable[[Breaker, float], None]
+        self,
+        site: str | None,
+        mode: Mode | None,
+        step: Callable[[Breaker, float], None],
+        *,
+        expected: bool = False,
     ) -> tuple[str, str]:
         entries = [
             entry for key, entry in self._entries.items() if site is None or site in (key.site, key.name)
         ]
-        if not entries and site is not None:
+        if not (entries or site is None or site in self._modes or expected):
             raise UnknownSite(site)
         if site is None:
             self._mode_for_all = mode
@@ -409,12 +396,14 @@ class Breakers:
             self._publish(entry)
         return before, after
 
-    def _operate_mode(self, site: str | None, mode: Mode) -> tuple[str, str]:
-        return self._operate(site, mode, lambda breaker, now: breaker.set_mode(mode, now))
+    def _operate_mode(self, site: str | None, mode: Mode, expected: bool) -> tuple[str, str]:
+        return self._operate(site, mode, lambda breaker, now: breaker.set_mode(mode, now), expected=expected)
 
 
 def _worst(entries: list[_Entry]) -> str:
-    return max((entry.breaker for entry in entries), key=lambda each: _BADNESS.index(each.state)).label
+    breakers = (entry.breaker for entry in entries)
+    worst = max(breakers, key=lambda each: _BADNESS.index(each.state), default=None)
+    return State.CLOSED.value if worst is None else worst.label
 
 
 async def cooldowns(

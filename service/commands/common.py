@@ -15,7 +15,9 @@ from .. import logs
 from ..config import Config, ConfigError
 from ..errors import ServiceError
 from ..main import CannotListen, StartError
+from ..probe import local, problem
 from ..setting_sources import SECRETS
+from ..web.http.limits import is_within
 
 log = structlog.get_logger(__name__)
 
@@ -105,6 +107,12 @@ def load(file: Path | None, given: Mapping[str, Any] | None = None) -> Config:
         raise click.ClickException(str(error)) from None
     logs.configure(config)
     return config
+
+
+def own_problem(config: Config) -> str | None:
+    """Why the service of these settings is not ready, in a sentence; None where it is."""
+    announces = config.proxy_protocol and is_within("127.0.0.1", config.trusted_networks)
+    return problem(local(config.port, config.host), proxy_protocol=announces)
 
 
 def run(entry: Callable[[], Any]) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import email.utils
+import errno
 import http.client
 import os
 import platform
@@ -25,13 +26,15 @@ from rich.console import Console
 from rich.text import Text
 
 from ..config import Config
+from ..egress.settings import proxy_address
+from ..hosts import Address, UnixSocket
 from ..pool.resources import FOOTPRINT, RESERVED, memory_limit, memory_room
-from ..probe import local, problem
 from ..releases.store import ReleaseStore
 from ..web.http.authentication import access_rules
+from ..web.http.binding import whole
 from ..web.http.listener import places
 from ..worker import landlock
-from .common import config_option, load
+from .common import config_option, load, own_problem
 
 PATIENCE = 5.0  # seconds for a site, a proxy or deno
 OLD = 60  # days after which sites have usually changed under a yt-dlp
@@ -176,10 +179,13 @@ def descriptors(config: Config) -> Iterator[Finding]:
 
 def network(config: Config) -> Iterator[Finding]:
     """Whether a site can be reached, as the workers would; its date tells whether the clock is right."""
+    if config.egress:
+        yield from egresses(config)
+        return
     proxy = urlsplit(config.egress_proxy) if config.egress_proxy else None
     way = ""
     if proxy is not None:
-        host, port = str(proxy.hostname), proxy.port or {"https": 443, "http": 80}.get(proxy.scheme, 1080)
+        host, port = proxy_address(str(config.egress_proxy))
         way = f" by the proxy {host}:{port}"
         try:
             socket.create_connection((host, port), PATIENCE).close()
@@ -206,6 +212,21 @@ def network(config: Config) -> Iterator[Finding]:
     yield from clock(stamp)
 
 
+def egresses(config: Config) -> Iterator[Finding]:
+    """Whether the proxy of each egress answers."""
+    for name, settings in config.egress.items():
+        if settings.proxy is None:
+            continue
+        host, port = proxy_address(settings.proxy.get_secret_value())
+        try:
+            socket.create_connection((host, port), PATIENCE).close()
+        except OSError as error:
+            cure = f"repair [egress.{name}], or start it; the others serve meanwhile"
+            yield warning(f"egress {name}", f"{host}:{port} does not answer: {_why(error)}", cure)
+        else:
+            yield ok(f"egress {name}", f"{host}:{port} answers")
+
+
 def clock(stamp: str, now: Callable[[], float] = time.time) -> Iterator[Finding]:
     with contextlib.suppress(ValueError):
         skew = now() - email.utils.parsedate_to_datetime(stamp).timestamp()
@@ -228,24 +249,41 @@ def access(config: Config) -> Iterator[Finding]:
 
 
 def address(config: Config) -> Iterator[Finding]:
-    where = f"{config.host}:{config.port}"
+    served = own_problem(config) is None
+    for place in config.places:
+        if isinstance(place, UnixSocket):
+            yield _unix_socket(place, served)
+        else:
+            yield _free_port(place, config.port, served)
+
+
+def _unix_socket(place: UnixSocket, served: bool) -> Finding:
+    folder = os.path.dirname(place.path)
+    if served:
+        return ok("address", f"ytdlpd serves on {place}")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return broken("address", f"{folder} of {place} is missing or not writable", f"mkdir -p {folder}")
+    return ok("address", f"{place} can be made")
+
+
+def _free_port(place: Address, port: int, served: bool) -> Finding:
+    where = whole(place, port)
     try:
-        found = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)
+        found = socket.getaddrinfo(place.host, port, type=socket.SOCK_STREAM)
     except OSError as error:
-        yield broken("address", f"HOST {config.host} cannot be resolved: {_why(error)}", "unset HOST")
-        return
-    family, kind, protocol, _, place = found[0]
-    with socket.socket(family, kind, protocol) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(place)
-        except OSError as error:
-            if problem(local(config.port)) is None:
-                yield ok("address", f"ytdlpd serves on {where}")
-            else:
-                yield broken("address", f"{where}: {_why(error)}", "take another one, as in --port 0")
-            return
-    yield ok("address", f"{where} is free")
+        return broken("address", f"HOST {place} cannot be resolved: {_why(error)}", "unset HOST")
+    family, kind, protocol, _, target = found[0]
+    try:
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(target)
+    except OSError as error:
+        if served and error.errno == errno.EADDRINUSE:
+            return ok("address", f"ytdlpd serves on {where}")
+        if not place.expected:
+            return ok("address", f"{where} is left out: {_why(error)}")
+        return broken("address", f"{where}: {_why(error)}", "take another one, as in --port 0")
+    return ok("address", f"{where} is free")
 
 
 def folders(config: Config) -> Iterator[Finding]:

@@ -34,22 +34,32 @@ COOKIES = click.option(
     metavar="FILE",
     help="A cookie file in the Netscape format, as browsers' extensions export it.",
 )
+FORMAT = click.option(
+    "--format", "-f", metavar="EXPR", help="Formats to choose, in yt-dlp's words: bv*[height<=720]+ba."
+)
 
 
 @click.command()
 @click.argument("url")
+@FORMAT
+@click.option("--language", metavar="TAG", help="Of what is spoken, such as de; not given: the original.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 @COOKIES
 @click.option("--duration-hint", type=float, metavar="SECONDS", help="Used where the site tells no duration.")
 @config_option
 @click.pass_obj
-def size(
-    file: Path | None, /, url: str, *, as_json: bool, cookies: Path | None, duration_hint: float | None
-) -> None:
+def size(file: Path | None, /, *, as_json: bool, cookies: Path | None, **given: Any) -> None:
     """Print how big URL is in each resolution, as a table."""
     config = load(file)
-    asked = _checked(SizeRequest, url=url, cookies=_jar(cookies), duration_hint=duration_hint)
-    job = Job(Kind.SIZE, _url(asked.url, config), duration_hint=asked.duration_hint, cookies=asked.cookies)
+    asked = _checked(SizeRequest, cookies=_jar(cookies), **given)
+    job = Job(
+        Kind.SIZE,
+        _url(asked.url, config),
+        duration_hint=asked.duration_hint,
+        format=asked.format or "",
+        language=asked.language or "",
+        cookies=asked.cookies,
+    )
     answer = _answer(config, job)
     if as_json:
         _print(answer)
@@ -61,27 +71,30 @@ def size(
 @click.argument("url")
 @click.option("--fields", metavar="NAMES", help="Only these top-level fields, separated by commas.")
 @click.option("--playlist", type=int, metavar="N", help="List this many entries of a playlist.")
+@click.option("--start", type=int, metavar="N", help="The first of them, from 1.")
+@FORMAT
 @COOKIES
 @config_option
 @click.pass_obj
-def extract(
-    file: Path | None, /, url: str, *, fields: str | None, playlist: int | None, cookies: Path | None
-) -> None:
+def extract(file: Path | None, /, *, cookies: Path | None, **given: Any) -> None:
     """Print the metadata of URL as JSON, as yt-dlp gives it."""
     config = load(file)
-    asked = _checked(ExtractRequest, url=url, fields=fields, playlist=playlist, cookies=_jar(cookies))
+    asked = _checked(ExtractRequest, cookies=_jar(cookies), **given)
+    start, count = asked.page()
     job = Job(
         Kind.EXTRACT,
         _url(asked.url, config),
         fields=tuple(asked.fields),
-        playlist=asked.playlist,
+        playlist=count,
+        start=start,
+        format=asked.format or "",
         cookies=asked.cookies,
     )
     _print(_answer(config, job))
 
 
 def table(answer: Mapping[str, Any]) -> list[Text | Table]:
-    """The title, and a row for each resolution that the site has; where there is none, a sentence."""
+    """The title, and a row for each resolution that there is and for the chosen formats, or a sentence."""
     human, accuracy, formats = (answer.get(name) or {} for name in ("human", "accuracy", "formats"))
     found = Table(box=None, header_style="bold", pad_edge=False)
     found.add_column("resolution")
@@ -92,6 +105,11 @@ def table(answer: Mapping[str, Any]) -> list[Text | Table]:
         if size_ is not None and "_" not in key:  # variants of a codec are for programs
             texts = (key.removeprefix("s"), human.get(key), accuracy.get(key), formats.get(key))
             found.add_row(*map(_plain, texts))
+    if (chosen := answer.get("selection")) and chosen["bytes"] is not None:
+        formats_of_it = "+".join(str(item.get("format_id")) for item in chosen["formats"])
+        found.add_row(
+            *map(_plain, (chosen["expression"], chosen["human"], chosen["accuracy"], formats_of_it))
+        )
     facts = (answer.get("title"), answer.get("extractor"), human.get("duration"))
     heading = _plain(" · ".join(str(fact) for fact in facts if fact), style="bold")
     if found.row_count:

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from ..codes import TRAITS
 from ..errors import ExtractionError
-from ..wire import Job
+from ..wire import Job, Kind
 from .request import Answer
 
 REFUSAL_TTL = 60.0  # seconds; a video may be made public again
 MARGIN = 60.0  # seconds that the media URLs must still hold, so that a client can begin to use them
 STALE_FOR = 6 * 3600.0  # seconds for which a result past its time may stand in
+MEDIA = frozenset((Kind.EXTRACT, Kind.LOCATION))  # results with media URLs, which hold for one egress
 OVERHEAD = 1024  # bytes of an entry besides its body and URL, about
 
 
@@ -84,10 +86,16 @@ class Cache:
         self._hits += 1
         return replace(entry.kept, age=now - entry.since)
 
-    def fresh(self, job: Job, now: float) -> Answer | None:
-        """A fresh result, as `find` gives it; a miss or a refusal is neither raised nor counted."""
+    def fresh(self, job: Job, now: float, egresses: Collection[str] | None = None) -> Answer | None:
+        """A fresh result, as `find` gives it; a miss or a refusal is neither raised nor counted.
+
+        Args:
+            egresses: only a result that came through one of these.
+        """
         entry = self._entries.get(job)
         if entry is None or now >= entry.fresh_until or isinstance(entry.kept, ExtractionError):
+            return None
+        if egresses is not None and entry.kept.egress not in egresses:
             return None
         return self.find(job, now)
 
@@ -104,14 +112,16 @@ class Cache:
         return replace(kept, age=now - entry.since)
 
     def keep(self, job: Job, answer: Answer, now: float, *, lifetime: float | None) -> None:
-        """Cache a result.
+        """Cache a result, which may have an age already.
 
         Args:
             lifetime: seconds until its first media URL expires; None where none does.
         """
+        age = answer.age or 0.0
         useful = math.inf if lifetime is None else lifetime - MARGIN
         kept = replace(answer, queued=0.0, extracted=0.0, position=0, expected_wait=0.0)
-        self._put(job, kept, now, min(self._ttl, useful), min(STALE_FOR, useful), len(answer.body))
+        fresh, usable = min(self._ttl - age, useful), min(STALE_FOR - age, useful)
+        self._put(job, kept, now, fresh, usable, len(answer.body), age=age)
 
     def keep_refusal(self, job: Job, error: ExtractionError, now: float) -> None:
         """Cache a refusal, if its code allows it."""
@@ -126,9 +136,21 @@ class Cache:
             for job, entry in self._entries.items()
             if isinstance(entry.kept, ExtractionError) or entry.kept.ytdlp == ytdlp
         ]
-        for job in bad:
+        return self._drop(bad)
+
+    def purge_egresses(self, names: Collection[str]) -> int:
+        """Forget the media URLs of these egresses, which are gone; returns how many results there were."""
+        gone = [
+            job
+            for job, entry in self._entries.items()
+            if job.kind in MEDIA and isinstance(entry.kept, Answer) and entry.kept.egress in names
+        ]
+        return self._drop(gone)
+
+    def _drop(self, jobs: list[Job]) -> int:
+        for job in jobs:
             self._bytes -= self._entries.pop(job).bytes
-        return len(bad)
+        return len(jobs)
 
     def statistics(self) -> CacheStatistics:
         return CacheStatistics(
@@ -143,7 +165,15 @@ class Cache:
         )
 
     def _put(
-        self, job: Job, kept: Answer | ExtractionError, now: float, fresh: float, usable: float, size: int
+        self,
+        job: Job,
+        kept: Answer | ExtractionError,
+        now: float,
+        fresh: float,
+        usable: float,
+        size: int,
+        *,
+        age: float = 0.0,
     ) -> None:
         if job.cookies is not None:
             raise ValueError("a result with cookies is never kept")
@@ -152,7 +182,7 @@ class Cache:
         size += len(job.url) + OVERHEAD
         if usable <= 0 or size > self._max_bytes:
             return
-        self._entries[job] = _Entry(kept, now, now + fresh, now + usable, size)
+        self._entries[job] = _Entry(kept, now - age, now + fresh, now + usable, size)
         self._bytes += size
         while self._bytes > self._max_bytes:
             _, evicted = self._entries.popitem(last=False)

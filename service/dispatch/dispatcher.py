@@ -1,13 +1,13 @@
 """The dispatcher, where every extraction begins. It sets the one deadline of a job.
 
-It tries a cached result, asks the quarantine, then tries an equal job in flight, then an execution
-(`execution.py`).
+It tries a cached result, asks the quarantine, then tries an equal job in flight, here or at another instance,
+then an execution (`execution.py`).
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 
@@ -17,9 +17,11 @@ from ..breaker.machine import State
 from ..breaker.pacing import PaceStatistics
 from ..breaker.registry import BreakerKey, Breakers
 from ..breaker.sites import endpoint_of, site_of_endpoint
+from ..cluster.port import Alone, Cluster
 from ..config import Config
+from ..egress.pool import EgressPool, EgressPoolStatistics
 from ..errors import CircuitOpen, DeadlineExceeded, ExtractionError, ShuttingDown, UnknownSite
-from ..events import Events
+from ..events import EgressQuarantined, Event, Events
 from ..pool.pool import Pool
 from ..releases.trial import Trial
 from ..telemetry.measurements import job_measured
@@ -44,6 +46,8 @@ class Dispatcher:
         jitter: a number from 0 to 1, drawn for each pause between attempts.
         measured: the bus that gets the measurements of jobs and attempts.
         trial: the release of yt-dlp that is being tried, if there is one.
+        cluster: the other instances, if there are any.
+        egresses: the ways out, where there are several.
     """
 
     def __init__(
@@ -56,12 +60,24 @@ class Dispatcher:
         jitter: Callable[[], float] = random.random,
         measured: Events | None = None,
         trial: Trial | None = None,
+        cluster: Cluster | None = None,
+        egresses: EgressPool | None = None,
     ) -> None:
         self._timeout = config.job_timeout
         limits = SiteLimits(config.site_limit)
         self._with = Collaborators(
-            pool, breakers, bus, measured or Events(), jitter, limits, trial or Trial()
+            pool,
+            breakers,
+            bus,
+            measured or Events(),
+            jitter,
+            limits,
+            trial or Trial(),
+            egresses=egresses,
+            cluster=cluster or Alone(),
         )
+        self._egresses = egresses
+        bus.subscribe(self._on_event)
         self._flights: SingleFlight[Answer] = SingleFlight()
         self._accounts = Accounts(config.ytdlp_options, bus)
         self._cache = Cache(config.cache_max_bytes, config.cache_ttl)
@@ -81,10 +97,15 @@ class Dispatcher:
 
     def kept(self, job: Job) -> Answer | None:
         """A fresh result from the cache, if there is one."""
-        return self._cache.fresh(job, trio.current_time())
+        return self._cache.fresh(job, trio.current_time()) or self._kept_for_any(job)
 
     def purge(self, ytdlp: str) -> int:
-        """Forget the cached results of that release of yt-dlp; returns how many there were."""
+        """Forget the results of a release of yt-dlp, at every instance; returns how many were here."""
+        self._with.cluster.purge(ytdlp)
+        return self.forget(ytdlp)
+
+    def forget(self, ytdlp: str) -> int:
+        """As `purge`, for this instance."""
         return self._cache.purge(ytdlp)
 
     async def rerun(self, job: Job, *, canary: bool) -> Answer:
@@ -100,7 +121,12 @@ class Dispatcher:
 
     def paces(self) -> tuple[PaceStatistics, ...]:
         """The pace of each site that was requested lately."""
-        return self._with.paces.statistics(trio.current_time())
+        now = trio.current_time()
+        return self._egresses.pace_statistics(now) if self._egresses else self._with.paces.statistics(now)
+
+    def egresses(self) -> EgressPoolStatistics:
+        """A snapshot of the egress pool, if there is one."""
+        return self._egresses.statistics(trio.current_time()) if self._egresses else EgressPoolStatistics()
 
     def reset(self, site: str | None = None) -> tuple[str, str]:
         """Reset the breaker of `site`, or all, and forget how fast it may be asked.
@@ -108,6 +134,8 @@ class Dispatcher:
         Returns the worst state before and after. Raises UnknownSite.
         """
         forgotten = self._with.paces.forget(site)
+        if self._egresses is not None:
+            forgotten = self._egresses.reset(site, trio.current_time())
         try:
             return self._with.breakers.reset(site)
         except UnknownSite:
@@ -158,7 +186,8 @@ class Dispatcher:
     async def _answer(self, context: JobContext, progress: ProgressListener | None) -> Answer:
         job, terms, now = context.job, context.terms, trio.current_time()
         private = job.cookies is not None  # never cached, never shared
-        if not private and not terms.caller.fresh and (kept := self._cache.find(job, now)):
+        fresh = private or terms.caller.fresh
+        if not fresh and (kept := self._kept_for_any(job) or self._cache.find(job, now)):
             return kept
         tally = terms.caller.tally
         tally.cache = "miss"
@@ -184,10 +213,25 @@ class Dispatcher:
                     return stale
                 raise
 
+    def _kept_for_any(self, job: Job) -> Answer | None:
+        """A result for clients that want no particular egress, which came through one that `job` asks for."""
+        if not job.egress or self._egresses is None:
+            return None
+        names = self._egresses.meant(job.egress)
+        return self._cache.fresh(replace(job, egress=""), trio.current_time(), names)
+
+    def _on_event(self, event: Event) -> None:
+        """A sink: an egress that is gone takes its media URLs along."""
+        if isinstance(event, EgressQuarantined) and event.site is None:
+            self._cache.purge_egresses(event.egresses)
+
     async def _run_and_keep(self, job: Job, execution: Execution) -> Answer:
         """The answer, which is also cached, as is a final refusal."""
         try:
-            answer = await self._run(job, execution)
+            fresh = execution.terms.caller.fresh
+            answer = await self._run(
+                job, execution, partial(self._with.cluster.once, job, execution.run, fresh=fresh)
+            )
         except ExtractionError as error:
             self._cache.keep_refusal(job, error, trio.current_time())
             raise
@@ -197,8 +241,10 @@ class Dispatcher:
         self._cache.keep(job, answer, trio.current_time(), lifetime=answer.lifetime)
         return answer
 
-    async def _run(self, job: Job, execution: Execution) -> Answer:
-        """One execution, under its deadline."""
+    async def _run(
+        self, job: Job, execution: Execution, run: Callable[[], Awaitable[Answer]] | None = None
+    ) -> Answer:
+        """One execution, or `run`, which may do without one, under its deadline."""
         if self._interrupted:
             raise ShuttingDown
         terms = execution.terms
@@ -206,7 +252,10 @@ class Dispatcher:
         with terms.scope as scope:
             self._running.add(scope)
             try:
-                return await execution.run()
+                answer = await (run or execution.run)()
+                if answer.age is not None:
+                    terms.caller.tally.cache = "hit"
+                return answer
             finally:
                 self._running.discard(scope)
                 self._with.progress.ended(job)

@@ -20,7 +20,9 @@ from .. import events
 from ..breaker.classification import call_result_of, call_result_of_exception
 from ..breaker.pacing import Paces
 from ..breaker.registry import BreakerKey, Breakers
+from ..cluster.port import Alone, Cluster
 from ..codes import TRAITS, Blame, CallResult, Code, Retry
+from ..egress.pool import EgressPool
 from ..errors import CircuitOpen, DeadlineTooShort, ExtractionError, QueueFull, ServiceError
 from ..pool.admission import Ticket
 from ..pool.lease import Preempted
@@ -36,6 +38,7 @@ from .sidecars import SidecarReports
 from .site_limits import SiteLimits
 from .terms import Terms
 from .visits import Visits, take_turn
+from .ways import ChosenWay, Way
 
 MAX_ATTEMPTS = 3
 BACKOFF = 0.5  # seconds before the second attempt; doubled for each further one, spread by ±25 %
@@ -53,6 +56,7 @@ class Collaborators:
         limits: of how many extractions of one site run at a time.
         measured: the bus that gets the measurements of attempts.
         trial: the release of yt-dlp that is being tried, if there is one.
+        egresses: the ways out, where there are several.
     """
 
     pool: Pool
@@ -64,8 +68,14 @@ class Collaborators:
     trial: Trial
     paces: Paces = field(default_factory=Paces)
     quarantine: Quarantine = field(default_factory=Quarantine)
+    cluster: Cluster = field(default_factory=Alone)
     progress: ProgressHub = field(default_factory=ProgressHub)
     sidecars: SidecarReports = field(default_factory=SidecarReports)
+    egresses: EgressPool | None = None
+
+    def way(self, job: Job, site: str) -> Way:
+        """The way out of a job."""
+        return Way(self.paces) if self.egresses is None else ChosenWay(self.egresses, job, site, self.bus)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +107,7 @@ class Execution:
         self._ticket: Ticket | None = None
         self._key = context.key
         self._opinions = Opinions(collaborators.trial, collaborators.measured, context.canary)
+        self._way = collaborators.way(self._sent, context.key.site)
         self._queued = 0.0
         self._spent = 0.0  # seconds on workers, in all attempts
         self._counted = False  # its failure counts already
@@ -107,15 +118,22 @@ class Execution:
         Raises:
             ServiceError: the failure of the extraction, CircuitOpen, QueueFull or ShuttingDown.
         """
-        collaborators = self._with
         if trio.current_time() + LEAST_TIME > self.terms.deadline:
             raise DeadlineTooShort(self.terms.timeout, LEAST_TIME)
+        try:
+            return await self._attempts()
+        finally:
+            self._way.end()
+
+    async def _attempts(self) -> Answer:
+        collaborators = self._with
         attempt = 1
         while True:
             tally = self.terms.caller.tally
             with tally.waiting() as reached:
                 await collaborators.breakers.ready(self._key)
-                pace = collaborators.paces.pace(self._key.name, trio.current_time())
+                await self._way.begin(self.terms.deadline - LEAST_TIME)
+                pace = self._way.paces.pace(self._key.name, trio.current_time())
                 await take_turn(pace, self._key.name, self.terms.deadline - LEAST_TIME)
                 ticket = self._ticket = self._new_ticket()
                 try:
@@ -171,20 +189,23 @@ class Execution:
         """One attempt under a permit, and the pause before the next attempt, if there is one."""
         # No waiting while a worker is leased.
         permit = await self._with.breakers.admit(self._key, wait=False, spent=self._spent)
-        visits = Visits(self._with.breakers, self._with.paces, self._with.limits, self._key)
+        job = self._way.route(self._sent)
+        visits = Visits(self._with.breakers, self._way.paces, self._with.limits, self._key)
         lease.may_visit = visits.enter
         outcome: Outcome | None = None
         final, silent = True, CallResult.IGNORED
         call_result, retry_after = CallResult.IGNORED, None
         began, ended = trio.current_time(), CANCELLED
         try:
-            outcome = await self._opinions.outcome(lease, self._sent, self._key.site, self.terms.deadline)
+            outcome = await self._opinions.outcome(lease, job, self._key.site, self.terms.deadline)
             if isinstance(outcome, Success):
                 call_result, ended = call_result_of(outcome), OK
                 return outcome, None
             ended = outcome.code.value
             retry_after = None if outcome.culprit else outcome.retry_after
             pause = None if permit.is_probe or visits.probing else self._pause(outcome, attempt)
+            self._way.settle(outcome)
+            pause = self._way.after(outcome, pause, last=self._is_last(attempt))
             final = pause is None
             call_result = self._counts(outcome, final=final, seconds=trio.current_time() - began)
             return outcome, pause
@@ -197,13 +218,14 @@ class Execution:
                 # The deadline, not a disconnect; it blames the site only if the job was waiting for the site,
                 # and not where the caller gave less time than others have.
                 ended = Code.DEADLINE.value
-                if not self.terms.hurried:
+                if not self.terms.hurried and self._way.trusted:
                     silent = call_result_of(Failure(Code.DEADLINE, "", waiting=cost.cpu < cost.wall / 2))
                 call_result = silent if visits.asking == self._key.place else CallResult.IGNORED
             raise
         finally:
             self._with.breakers.settle(permit, call_result, retry_after=retry_after)
             visits.settle(outcome, counts=final, silent=silent)
+            self._way.settle(outcome)
             self._note_deaths(lease)
             seconds = trio.current_time() - began
             self._spent += seconds
@@ -226,7 +248,7 @@ class Execution:
         """What an attempt of so many seconds counts that ended in `failure`."""
         call_result = call_result_of(failure)
         if call_result is CallResult.FAILURE:
-            if self._counted or not (final or seconds >= LONG):
+            if self._counted or not (final or (seconds >= LONG and not self._way.moving)):
                 return CallResult.IGNORED
             self._counted = True
         return call_result if final or self._counted else CallResult.IGNORED
@@ -239,6 +261,10 @@ class Execution:
         backoff = BACKOFF * 2 ** (attempt - 1) * (0.75 + 0.5 * self._with.jitter())
         pause: float = max(backoff, failure.retry_after or 0.0)
         return pause if trio.current_time() + pause + LEAST_TIME <= self.terms.deadline else None
+
+    def _is_last(self, attempt: int) -> bool:
+        """Whether there is no attempt left, or no time for one."""
+        return attempt == MAX_ATTEMPTS or trio.current_time() + LEAST_TIME > self.terms.deadline
 
     def _lease(self, ticket: Ticket) -> AbstractAsyncContextManager[Lease]:
         return self._with.pool.acquire(ticket, self._waits, canary=self._opinions.canary)
@@ -263,17 +289,18 @@ class Execution:
     def _note_deaths(self, lease: Lease) -> None:
         if not lease.deaths:
             return
-        job, now = self._job, trio.current_time()
-        closed = self._with.quarantine.killed(
-            job.url, self.terms.caller.client, now, lease.deaths, cookies=job.cookies is not None
-        )
+        job, client, private = self._job, self.terms.caller.client, self._job.cookies is not None
+        now = trio.current_time()
+        closed = self._with.quarantine.killed(job.url, client, now, lease.deaths, cookies=private)
+        if not private:
+            self._with.cluster.died(job.url, client, lease.deaths)
         if closed:
             self._with.bus.emit(events.UrlQuarantined(site=self._key.site, deaths=len(lease.deaths)))
 
     def _report(self, failure: Failure, lease: Lease) -> None:
         """Report a failure that concerns more than its caller."""
         site = self._key.site
-        if TRAITS[failure.code].blame is Blame.EGRESS:
+        if TRAITS[failure.code].blame is Blame.EGRESS and self._way.last_hope:
             self._with.breakers.service_failed()
         if failure.code is Code.EXTRACTOR_BROKEN:
             self._with.bus.emit(events.ExtractorBroken(site, failure.extractor, lease.version))
@@ -281,7 +308,7 @@ class Execution:
             self._with.bus.emit(events.EgressDenied(site=site))
 
     def _answer(self, success: Success, lease: Lease) -> Answer:
-        return Answer(
+        answer = Answer(
             success.body,
             success.extractor,
             queued=self._queued,
@@ -292,3 +319,4 @@ class Execution:
             lifetime=success.lifetime,
             ytdlp=lease.version,
         )
+        return self._way.sign(answer)

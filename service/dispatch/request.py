@@ -43,6 +43,7 @@ class Answer:
         age: seconds since the extraction, for a cached result; None for a new one.
         stale: it is past its time.
         ytdlp: the release of yt-dlp that made it.
+        egress: the name of the egress that it came through, where there are several.
         queued, extracted: seconds spent waiting and extracting.
         position, expected_wait: in the queue, when it entered; the wait in seconds, as estimated then.
     """
@@ -58,3 +59,4 @@ class Answer:
     age: float | None = None
     stale: bool = False
     ytdlp: str = ""
+    egress: str = ""

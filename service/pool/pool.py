@@ -1,6 +1,6 @@
 """The pool: which job runs next, on which worker, and how many workers there are.
 
-A capacity limiter with a token for each worker bounds how many jobs run; the admission queue orders them.
+The roster's capacity limiter bounds how many jobs run; the admission queue orders them.
 Every change of either ends in one synchronous step, `_advance`, so a worker that becomes free goes to the
 next request in the same tick. MAX_WORKERS long-lived tasks, the slots, boot workers, watch them, end them and
 reap them; nothing else does.
@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import random
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import trio
@@ -25,6 +25,7 @@ from .admission import PATIENCE, AdmissionQueue, Ticket
 from .lease import Lease
 from .memory import Memory
 from .resources import scaler_for
+from .roster import Roster
 from .scaling import Arrived, Booted, Finished, Load, Scaler
 from .spawning import Spawner
 from .statistics import PoolStatistics, WorkerStatistics
@@ -68,24 +69,20 @@ class Pool:
         self._closed = False
         self._admission = AdmissionQueue(config.queue_max)
         self._scaler = scaler or scaler_for(config)
-        self._limiter = trio.CapacityLimiter(0)
+        self.roster = Roster()
         self._memory = Memory()
         self._spawner = Spawner(bus, tasks=config.max_tasks_per_worker, patience=boot, draw=draw)
         self._floor = trio.Event()
 
         self._waiting: dict[Ticket, Lease] = {}  # bounded by the admission queue
         self._called: dict[Ticket, Lease] = {}  # those that had their turn; at most MAX_WORKERS
-        self._replacing: deque[Lease] = (
-            deque()
-        )  # leases that need a fresh worker; they go first; at most MAX_WORKERS
-        self._workers: list[Worker] = []  # from READY until reaped
-        self._idle: list[Worker] = []  # the most recently used last
+        # Leases that need a fresh worker; they go first; at most MAX_WORKERS.
+        self._replacing: deque[Lease] = deque()
         self._vacant_slots: deque[trio.Event] = deque()  # slots without a worker, parked
         self._booting = 0  # slots that are booting a worker
         self._deserted_at: float | None = None  # when the last worker went; None while there is one
 
         self._total = self._completed = self._failed = self._retried = 0
-        self._created = self._destroyed = self._peak = 0
 
     # For requests.
 
@@ -142,7 +139,7 @@ class Pool:
     def skip_grace(self) -> None:
         """From now on kill workers without a grace, those included that are being ended already."""
         self._grace = 0.0
-        for worker in self._workers:
+        for worker in self.roster:
             worker.process.skip_grace()
 
     async def warm_floor(self) -> None:
@@ -160,7 +157,7 @@ class Pool:
         warm, solver = main.warm, main.solver
         templates = [pid for template in (main, canary) if template for pid in template.pids()]
         booting = self._spawner.starting
-        pids = [process.pid for process in (*booting, *(worker.process for worker in self._workers))]
+        pids = [process.pid for process in (*booting, *(worker.process for worker in self.roster))]
         memory = self._memory.of((*templates, *pids), now)
         return PoolStatistics(
             total_tasks=self._total,
@@ -169,15 +166,15 @@ class Pool:
             retried_tasks=self._retried,
             active_tasks=self._busy(),
             queue_length=len(self._admission),
-            active_workers=self._in_service(),
-            idle_workers=len(self._idle),
-            peak_workers=self._peak,
-            workers_created=self._created,
-            workers_destroyed=self._destroyed,
+            active_workers=self.roster.in_service,
+            idle_workers=len(self.roster.idle),
+            peak_workers=self.roster.peak,
+            workers_created=self.roster.created,
+            workers_destroyed=self.roster.destroyed,
             boot_failures=self._spawner.failures,
             degraded=self._spawner.backoff.degraded(now),
             target=self._scaler.target,
-            workers=tuple(self._describe(now, memory)),
+            workers=self.roster.statistics(now, memory, booting),
             admission=self._admission.statistics(now),
             scaling=self._scaler.statistics(now),
             ytdlp=main.version or None,
@@ -200,10 +197,10 @@ class Pool:
         Returns when the last one is reaped.
         """
         while True:
-            workers = [worker for worker in self._workers if worker.template is template]
+            workers = self.roster.of(template)
             for worker in workers:
                 worker.due = 0  # a busy one goes after its job
-            idle = next((worker for worker in workers if worker in self._idle), None)
+            idle = next((worker for worker in self.roster.idle if worker in workers), None)
             if idle is not None and not self._closed:
                 self.retire(idle, Reason.RECYCLED)
             if workers:
@@ -230,13 +227,13 @@ class Pool:
             if suits and (worker.fresh or not fresh):
                 return worker
             if (other := self._find_idle(lease)) is not None:
-                self._release(worker)
+                self.roster.free(worker)
                 self._grant(lease, other)
                 self._make_idle(worker)
                 return other
             self.retire(worker, Reason.COOKIES if suits else Reason.RELEASE)
             if not suits:
-                self._release(worker)
+                self.roster.free(worker)
                 worker = lease.worker = None  # its slot boots the other release, without a wait for its end
         if worker is not None:
             await worker.gone.wait()
@@ -256,11 +253,11 @@ class Pool:
         """Take back the worker of `lease`, which is fit for the next job."""
         worker = lease.held
         lease.worker = None
-        self._release(worker)
+        self.roster.free(worker)
         due = worker.tasks >= worker.due and not self._closed and self._spawner.allowed()
         if worker.process.ended:
             self.retire(worker, Reason.DIED)
-        elif self._in_service() > self._scaler.limit:
+        elif self.roster.in_service > self._scaler.limit:
             self.retire(worker, Reason.SURPLUS)
         elif due:
             self.retire(worker, Reason.RECYCLED)
@@ -271,8 +268,7 @@ class Pool:
     def retire(self, worker: Worker, reason: Reason) -> None:
         """Take `worker` out of service; its slot ends it. Its capacity is free once it is reaped."""
         worker.reason = reason
-        if worker in self._idle:
-            self._idle.remove(worker)
+        self.roster.suspend(worker)
         if reason is Reason.RECYCLED:
             self._booting += 1  # its slot boots the replacement first
         worker.watch.cancel()
@@ -316,7 +312,7 @@ class Pool:
     async def _boot(self) -> Worker | None:
         """A new worker in service, or None where it is no longer wanted."""
         worker = None
-        while worker is None and self._in_service() + self._booting <= self._wanted():
+        while worker is None and self.roster.in_service + self._booting <= self._wanted():
             await self._spawner.pause()
             worker = await self._attempt()
         self._booting -= 1
@@ -326,13 +322,7 @@ class Pool:
 
     async def _attempt(self) -> Worker | None:
         """A new worker of the release that the first lease without one waits for; None where it fails."""
-        template, coming = self.templates.main, self._spawner.coming.copy()
-        for lease in self._replacing:
-            wanted = self.templates.wanted(lease)
-            if wanted not in coming:
-                template = wanted
-                break
-            coming.remove(wanted)
+        template = self.templates.lacking(self._replacing, self._spawner.coming)
         worker = await self._spawner.attempt(template)
         if worker is None and template is self.templates.canary:
             for lease in self._replacing:
@@ -373,7 +363,7 @@ class Pool:
                     await trio.sleep_forever()  # until its lease has read what is left, and retires it
                 self.retire(worker, Reason.DIED)
             # A lease that took it in the tick in which its idle time ended wins.
-            if worker.reason is None and worker.ticket is None and self._in_service() > self._wanted():
+            if worker.reason is None and worker.ticket is None and self.roster.in_service > self._wanted():
                 self.retire(worker, Reason.IDLE)
 
     # Bookkeeping, all of it synchronous.
@@ -381,7 +371,7 @@ class Pool:
     def _advance(self) -> None:
         """Grant idle workers to the next tickets, answer the shed ones, and boot missing workers."""
         now = trio.current_time()
-        if self._in_service():
+        if self.roster.in_service:
             self._deserted_at = None
         elif self._deserted_at is None:
             self._deserted_at = now
@@ -398,16 +388,16 @@ class Pool:
             self._grant(lease, worker)
         for ticket, error in self._admission.shed(now):
             self._waiting.pop(ticket).refuse(error)
-        missing = self._wanted() - self._in_service() - self._booting
+        missing = self._wanted() - self.roster.in_service - self._booting
         while missing > 0 and self._vacant_slots:
             self._vacant_slots.popleft().set()
             self._booting += 1
             missing -= 1
         # Idle workers of the other release must not keep a lease from one of its own.
-        if self._replacing and self._idle and missing > len(self._workers) - self._in_service():
-            self.retire(self._idle[0], Reason.RELEASE)
-        changing = self._booting or any(worker.reason for worker in self._workers)
-        if self._idle or changing or not len(self._admission):
+        idle, ending = self.roster.idle, len(self.roster) - self.roster.in_service
+        if self._replacing and idle and missing > ending:
+            self.retire(idle[-1], Reason.RELEASE)
+        if idle or self._booting or ending or not len(self._admission):
             return
         ticket = self._admission.excess(now, lambda ticket: self._called[ticket].waits())
         if ticket is not None:
@@ -427,7 +417,7 @@ class Pool:
 
     def _find_idle(self, lease: Lease | None = None) -> Worker | None:
         """The most recently used idle worker, one that `lease` can use. Unhealthy ones are retired."""
-        for worker in reversed(self._idle.copy()):
+        for worker in self.roster.idle:
             if lease is not None and (
                 (lease.fresh and not worker.fresh) or not self.templates.suits(worker.template, lease)
             ):
@@ -444,42 +434,28 @@ class Pool:
         busy = self._busy()
         target = self._scaler.step(trio.current_time(), Load(queued=len(self._admission), busy=busy))
         # Idle used workers are of no use to a lease that needs a fresh one.
-        return max(target, busy + len(self._idle)) if self._replacing else target
-
-    def _in_service(self) -> int:
-        return sum(worker.reason is None for worker in self._workers)
+        return max(target, busy + len(self.roster.idle)) if self._replacing else target
 
     def _busy(self) -> int:
-        return self._limiter.borrowed_tokens + len(self._replacing)
+        return self.roster.busy + len(self._replacing)
 
     def _add(self, worker: Worker) -> None:
         """Put a new worker into service."""
-        self._workers.append(worker)
-        self._limiter.total_tokens = len(self._workers)
+        self.roster.add(worker)
         self._scaler.step(trio.current_time(), Booted(worker.ready - worker.process.born))
-        self._created += 1
-        self._peak = max(self._peak, self._in_service())
-        if self._in_service() >= self._config.min_workers:
+        if self.roster.in_service >= self._config.min_workers:
             self._floor.set()
         self._make_idle(worker)
         self._advance()
 
     def _grant(self, lease: Lease, worker: Worker) -> None:
         """Grant `worker`, which is idle, to `lease`."""
-        self._idle.remove(worker)
-        self._limiter.acquire_on_behalf_of_nowait(lease.ticket)
+        self.roster.take(worker, lease.ticket)
         lease.grant(worker)
-
-    def _release(self, worker: Worker) -> None:
-        """Free the capacity of `worker`."""
-        if worker.ticket is not None:
-            self._limiter.release_on_behalf_of(worker.ticket)
-            worker.ticket = None
 
     def _make_idle(self, worker: Worker) -> None:
         """Make `worker` available."""
-        worker.watch.deadline = trio.current_time() + self._config.worker_idle
-        self._idle.append(worker)
+        self.roster.make_idle(worker, trio.current_time() + self._config.worker_idle)
 
     def _end(self, lease: Lease) -> None:
         """Clean up after the request of `lease`, in whatever state it ended."""
@@ -497,37 +473,8 @@ class Pool:
     def _remove(self, worker: Worker) -> None:
         """Forget `worker`, which is reaped."""
         assert worker.reason is not None
-        if worker in self._idle:
-            self._idle.remove(worker)
-        self._workers.remove(worker)
-        self._release(worker)
-        self._limiter.total_tokens = len(self._workers)
-        self._destroyed += 1
+        self.roster.remove(worker)
         self._events.emit(
             events.WorkerEnded(worker.process.pid, worker.reason.value, worker.tasks, worker.template.version)
         )
         worker.gone.set()
-
-    def _describe(self, now: float, memory: Mapping[int, int]) -> list[WorkerStatistics]:
-        """The statistics of each process."""
-        lines = [
-            WorkerStatistics(
-                process.pid, "booting", 0, now - process.born, memory[process.pid], None, template.version
-            )
-            for process, template in self._spawner.starting.items()
-        ]
-        for worker in self._workers:
-            process, busy = worker.process, worker.ticket is not None
-            lines.append(
-                WorkerStatistics(
-                    process.pid,
-                    "ending" if worker.reason else "busy" if busy else "idle",
-                    worker.tasks,
-                    now - process.born,
-                    memory[process.pid],
-                    worker.site if busy else None,
-                    worker.template.version,
-                    now - worker.began if busy else None,
-                )
-            )
-        return lines

@@ -22,6 +22,7 @@ import trio
 
 from .. import events, package
 from ..config import Config
+from ..egress.settings import proxy_ports
 from ..solver.solver import Solver
 from ..wire import Warm, WorkerSettings
 from ..worker.template import receive, send
@@ -84,6 +85,10 @@ class Template:
             solver=solver is not None,
             options=config.ytdlp_options,
             sidecars=config.sidecars,
+            proxy_ports=proxy_ports(config.egress),
+            only_proxies=bool(config.egress)
+            and all(each.proxy is not None for each in config.egress.values()),
+            sources=any(each.source is not None for each in config.egress.values()),
         )
         self.solver = solver
         self._command = command

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from .template import Template
@@ -36,6 +37,16 @@ class Templates:
     def suits(self, template: Template, wish: Wish) -> bool:
         """Whether workers of `template` may serve `wish`."""
         return template is self.wanted(wish) or template is self.leaving
+
+    def lacking(self, wishes: Iterable[Wish], coming: Iterable[Template]) -> Template:
+        """The template of which the first wish lacks a worker, where those of `coming` are on their way."""
+        spare = list(coming)
+        for wish in wishes:
+            wanted = self.wanted(wish)
+            if wanted not in spare:
+                return wanted
+            spare.remove(wanted)
+        return self.main
 
     def promote(self) -> Template:
         """Put the canary into service; returns the template before it."""

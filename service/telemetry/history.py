@@ -108,9 +108,9 @@ class Series:
         points = {bucket.number: bucket.point() for bucket in self._buckets}
         return tuple(points.get(number, _NOTHING) for number in range(last - BUCKETS + 1, last + 1))
 
-    def codes(self, now: float) -> tuple[tuple[str, int], ...]:
-        """All codes of jobs without an answer, the most frequent first."""
-        first = int(now // self.bucket) - BUCKETS + 1
+    def codes(self, now: float, buckets: int = BUCKETS) -> tuple[tuple[str, int], ...]:
+        """All codes of jobs without an answer in the latest buckets, the most frequent first."""
+        first = int(now // self.bucket) - buckets + 1
         total: Counter[str] = Counter()
         for bucket in self._buckets:
             if bucket.number >= first:

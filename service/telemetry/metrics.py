@@ -127,7 +127,7 @@ class Metrics:
         self._runs = Counter(
             "ytdlpd_ytdlp_runs",
             "Runs of jobs on each release of yt-dlp, by how they ended: OK or an error's code.",
-            ("ytdlp", "outcome"),
+            ("ytdlp", "outcome", "group"),
             registry=self.registry,
         )
         self._rollouts = Counter(
@@ -191,7 +191,7 @@ class Metrics:
             case JobEnded(site, outcome):
                 self._jobs.labels(self._label(site, outcome), outcome, group(outcome)).inc()
             case RunEnded(ytdlp, outcome):
-                self._runs.labels(ytdlp, outcome).inc()
+                self._runs.labels(ytdlp, outcome, group(outcome)).inc()
             case AttemptEnded(site, outcome, tier, queued, seconds):
                 self._extraction_seconds.labels(self._label(site, outcome), group(outcome)).observe(seconds)
                 self._queue_seconds.labels(str(tier)).observe(queued)

@@ -29,7 +29,9 @@ _WARNINGS = (
     events.SidecarFailed,
     events.CookiesUnusable,
     events.EgressDenied,
+    events.EgressQuarantined,
     events.UrlQuarantined,
+    events.ClusterLost,
 )
 
 

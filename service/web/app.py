@@ -5,6 +5,7 @@ from __future__ import annotations
 from quart_trio import QuartTrio
 
 from ..breaker.registry import Breakers
+from ..cluster.port import Alone, Cluster
 from ..config import Config
 from ..events import Events
 from ..lifecycle import Lifecycle
@@ -20,6 +21,7 @@ from .api import (
     direct,
     event_stream,
     extract,
+    fleet,
     health,
     metrics,
     openapi,
@@ -50,6 +52,7 @@ def create_app(
     telemetry: Telemetry | None = None,
     updater: Updater | None = None,
     rollout: Rollout | None = None,
+    cluster: Cluster | None = None,
 ) -> QuartTrio:
     """The application in front of these services. It has no hooks: each would cost every request time."""
     app = QuartTrio(__package__, static_folder=None, template_folder="pages/templates")
@@ -62,6 +65,8 @@ def create_app(
     errors.install(app)
     telemetry = telemetry or Telemetry()
     updater = updater or Updater(config, ReleaseStore(config.ytdlp_dir), Events())
+    limits, cluster = RateLimits(config), cluster or Alone()
+    cluster.share_limits(limits)
     services = Services(
         config,
         dispatcher,
@@ -69,12 +74,13 @@ def create_app(
         breakers,
         lifecycle,
         Keys(config),
-        RateLimits(config),
+        limits,
         telemetry,
         Outgoing(config.ytdlp_max_buffer),
         SharedSnapshots(breakers),
         updater,
         rollout,
+        cluster,
     )
     for subject in (
         home,
@@ -87,6 +93,7 @@ def create_app(
         admin,
         quarantine,
         releases,
+        fleet,
         docs,
         event_stream,
         prometheus,

@@ -7,11 +7,13 @@ from typing import Protocol
 
 from ..breaker.pacing import PaceStatistics
 from ..breaker.registry import Breakers
+from ..cluster.port import Alone, Cluster
 from ..config import Config
 from ..dispatch.cache import CacheStatistics
 from ..dispatch.progress import ProgressListener
 from ..dispatch.quarantine import Quarantine
 from ..dispatch.request import Answer, Caller
+from ..egress.pool import EgressPoolStatistics
 from ..lifecycle import Lifecycle
 from ..pool.statistics import PoolStatistics
 from ..releases.release import Rollout
@@ -44,6 +46,8 @@ class Dispatcher(Protocol):
 
     def paces(self) -> tuple[PaceStatistics, ...]: ...
 
+    def egresses(self) -> EgressPoolStatistics: ...
+
 
 class Pool(Protocol):
     def deserted(self) -> float: ...
@@ -73,6 +77,7 @@ class Services:
     snapshots: SharedSnapshots
     updater: Updater
     rollout: Rollout | None = None
+    cluster: Cluster = field(default_factory=Alone)
     memo: RequestMemo = field(default_factory=RequestMemo)
     compressed: CompressedResults = field(default_factory=CompressedResults)
     viewers: Places = field(default_factory=lambda: Places(SUBSCRIBERS, of_one_client=8, for_admins=8))

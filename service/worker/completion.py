@@ -13,6 +13,7 @@ from .extraction import DEFAULT_ENTRIES, Downloader
 from .refused import Refused
 
 WHOLE = "b/bv*/ba*"  # what an address is of, where no format is named: the best that is one file
+MAX_LOCATION = 8000  # characters of an address that is sent in a header; clients and proxies take little more
 
 
 def complete(
@@ -77,6 +78,8 @@ def _direct(downloader: Downloader, parts: Sequence[Mapping[str, Any]]) -> str:
         problem = "it comes in two parts, picture and sound; ask for a format that has both"
     elif not plain:
         problem = f"it comes in fragments ({part.get('protocol')})"
+    elif len(str(part["url"])) > MAX_LOCATION:
+        problem = "it is too long for a header"
     elif part.get("cookies"):
         problem = "its server asks for cookies"
     elif special and not content_length.serves_anyone(downloader, str(part["url"])):

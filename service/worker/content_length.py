@@ -88,7 +88,9 @@ def length(downloader: Downloader, url: str, headers: Mapping[str, str]) -> int 
     with _asking(downloader, url, {**headers, "Range": "bytes=0-0"}) as response:
         if response.status != 206:
             return _content_length(response)
-        total = re.fullmatch(r"bytes \d+-\d+/(\d+)", response.headers.get("Content-Range", "").strip())
+        total = re.fullmatch(
+            r"bytes \d+-\d+/([0-9]{1,15})", response.headers.get("Content-Range", "").strip()
+        )
         return int(total[1]) if total else None
 
 

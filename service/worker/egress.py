@@ -13,12 +13,13 @@ import re
 import socket
 import sys
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from ..egress.route import Route
 from ..wire import WorkerSettings
 from .job_record import JobRecord
 
@@ -183,10 +184,13 @@ def ports(settings: WorkerSettings) -> frozenset[int] | None:
     sidecars = {rule.port for rule in sidecar_rules(settings.sidecars) if rule.port is not None}
     if settings.proxy is not None:
         return frozenset((_DNS, _port(urlsplit(settings.proxy)), *sidecars))
+    if settings.proxy_ports and settings.only_proxies:
+        return frozenset((_DNS, *settings.proxy_ports, *sidecars))
     allowed = [rule.port for rule in rules(settings.egress_allow)]
     if None in allowed:
         return None
-    return WEB_PORTS | sidecars | {_DNS, *(port for port in allowed if port is not None)}
+    others = (*settings.proxy_ports, *(port for port in allowed if port is not None))
+    return WEB_PORTS | sidecars | {_DNS, *others}
 
 
 def place_of(url: str) -> tuple[str, int]:
@@ -232,8 +236,26 @@ class Guard:
         self._programs = frozenset(programs)
         self._allowed: set[tuple[Address, int]] = set()  # addresses of host names that the operator allows
         self._proxy: tuple[str, int] | None = None
-        if settings.proxy is not None:
-            parts = urlsplit(settings.proxy)
+        self._settings = settings
+        self._route = Route()
+        self._hold(Route(settings.proxy))
+
+    def leave_by(self, route: Route | None) -> None:
+        """Hold to the egress of a job, to its proxy or its source address; None: to that of the settings.
+
+        Raises Blocked where the operator lets jobs leave by proxies only, and this one has none.
+        """
+        if self._settings.only_proxies and not (route and route.proxy):
+            raise self.job_record.deny("a job without its proxy")
+        self._hold(route or Route(self._settings.proxy))
+
+    def _hold(self, route: Route) -> None:
+        if route == self._route:
+            return
+        self._route = route
+        self._proxy, self._allowed = None, set()
+        if route.proxy is not None:
+            parts = urlsplit(route.proxy)
             self._proxy = (parts.hostname or "", _port(parts))
 
     def refusal(self, url: str) -> str | None:
@@ -293,6 +315,11 @@ class Guard:
         ):
             raise self.job_record.deny("an address inside a private network")
 
+    def check_bind(self, address: object) -> None:
+        """Raises Blocked where a socket may not be bound to `address`: to any but its job's own."""
+        if self._route.source is None or address != (self._route.source, 0):
+            raise self.job_record.deny("binding a socket")
+
     def check_program(self, program: object) -> None:
         """Raises Blocked where `program` may not be started."""
         if str(program) not in self._programs:
@@ -316,8 +343,9 @@ class Guard:
         def forking(_: tuple[Any, ...]) -> None:
             raise self.job_record.deny("starting a process")
 
-        checks = {
+        checks: dict[str, Callable[[tuple[Any, ...]], None]] = {
             "socket.connect": connecting,
+            "socket.bind": lambda args: self.check_bind(args[1]),
             "socket.sendto": sending,
             "socket.sendmsg": sending,
             "subprocess.Popen": starting,

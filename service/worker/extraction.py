@@ -23,6 +23,7 @@ from yt_dlp.networking import Request
 from yt_dlp.utils import DownloadError, ExtractorError, sanitize_url
 from yt_dlp.utils._jsruntime import DenoJsRuntime
 
+from ..egress.route import Route
 from ..wire import Job, WorkerSettings
 from . import (
     challenges,
@@ -185,7 +186,7 @@ class Downloader(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp is untyped
         # In the order in which they are asked whether a request is theirs.
         handlers = [
             *([sidecars.SidecarRH] if self._guard.sidecars else []),
-            *impersonation.handlers(),
+            *impersonation.handlers(self.params.get("source_address")),
             transport.GuardedRH,
         ]
         return self.build_request_director(
@@ -218,14 +219,18 @@ class Downloader(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp is untyped
         raise AssertionError("a worker never downloads")
 
 
-def parameters(settings: WorkerSettings, playlist: int, timeout: float, start: int = 1) -> dict[str, Any]:
+def parameters(
+    settings: WorkerSettings, playlist: int, timeout: float, start: int = 1, route: Route | None = None
+) -> dict[str, Any]:
     """yt-dlp's parameters for metadata only. A new dict per call, because YoutubeDL changes it.
 
     Args:
+        route: the egress of the job; None: that of the settings.
         playlist: how many entries to list; 0 for a single video.
         start: the first of them, from 1.
         timeout: seconds the job has.
     """
+    way = route or Route(settings.proxy)
     return {
         "quiet": True,
         "no_warnings": True,
@@ -249,7 +254,8 @@ def parameters(settings: WorkerSettings, playlist: int, timeout: float, start: i
         "enable_file_urls": False,
         "remote_components": [],
         "js_runtimes": {"deno": {}},
-        "proxy": settings.proxy or "",  # empty: no proxy, not even the environment's
+        "proxy": way.proxy or "",  # empty: no proxy, not even the environment's
+        "source_address": way.source,
     }
 
 

@@ -14,8 +14,13 @@ from .cold import ColdTemplate
 
 
 @functools.cache
-def handlers() -> tuple[Any, ...]:
-    """The request handler that does; none where it cannot be."""
+def handlers(source_address: str | None = None) -> tuple[Any, ...]:
+    """The request handler that does; none where it cannot be.
+
+    That of curl_cffi sets no options of a socket, and so binds to no address of a routed network.
+    """
+    if source_address is not None:
+        return ()
     try:
         importlib.import_module("curl_cffi")
         importlib.import_module("yt_dlp.networking._curlcffi")

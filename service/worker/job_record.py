@@ -17,8 +17,9 @@ from ..wire import Permission, Visit
 from .visits import anywhere
 
 MAX_REQUESTS = 250  # of a page that lists hundreds of manifests, yt-dlp fetches each
-MAX_FOREIGN_REQUESTS = 20  # of those, to one endpoint of another site; embeds and APIs take under ten
-MAX_FOREIGN_ENDPOINTS = 10
+MAX_FOREIGN_REQUESTS = 20  # of those, to all hosts of one other site; embeds and APIs take under ten
+MAX_FOREIGN_SITES = 10
+MAX_ENDPOINTS = 32  # hosts and ports in all; the server hears of each
 MAX_HOPS = 20  # from extractor to extractor: embeds, and pages that refresh to other pages
 MAX_BYTES = 32 << 20  # of bodies, decoded; the largest ordinary one is a 3 MB player script
 MAX_CPU = 10.0  # seconds, without children; the most expensive ordinary page takes under one
@@ -181,15 +182,18 @@ class JobRecord:
         endpoint = self.endpoints.get(name)
         if endpoint is None:
             endpoint = self.endpoints[name] = Endpoint()
-            if len(self._foreign()) > MAX_FOREIGN_ENDPOINTS:
-                endpoint.refusal = _too_much(f"requests to more than {MAX_FOREIGN_ENDPOINTS} other sites")
+            if len(self.endpoints) > MAX_ENDPOINTS:
+                endpoint.refusal = _too_much(f"requests to more than {MAX_ENDPOINTS} hosts")
+            elif len(self._foreign_sites()) > MAX_FOREIGN_SITES:
+                endpoint.refusal = _too_much(f"requests to more than {MAX_FOREIGN_SITES} other sites")
         if endpoint.refusal is None and name != self.endpoint:
             if endpoint.limited:
                 endpoint.refusal = Permission(
                     Code.RATE_LIMITED, f"{name} says that it is asked too often", endpoint.retry_after
                 )
-            elif self._is_foreign(name) and endpoint.requests >= MAX_FOREIGN_REQUESTS:
-                endpoint.refusal = _too_much(f"more than {MAX_FOREIGN_REQUESTS} requests to {name}")
+            elif self._foreign_requests(name) >= MAX_FOREIGN_REQUESTS:
+                site = site_of_endpoint(name)
+                endpoint.refusal = _too_much(f"more than {MAX_FOREIGN_REQUESTS} requests to {site}")
         if endpoint.refusal is None and name != (self.asked or self.endpoint):
             permission = self.may_visit(name)
             endpoint.refusal = permission if permission.code is not None else None
@@ -197,11 +201,15 @@ class JobRecord:
             self.asked = name
         return endpoint
 
-    def _foreign(self) -> list[str]:
-        return [name for name in self.endpoints if self._is_foreign(name)]
+    def _foreign_sites(self) -> set[str]:
+        return {site_of_endpoint(name) for name in self.endpoints} - {site_of_endpoint(self.endpoint)}
 
-    def _is_foreign(self, name: str) -> bool:
-        return site_of_endpoint(name) != site_of_endpoint(self.endpoint)
+    def _foreign_requests(self, name: str) -> int:
+        """Requests to the site of `name`, at whichever host; 0 where it is the job's own."""
+        site = site_of_endpoint(name)
+        if site == site_of_endpoint(self.endpoint):
+            return 0
+        return sum(it.requests for other, it in self.endpoints.items() if site_of_endpoint(other) == site)
 
     def _over(self, what: str) -> OverBudget:
         self.spent = self.spent or what
@@ -221,7 +229,7 @@ def retry_after(value: str | None, now: datetime) -> float | None:
         return min(float(text[:12]), MAX_RETRY_AFTER)
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)

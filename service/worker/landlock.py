@@ -19,7 +19,7 @@ _VERSION = 1
 _PATH_BENEATH, _NET_PORT = 1, 2
 _PR_SET_NO_NEW_PRIVS = 38
 _SCOPES = 0b11  # abstract Unix sockets, and signals to processes outside
-_CONNECT, _NET = 0b10, 0b11
+_BIND, _CONNECT, _NET = 0b01, 0b10, 0b11
 
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR, _TRUNCATE, _IOCTL_DEV = (
     1 << bit for bit in (0, 1, 2, 3, 14, 15)
@@ -39,12 +39,15 @@ class Policy:
     Attributes:
         read: files and folders to read and execute; those that do not exist are left out.
         write: folders, and existing files, in which anything may be done.
-        ports: TCP ports that may be connected to; None for all. Listening is never possible.
+        ports: TCP ports that may be connected to; None for all.
+        bind: a socket may be bound to an address, at a port of the kernel's choice. Otherwise listening is
+            not possible.
     """
 
     read: frozenset[str]
     write: frozenset[str]
     ports: frozenset[int] | None
+    bind: bool = False
 
 
 def version() -> int:
@@ -85,6 +88,8 @@ def restrict(policy: Policy) -> None:
         if net & _CONNECT:
             for port in policy.ports or ():
                 _call(_ADD_RULE, ruleset, _NET_PORT, struct.pack("=QQ", _CONNECT, port), 0)
+        if net and policy.bind:
+            _call(_ADD_RULE, ruleset, _NET_PORT, struct.pack("=QQ", _BIND, 0), 0)
         if _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
             raise OSError(ctypes.get_errno(), "prctl(PR_SET_NO_NEW_PRIVS)")
         _call(_RESTRICT_SELF, ruleset, 0)

@@ -144,10 +144,13 @@ def run(
     usage = _meter(job_record)
     downloader = None
     try:
+        guard.leave_by(job.route)
         _check(job, guard)
         options = options_of(settings.options, site_of(job.url))
+        if job.route is not None and job.route.source is not None:
+            options = replace(options, impersonate="")  # see impersonation.handlers
         operator_options.use_addresses(options)
-        params = parameters(settings, job.playlist, timeout, job.start)
+        params = parameters(settings, job.playlist, timeout, job.start, job.route)
         params |= operator_options.parameters(options)
         downloader = Downloader(params, tables, guard, settings.ca_file, scope_of(job), solve)
         budget = alarm(signal.ITIMER_PROF, MAX_CPU, job_record.computing_too_long, again=1.0)
@@ -236,8 +239,10 @@ def _published(
     try:
         if job.kind is Kind.EXTRACT:
             fields = publish.publish(info, _fields(job))
+        elif job.kind is Kind.SIZE and (report := sizes.report(info, job.duration_hint)):
+            fields = {**publish.publish(info, ("thumbnail",)), **report}
         else:
-            fields = sizes.report(info, job.duration_hint) or {} if job.kind is Kind.SIZE else {}
+            fields = {}
         encode = publish.encode_lines if job.lines else publish.encode
         body = added["text"].encode("utf-8", "replace") if "text" in added else encode({**fields, **added})
     except Exception:

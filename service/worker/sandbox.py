@@ -43,4 +43,4 @@ def policy(settings: WorkerSettings, runtime: str) -> landlock.Policy:
     named = (settings.ca_file, settings.plugin_dir)
     read = {*_SYSTEM.split(), *packages, *ours, *(path for path in named if path is not None)}
     write = {os.devnull, *(os.environ[name] for name in ("TMPDIR",) if name in os.environ)}
-    return landlock.Policy(frozenset(read), frozenset(write), egress.ports(settings))
+    return landlock.Policy(frozenset(read), frozenset(write), egress.ports(settings), settings.sources)

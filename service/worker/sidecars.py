@@ -60,6 +60,7 @@ class SidecarRH(RequestsRH):  # type: ignore[misc]  # yt-dlp is untyped
 
     def __init__(self, *, guard: Guard, ca_file: str | None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.source_address = None  # the job's own is not of the sidecar's network
         self._guard = guard
         self._ca_file = ca_file
 

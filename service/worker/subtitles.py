@@ -20,7 +20,8 @@ from .refused import Refused
 MAX_BYTES = 8 << 20  # of a track; a day of speech has two
 _READABLE = ("json3", "vtt", "srt", "ttml", "dfxp")  # best first: json3 does not repeat rolling captions
 _TIMES = re.compile(
-    r"(?:(\d+):)?(\d\d?):(\d\d)[.,](\d{3})[ \t]+-->[ \t]+(?:(\d+):)?(\d\d?):(\d\d)[.,](\d{3})[^\n]*"
+    r"(?:(\d{1,4}):)?(\d\d?):(\d\d)[.,](\d{3})[ \t]+-->[ \t]+"
+    r"(?:(\d{1,4}):)?(\d\d?):(\d\d)[.,](\d{3})[^\n]*"
 )
 _TAG = re.compile(r"<[^<>]*>")
 

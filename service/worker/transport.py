@@ -9,6 +9,7 @@ sidecars.py one for what plugins ask.
 from __future__ import annotations
 
 import functools
+import socket
 import ssl
 from collections.abc import Callable
 from typing import Any
@@ -28,6 +29,7 @@ from .job_record import DeadProxy, JobRecord, Refused
 
 MAX_REDIRECTS = 20  # as in browsers
 _CHUNK = 1 << 20
+_IP_FREEBIND, _IPV6_FREEBIND = 15, 78  # of Linux; they need no capability
 
 
 @functools.cache
@@ -51,10 +53,17 @@ def suspect(guard: Guard, proxy: str, tls: ssl.SSLContext) -> None:
 class GuardedAdapter(RequestsHTTPAdapter):  # type: ignore[misc]  # yt-dlp is untyped
     """Checks and counts each hop."""
 
-    def __init__(self, guard: Guard, *, ssl_context: ssl.SSLContext, **kwargs: Any) -> None:
+    def __init__(
+        self, guard: Guard, *, ssl_context: ssl.SSLContext, source_address: str | None = None, **kwargs: Any
+    ) -> None:
         self._guard = guard
         self._tls = ssl_context
-        super().__init__(ssl_context=ssl_context, **kwargs)
+        self._source = source_address
+        super().__init__(ssl_context=ssl_context, source_address=source_address, **kwargs)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> Any:
+        options = [*HTTPConnection.default_socket_options, *_freebind(self._source)]
+        return super().init_poolmanager(*args, **kwargs, socket_options=options)
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         # urllib3 does not set TCP_NODELAY for a proxy. Then a request waits for the acknowledgement of the
@@ -102,7 +111,10 @@ class GuardedRH(RequestsRH):  # type: ignore[misc]
         session.adapters.clear()
         # Mounted for every scheme, so that a redirect to file: or ftp: is a denial and not an error.
         tls = self._make_sslcontext(legacy_ssl_support)
-        session.mount("", GuardedAdapter(self._guard, ssl_context=tls, max_retries=Retry(False)))
+        adapter = GuardedAdapter(
+            self._guard, ssl_context=tls, source_address=self.source_address, max_retries=Retry(False)
+        )
+        session.mount("", adapter)
         return session
 
     def _get_proxies(self, request: Any) -> Any:
@@ -116,6 +128,15 @@ class GuardedRH(RequestsRH):  # type: ignore[misc]
             raise
         _meter(response, self._guard.job_record)
         return response
+
+
+def _freebind(source: str | None) -> list[tuple[int, int, int]]:
+    """The socket option by which an address of a routed network need not be on an interface."""
+    if source is None:
+        return []
+    if ":" in source:
+        return [(socket.IPPROTO_IPV6, _IPV6_FREEBIND, 1)]
+    return [(socket.IPPROTO_IP, _IP_FREEBIND, 1)]
 
 
 def _meter(response: Any, job_record: JobRecord) -> None:

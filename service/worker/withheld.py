@@ -17,11 +17,11 @@ from yt_dlp.utils import ExtractorError, GeoRestrictedError
 from ..codes import Code
 from . import statements
 from .job_record import MAX_RETRY_AFTER
+from .refused import told
 
 # Of the others nothing more is asked: a site that says stop is left alone.
 _WORTH_GOING_ON = frozenset((Code.UPCOMING, Code.NOT_LIVE, Code.PAID, Code.DRM, Code.AGE_RESTRICTED))
 _TOLD = ("id", "title", "live_status", "release_timestamp", "duration", "thumbnail", "channel", "webpage_url")
-_LONGEST = 1000  # characters of each
 
 
 def install() -> None:
@@ -32,12 +32,7 @@ def install() -> None:
 
 def about(info: Mapping[str, Any]) -> dict[str, Any]:
     """The part of `info` that comes with an error."""
-    found = {name: info.get(name) for name in _TOLD}
-    return {
-        name: value[:_LONGEST] if isinstance(value, str) else value
-        for name, value in found.items()
-        if isinstance(value, (str, int, float)) and not isinstance(value, bool)
-    }
+    return told({name: info[name] for name in _TOLD if info.get(name) is not None})
 
 
 def seconds_until(about: Mapping[str, Any], code: Code, now: float) -> float | None:

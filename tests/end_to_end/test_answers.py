@@ -33,6 +33,14 @@ def test_the_size_of_a_file_is_that_of_its_server(service: Service) -> None:
     assert again.headers["X-Cache"] == "hit"
 
 
+def test_a_size_comes_with_a_picture_and_what_its_rows_are_of(service: Service) -> None:
+    answer = service.size(VIDEO).json()
+    assert answer["thumbnail"].startswith("https://i.ytimg.com/")
+    (row,) = (row for row in answer["resolutions"] if row["resolution"] == "1080p")
+    assert row["codec"].startswith("av01")
+    assert row["fps"] > 0
+
+
 def test_a_choice_of_formats(service: Service) -> None:
     chosen = get(service, "size", url=VIDEO, format="bv*[height<=720]+ba").json()["selection"]
     assert chosen["bytes"] == sum(item["bytes"] for item in chosen["formats"])
@@ -59,13 +67,16 @@ def test_the_sizes_of_a_list(service: Service) -> None:
     assert json.loads(rest[-1])["sum"]["entries"] == 2
 
 
-def test_the_cursor_of_a_list(service: Service) -> None:
+def test_whoever_follows_the_cursor_of_a_long_list_gets_each_entry_once(service: Service) -> None:
     url = "https://files.example/list-5000"
-    first = get(service, "extract", url=url, count="500", start="4001").json()
-    second = get(service, "extract", url=url, cursor=first["cursor"]).json()
-    assert second["entries"][0]["title"] == "Episode 4501"
-    assert (second["hasMore"], len(second["entries"]), second["playlistCount"]) == (False, 500, 5000)
-    other = get(service, "extract", url=VIDEO, cursor=first["cursor"])
+    pages = [get(service, "extract", url=url, count="500").json()]
+    while pages[-1]["hasMore"]:
+        pages.append(get(service, "extract", url=url, cursor=pages[-1]["cursor"]).json())
+    titles = [entry["title"] for page in pages for entry in page["entries"]]
+    assert titles == [f"Episode {number}" for number in range(1, 5001)]
+    assert {page["playlistCount"] for page in pages} == {5000}
+    assert "cursor" not in pages[-1]
+    other = get(service, "extract", url=VIDEO, cursor=pages[0]["cursor"])
     assert (other.status_code, other.json()["field"]) == (400, "cursor")
 
 

@@ -9,18 +9,17 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import deno
 import pytest
-from selenium.webdriver.common.by import By
-from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.internet import Internet
+from tests.support.api_page import element, try_size_out
 from tests.support.browser import browser, emulate, errors, needs_browser
-from tests.support.running_service import PATIENCE, Service, eventually
+from tests.support.running_service import Service
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -37,27 +36,10 @@ def driver(tmp_path: Path) -> Iterator[Any]:
         yield running
 
 
-def element(driver: Any, selector: str) -> Any:
-    wait = WebDriverWait(driver, PATIENCE)
-    return wait.until(lambda driver: driver.find_element(By.CSS_SELECTOR, selector))
-
-
 @needs_browser
 def test_an_endpoint_can_be_tried_out(service: Service, driver: Any) -> None:
     driver.get(service.url + "/api/v1/docs")
-    summary = element(driver, "[id$='post_size'] .opblock-summary-control")
-    eventually(lambda: len(driver.find_elements(By.CSS_SELECTOR, ".opblock")) > 10)
-    driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", summary)
-    summary.click()
-    body = element(driver, ".opblock.is-open textarea.body-param__text")
-    driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", body)
-    assert "url" in body.get_attribute("value")
-    execute = element(driver, ".opblock.is-open button.execute")
-    driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", execute)
-    execute.click()
-    status = element(driver, ".opblock.is-open .live-responses-table .response .response-col_status")
-    eventually(lambda: status.text.startswith("200"))
-    assert '"human"' in element(driver, ".opblock.is-open .live-responses-table").text
+    assert f"'{service.url}/api/v1/size'" in try_size_out(driver)
     assert errors(driver) == []
 
 
@@ -74,37 +56,53 @@ def test_the_page_is_light_or_dark(service: Service, driver: Any, scheme: str, g
 # The examples
 
 
-def run(service: Service, *command: str) -> str:
-    """What the command prints; it has to succeed."""
-    environment = {"PATH": "/usr/bin:/bin", "YTDLPD_URL": service.url, "NO_COLOR": "1"}
-    ran = subprocess.run(command, cwd=EXAMPLES, env=environment, capture_output=True, text=True, timeout=60)
-    assert ran.returncode == 0, ran.stderr
-    return ran.stdout
+@pytest.fixture(scope="module")
+def run(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """What a command prints; it has to succeed."""
+    packages = tmp_path_factory.mktemp("packages")
+    (packages / "ytdlpd").symlink_to(EXAMPLES.parent / "service")  # as it is called where it is installed
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(packages), "YTDLPD_URL": service.url}
+    environment["NO_COLOR"] = "1"
+
+    def run(*command: str) -> str:
+        ran = subprocess.run(
+            command, cwd=EXAMPLES, env=environment, capture_output=True, text=True, timeout=60
+        )
+        assert ran.returncode == 0, ran.stderr
+        return ran.stdout
+
+    return run
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
-def test_the_example_for_curl(service: Service) -> None:
-    size, metadata, *batch = (json.loads(line) for line in run(service, "sh", "size.sh").splitlines())
+def test_the_example_for_curl(run: Callable[..., str]) -> None:
+    size, metadata, *batch = (json.loads(line) for line in run("sh", "size.sh").splitlines())
     assert size["bytes"]["s720p"] > 0
     assert {"title", "duration"} <= set(metadata)
     assert {line["ok"] for line in batch} == {True, False}
 
 
-def test_the_example_for_python(service: Service) -> None:
-    lines = run(service, sys.executable, "size.py").splitlines()
+def test_the_example_for_python(run: Callable[..., str]) -> None:
+    lines = run(sys.executable, "size.py").splitlines()
     assert any(re.fullmatch(r" +720p  [0-9.]+ [KMG]B \(exact\)", line) for line in lines)
-    *_, best = run(service, sys.executable, "size.py", "https://html5.example/").splitlines()
+    *_, best = run(sys.executable, "size.py", "https://html5.example/").splitlines()
     assert re.fullmatch(r" +best  1\.23 MB \(exact\)", best)
 
 
-def test_the_example_for_python_with_a_url_that_fails(service: Service) -> None:
+def test_the_example_of_a_list(run: Callable[..., str]) -> None:
+    lines = run(sys.executable, "list.py", "https://feed.example/rss.xml").splitlines()
+    assert len(lines) == 5
+    assert all(line.endswith(": 345.68 KB") for line in lines)
+
+
+def test_the_example_for_python_with_a_url_that_fails(run: Callable[..., str]) -> None:
     with pytest.raises(AssertionError, match=r"REMOVED: .* \(req_"):
-        run(service, sys.executable, "size.py", "https://youtu.be/removed____")
+        run(sys.executable, "size.py", "https://youtu.be/removed____")
 
 
-def test_the_example_for_javascript(service: Service) -> None:
+def test_the_example_for_javascript(run: Callable[..., str]) -> None:
     program = deno.find_deno_bin()
-    lines = run(service, program, "run", "--quiet", "--allow-net", "--allow-env", "progress.mjs").splitlines()
+    lines = run(program, "run", "--quiet", "--allow-net", "--allow-env", "progress.mjs").splitlines()
     assert any(line.startswith("started ") for line in lines)
     assert lines[-1] == "A normal video (Official Video)"
 

@@ -16,7 +16,7 @@ def test_everything_breaks_and_everyone_is_answered() -> None:
     report = chaos.run(seconds=6, seed=4, clients=8)
     # So few requests say nothing about memory; the whole benchmark does.
     assert [problem for problem in report.problems if "memory" not in problem] == [], str(report)
-    assert report.answers["200 OK"] > 0
+    assert report.answers.total() > 0
     assert len(report.faults) >= 3
 
 

@@ -48,19 +48,31 @@ def test_size_prints_a_table_for_people(internet: Internet) -> None:
     assert "\x1b" not in done.stdout  # it is not a terminal
 
 
+def test_a_choice_of_formats_is_run_as_over_http(internet: Internet) -> None:
+    arguments = ("--format", "bv*[height<=720]+ba", "https://youtu.be/dQw4w9WgXcQ")
+    rows = ytdlpd("size", *arguments, internet=internet).stdout.splitlines()
+    assert rows[-1].startswith("bv*[height<=720]+ba  ")
+    wrong = ytdlpd("extract", "-f", "bv[", "https://youtu.be/dQw4w9WgXcQ", internet=internet)
+    assert (wrong.returncode, wrong.stdout) == (1, "")
+    assert "character" in wrong.stderr
+    assert wrong.stderr.endswith("(INVALID_REQUEST)\n")
+
+
 def test_extract_prints_one_answer(internet: Internet) -> None:
     done = ytdlpd(
         "extract",
         "https://feed.example/rss.xml",
         "--playlist",
         "2",
+        "--start",
+        "4",
         "--fields",
         "title,entries",
         internet=internet,
     )
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
-    assert len(answer["entries"]) == 2
+    assert [entry["url"][-5:] for entry in answer["entries"]] == ["4.mp3", "5.mp3"]
     assert "uploader" not in answer
 
 

@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -26,7 +26,8 @@ import pytest
 
 from tests.internet import Internet
 from tests.support import contained
-from tests.support.running_service import PATIENCE, ROOT, Service, alive, eventually
+from tests.support.processes import alive
+from tests.support.running_service import PATIENCE, ROOT, Service, eventually
 
 DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text()
 
@@ -113,7 +114,8 @@ def test_unprivileged_on_a_read_only_root_it_extracts(internet: Internet) -> Non
             answer = it.service.extract(url)
             assert answer.status_code == 200, answer.text
         for worker in it.init.children(recursive=True):
-            assert set(worker.uids()) == {int(contained.USER)}
+            with suppress(psutil.NoSuchProcess):
+                assert set(worker.uids()) == {int(contained.USER)}
 
         family = [it.init, *it.init.children(recursive=True)]
         it.init.send_signal(signal.SIGTERM)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -21,7 +23,7 @@ VIDEO = "https://youtu.be/dQw4w9WgXcQ"
 
 @pytest.fixture(scope="module")
 def service(internet: Internet) -> Iterator[Service]:
-    with Service.run(internet) as running:
+    with Service.run(internet, settings={"MIN_WORKERS": 1, "MAX_WORKERS": 1}) as running:
         yield running
 
 
@@ -51,6 +53,22 @@ def paste(driver: Any, url: str) -> None:
     driver.switch_to.active_element.send_keys(url, Keys.ENTER)
 
 
+def watch(driver: Any) -> None:
+    """Keep all that the status line says from now on."""
+    driver.execute_script(
+        """
+        window.told = [];
+        const say = ({addedNodes}) => addedNodes.forEach((node) => window.told.push(node.data));
+        const observer = new MutationObserver((changes) => changes.forEach(say));
+        observer.observe(document.getElementById("status"), {childList: true});
+        """
+    )
+
+
+def told(driver: Any) -> list[str]:
+    return list(driver.execute_script("return window.told"))
+
+
 def fits(driver: Any) -> bool:
     return bool(driver.execute_script("return document.documentElement.scrollWidth <= window.innerWidth"))
 
@@ -66,11 +84,72 @@ def test_a_video_has_a_table_of_sizes(service: Service, driver: Any) -> None:
             row.startswith(size["resolution"]) and (size["human"] or size["reason"]) in row for row in rows
         )
     assert any(row.startswith("Audio") and answer["audio"]["human"] in row for row in rows)
+    assert any(row.startswith("1080p") and "AV1, 30 fps" in row for row in rows)
     assert json.loads(driver.find_element(By.ID, "json").get_attribute("textContent")) == answer
     assert f"curl -sN '{service.url}/api/v1/size'" in driver.find_element(By.ID, "curl").get_attribute(
         "textContent"
     )
     assert errors(driver) == []
+
+
+def test_it_tells_the_place_in_the_queue(service: Service, driver: Any) -> None:
+    """The only worker is busy until the client before leaves."""
+    hanging = {"url": "https://drip.fail-130.example/"}
+    watch(driver)
+    with httpx.stream(
+        "GET", f"{service.url}/api/v1/extract", params=hanging, headers={"Accept": "text/event-stream"}
+    ) as before:
+        lines = before.iter_lines()  # the answer is closed where this is dropped
+        assert "event: started" in lines
+        paste(driver, "https://youtu.be/queued_____")
+        eventually(lambda: any(said.startswith("Queued at place 1") for said in told(driver)))
+    shows(driver, "#status", "Done")
+    assert told(driver)[-2:] == ["Started: the site is being asked.", "Done."]
+    assert not driver.find_element(By.ID, "busy").is_displayed()
+
+
+def test_it_tells_of_another_attempt(driver: Any) -> None:
+    watch(driver)
+    paste(driver, "https://500.fail-131.example/")
+    shows(driver, "#code", "UPSTREAM_ERROR")
+    assert any(
+        re.match(r"The site answered .* Trying again in \d+ s, attempt 2\.", said) for said in told(driver)
+    )
+    assert "later" in text(driver, "#advice")
+
+
+def test_escape_cancels_what_is_asked(service: Service, driver: Any) -> None:
+    paste(driver, "https://drip.fail-132.example/")
+    shows(driver, "#status", "Started")
+    assert driver.find_element(By.ID, "busy").is_displayed()
+    driver.switch_to.active_element.send_keys(Keys.ESCAPE)
+    shows(driver, "#status", "Cancelled")
+    eventually(lambda: service.pool()["activeTasks"] == 0)
+
+
+def test_a_picture_is_loaded_only_where_the_visitor_says_so(driver: Any) -> None:
+    driver.execute_cdp_cmd("Network.enable", {})
+    driver.execute_cdp_cmd("Network.setBlockedURLs", {"urls": ["*ytimg.com*"]})
+    try:
+        paste(driver, VIDEO)
+        shows(driver, "#pictures", "from i.ytimg.com")
+        picture = driver.find_element(By.ID, "thumbnail")
+        assert picture.get_attribute("src") is None
+        driver.find_element(By.ID, "pictures").click()
+        shows(driver, "#no-picture", "cannot be had")  # it was asked for
+        assert picture.get_attribute("src").startswith("https://i.ytimg.com/")
+        assert not any("Content Security Policy" in message for message in errors(driver))
+        driver.find_element(By.ID, "pictures").click()
+        assert picture.get_attribute("src") is None
+    finally:
+        driver.execute_cdp_cmd("Network.setBlockedURLs", {"urls": []})
+
+
+def test_it_shows_what_is_said(driver: Any) -> None:
+    paste(driver, VIDEO)
+    shows(driver, "#status", "Done")
+    driver.find_element(By.ID, "say").send_keys(Keys.ENTER)
+    shows(driver, "#words", "and welcome")
 
 
 def test_an_error_says_what_to_do(driver: Any) -> None:

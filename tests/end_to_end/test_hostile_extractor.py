@@ -104,6 +104,14 @@ class AttackIE(InfoExtractor):
         socket.create_server(("127.0.0.1", int(port)))
         return "listening"
 
+    def _bind_natively(self, port):
+        libc = ctypes.CDLL(None, use_errno=True)
+        fd = libc.socket(2, 1, 0)
+        address = bytes((2, 0)) + int(port).to_bytes(2, "big") + bytes((127, 0, 0, 1)) + bytes(8)
+        if libc.bind(fd, address, 16) != 0:
+            raise OSError(ctypes.get_errno(), "bind")
+        return "bound"
+
     def _spawn(self, program):
         return "started %d" % subprocess.run([program]).returncode
 
@@ -220,7 +228,8 @@ def test_landlock_stops_access_that_bypasses_the_hook(service: Service, internet
             listener.accept()
     assert attack(service, "natively", internet.port) == "connected"
     assert attack(service, "library", internet.port) == "connected"
-    assert attack(service, "listen", 0) == "PermissionError"
+    assert attack(service, "bind_natively", 0) == "PermissionError"
+    assert attack(service, "listen", 0) == "BLOCKED_TARGET", "the hook is first"
 
 
 def test_the_runtime_owns_nothing(service: Service) -> None:

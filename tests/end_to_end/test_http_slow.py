@@ -210,13 +210,14 @@ async def test_a_client_that_does_not_read_is_cut() -> None:
 async def test_a_client_that_reads_slowly_but_steadily_gets_everything() -> None:
     it = web()
     it.dispatcher.answer = Answer(json.dumps({"title": "x" * 600_000}).encode())
-    async with serving(it.app, it.lifecycle, QUICK) as port, await _connect(port) as stream:
+    steady = Limits(write=2.0, pace=16 * 1024, linger=0.3)  # all of it takes longer, a chunk does not
+    async with serving(it.app, it.lifecycle, steady) as port, await _connect(port) as stream:
         await stream.send_all(EXTRACT + b"Connection: close\r\n\r\n")
         received = 0
-        with trio.fail_after(4 * PATIENCE):
+        with trio.fail_after(12 * PATIENCE):
             while data := await stream.receive_some(65536):
                 received += len(data)
-                await trio.sleep(0.005)
+                await trio.sleep(0.02)
         assert received > 600_000
 
 

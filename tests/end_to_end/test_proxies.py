@@ -16,8 +16,12 @@ from urllib.parse import urljoin
 
 import httpx
 import pytest
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 
 from tests.internet import Internet
+from tests.support.api_page import try_size_out
+from tests.support.browser import browser, errors, needs_browser
 from tests.support.reverse_proxies import PROGRAMS, SUBPATH, ReverseProxy, reverse_proxy
 from tests.support.running_service import ADMIN, PATIENCE, Service, eventually
 from tests.support.silent_close import SilentlyClosing
@@ -128,7 +132,7 @@ def test_a_request_with_cookies_gets_through(proxy: ReverseProxy) -> None:
 def test_all_of_it_works_below_a_path(service: Service, proxy: ReverseProxy) -> None:
     size = proxy.post(f"{SUBPATH}/api/v1/size", {"url": BIG})
     assert size.json() == service.size(BIG).json()
-    for page in ("/dashboard", "/api/v1/docs"):
+    for page in ("/", "/dashboard", "/api/v1/docs"):
         url = proxy.url + SUBPATH + page
         html = httpx.get(url, headers={"Accept": "text/html"}, timeout=PATIENCE).text
         links = [link for link in re.findall(r'(?:href|src)="([^"#]+)"', html) if ":" not in link]
@@ -137,6 +141,37 @@ def test_all_of_it_works_below_a_path(service: Service, proxy: ReverseProxy) -> 
             target = urljoin(url, link)
             assert target.startswith(proxy.url + SUBPATH)
             assert httpx.get(target, headers=ADMIN, timeout=PATIENCE).status_code == 200, target
+
+
+@needs_browser
+def test_a_browser_below_a_path_stays_there(service: Service, tmp_path: Path) -> None:
+    """With and without X-Forwarded-Prefix, which some proxies send: all that the service says is relative."""
+    file = "http://files.example/nohead.mp4"
+    with (
+        reverse_proxy("nginx", [address(service)], tmp_path) as proxy,
+        browser(str(tmp_path / "profile")) as driver,
+    ):
+        root = proxy.url + SUBPATH
+        for headers in ({}, {"X-Forwarded-Prefix": SUBPATH}):
+            driver.execute_cdp_cmd("Network.enable", {})
+            driver.execute_cdp_cmd("Network.setExtraHTTPHeaders", {"headers": headers})
+            driver.get(f"{root}/api/v1/docs")
+            assert f"'{root}/api/v1/size'" in try_size_out(driver)
+            driver.get(f"{root}/")
+            driver.switch_to.active_element.send_keys(BIG, Keys.ENTER)
+            eventually(lambda: driver.find_element(By.ID, "status").text == "Done.")
+            curl = driver.find_element(By.ID, "curl").get_attribute("textContent")
+            assert f"'{root}/api/v1/size'" in curl
+            driver.find_element(By.LINK_TEXT, "Dashboard").click()
+            assert driver.current_url == f"{root}/dashboard"
+            eventually(lambda: driver.find_element(By.ID, "health").text not in ("", "Connecting"))
+            assert errors(driver) == []
+
+            (server,) = httpx.get(f"{root}/api/v1/openapi", headers=headers).json()["servers"]
+            assert urljoin(f"{root}/api/v1/openapi", server["url"]) == f"{root}/"
+            query = {"url": file}
+            found = httpx.get(f"{root}/api/v1/redirect", params=query, headers=headers, timeout=PATIENCE)
+            assert (found.status_code, found.headers["Location"]) == (302, file)
 
 
 def test_no_request_is_lost_on_a_connection_that_the_service_has_closed(

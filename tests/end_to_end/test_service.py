@@ -13,7 +13,8 @@ import httpx
 import pytest
 
 from tests.internet import Internet
-from tests.support.running_service import ADMIN, Service, alive, eventually
+from tests.support.processes import alive
+from tests.support.running_service import ADMIN, Service, eventually
 
 VIDEO = "https://www.youtube.com/watch?v=dQw4w9WgXcQ"
 

@@ -13,7 +13,8 @@ import psutil
 import pytest
 
 from tests.internet import Internet
-from tests.support.running_service import Service, alive, eventually
+from tests.support.processes import alive
+from tests.support.running_service import Service, eventually
 
 WORKERS = 3
 JOBS = 10

@@ -22,7 +22,8 @@ import psutil
 import pytest
 
 from tests.internet import Internet
-from tests.support.running_service import PATIENCE, ROOT, Service, alive, eventually
+from tests.support.processes import alive, zombies
+from tests.support.running_service import PATIENCE, ROOT, Service, eventually
 
 
 @contextmanager
@@ -231,10 +232,6 @@ def test_as_pid_1_it_reaps_orphans_and_ends_on_sigterm(internet: Internet) -> No
         init.send_signal(signal.SIGTERM)
         assert service.process.wait(PATIENCE) == 0
         assert alive(family) == []
-
-
-def zombies(init: psutil.Process) -> list[psutil.Process]:
-    return [child for child in init.children(recursive=True) if child.status() == psutil.STATUS_ZOMBIE]
 
 
 def serve(*command: str, **settings: str) -> subprocess.CompletedProcess[str]:

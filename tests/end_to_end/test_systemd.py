@@ -18,7 +18,8 @@ import pytest
 from service.worker import landlock
 from tests.internet import Internet
 from tests.support import contained, system_calls
-from tests.support.running_service import PATIENCE, ROOT, Service, alive
+from tests.support.processes import alive
+from tests.support.running_service import PATIENCE, ROOT, Service
 
 UNIT = ROOT / "deploy" / "ytdlpd.service"
 PROGRAM = "/opt/ytdlpd/bin/ytdlpd"

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
+from urllib.request import ProxyHandler, build_opener
 
 import pytest
 import trio
@@ -313,6 +314,27 @@ def test_a_switch_lasts_as_long_as_it_was_told_to(internet: Internet) -> None:
     assert status("d.example") == 410
     internet.reset()
     assert status("d.example") == 200
+
+
+def test_sites_tell_egresses_apart(internet: Internet) -> None:
+    def status(egress: str, url: str = "http://a.example/empty") -> int:
+        opener = build_opener(ProxyHandler({"http": internet.proxy_of(egress)}))
+        try:
+            with opener.open(url, timeout=10) as response:
+                return int(response.status)
+        except HTTPError as error:
+            return error.code
+
+    internet.fail("a.example", "429", egress="fra1")
+    assert [status(egress) for egress in ("fra1", "fra2")] == [429, 200]
+    internet.heal("a.example")
+    internet.fail("a.example", "429", per_minute=2)
+    assert [status("fra1") for _ in range(4)] == [200, 200, 429, 429]
+    assert status("fra2") == 200
+    assert internet.counters().through("fra1", "a.example") == 5
+    assert "37 formats" in ask(WATCH, internet.proxy_of("fra1"))
+    assert internet.counters().through("fra1", "www.youtube.com") > 1
+    assert internet.counters().through("127.0.0.1", "www.youtube.com") == 0
 
 
 def test_youtube_can_fail_as_a_whole(internet: Internet) -> None:

@@ -27,6 +27,7 @@ class Counters:
         requests: requests to sites, without the control API and the private side.
         tunnels: CONNECTs per host.
         hosts: per host `total` and each kind of reply (watch, player, page, manifest, media, failure …).
+        egresses: requests per host of each egress: the user of the proxy, or the address of the client.
         private: what reached the private side, as "METHOD url"; must stay empty.
         private_ever: how many did, also before any reset.
         hanging: requests that hang on purpose right now, part of `open_requests`.
@@ -41,12 +42,17 @@ class Counters:
     requests: int
     tunnels: dict[str, int]
     hosts: dict[str, dict[str, int]]
+    egresses: dict[str, dict[str, int]]
     private: list[str]
     private_ever: int
 
     @property
     def private_hits(self) -> int:
         return len(self.private)
+
+    def through(self, egress: str, host: str) -> int:
+        """Requests of that egress for `host`."""
+        return self.egresses.get(egress, {}).get(host, 0)
 
     def of(self, host: str, kind: str = "total") -> int:
         """Requests for `host`, all or of one kind."""
@@ -66,6 +72,10 @@ class Internet:
     @property
     def proxy(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    def proxy_of(self, egress: str) -> str:
+        """The proxy, as the egress of that name uses it."""
+        return f"http://{egress}:secret@127.0.0.1:{self.port}"
 
     @classmethod
     @contextmanager
@@ -95,9 +105,24 @@ class Internet:
         """Let `host` and its subdomains (or all, `*`) answer this much later."""
         self._control("latency", host=host, seconds=seconds)
 
-    def fail(self, host: str, how: str, *, seconds: float | None = None, times: int | None = None) -> None:
-        """Let `host` and its subdomains (or all, `*`) fail for a time, for some requests, or until healed."""
-        self._control("fail", host=host, how=how, seconds=seconds, times=times)
+    def fail(
+        self,
+        host: str,
+        how: str,
+        *,
+        seconds: float | None = None,
+        times: int | None = None,
+        egress: str | None = None,
+        per_minute: int | None = None,
+    ) -> None:
+        """Let `host` and its subdomains (or all, `*`) fail for a time, for some requests, or until healed.
+
+        Args:
+            egress: only for this one: the user of the proxy, or the address of the client.
+            per_minute: only beyond so many requests of one egress in a minute.
+        """
+        limits = {"seconds": seconds, "times": times, "egress": egress, "per_minute": per_minute}
+        self._control("fail", host=host, how=how, **limits)
 
     def heal(self, host: str) -> None:
         self._control("heal", host=host)

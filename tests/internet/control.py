@@ -2,7 +2,8 @@
 
 GET  /_control/counters
 POST /_control/latency   {"host": "site.example", "seconds": 0.5}
-POST /_control/fail      {"host": "site.example", "how": "503", "seconds": null, "times": null}
+POST /_control/fail      {"host": "site.example", "how": "503", "seconds": null, "times": null,
+                          "egress": null, "per_minute": null}
 POST /_control/heal      {"host": "site.example"}
 POST /_control/set       {"token": "T2"}
 POST /_control/reset     {}
@@ -28,7 +29,7 @@ def answer(request: Request, state: State, now: float) -> Reply:
         if action == "latency":
             state.set_latency(given["host"], float(given["seconds"]))
         elif action == "fail":
-            state.fail(given["host"], _switch(given, now))
+            state.fail(given["host"], _switch(given, now), given.get("egress") or "")
         elif action == "heal":
             state.heal(given["host"])
         elif action == "set":
@@ -46,8 +47,12 @@ def _switch(given: dict[str, Any], now: float) -> Switch:
     how, seconds, times = given["how"], given.get("seconds"), given.get("times")
     if how not in sites.hows():
         raise ValueError(f"no site fails in the way {how!r}; known: {', '.join(sorted(sites.hows()))}")
+    per_minute = given.get("per_minute")
     return Switch(
-        how, None if seconds is None else now + float(seconds), None if times is None else int(times)
+        how,
+        None if seconds is None else now + float(seconds),
+        None if times is None else int(times),
+        None if per_minute is None else int(per_minute),
     )
 
 

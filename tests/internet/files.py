@@ -69,6 +69,11 @@ _PAGES: dict[str, Callable[[Request], Reply]] = {
     # Servers that do not take HEAD, that say nothing of a length, that fail, or that lead away.
     "/nohead.mp4": _without_head(405),
     "/headonly403.mp4": _without_head(403),
+    "/absurd-range.mp4": lambda request: (
+        replace(_REFUSED, status=405)
+        if request.method == "HEAD"
+        else Reply(b"x", "video/mp4", 206, (("Content-Range", f"bytes 0-0/{'9' * 5000}"),), kind="media")
+    ),
     "/unsized.mp4": lambda request: Reply(
         _file(replace(request, method="GET", headers={})).body[:4096],
         "video/mp4",

@@ -21,6 +21,7 @@ import trio
 
 from . import control, sites
 from .certificates import Authority
+from .egresses import user_of
 from .message import Manner, Reply, Request
 from .private import SECRET, is_private
 from .settings import REALISTIC, Settings
@@ -73,8 +74,9 @@ async def _client(world: World, transport: trio.SocketStream) -> None:
     state.connections += 1
     state.open_connections += 1
     try:
-        await _Connection(world, transport, transport).run()
-    except (ConnectionError, trio.BrokenResourceError, trio.ClosedResourceError, h11.ProtocolError, _Gone):
+        peer = transport.socket.getpeername()[0]
+        await _Connection(world, transport, transport, egress=peer).run()
+    except (OSError, trio.BrokenResourceError, trio.ClosedResourceError, h11.ProtocolError, _Gone):
         pass  # hostile replies and disconnecting clients are normal here
     finally:
         state.open_connections -= 1
@@ -93,6 +95,7 @@ class _Connection:
         scheme: str = "http",
         host: str = "",
         authority: str = "",
+        egress: str = "",
     ) -> None:
         self._world = world
         self._transport = transport
@@ -100,6 +103,7 @@ class _Connection:
         self._scheme = scheme
         self._host = host  # empty outside a tunnel
         self._authority = authority
+        self._egress = egress
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=64 * 1024)
 
     async def run(self) -> None:
@@ -108,6 +112,7 @@ class _Connection:
             if asked is None:
                 return
             head, body = asked
+            self._egress = user_of(head.headers) or self._egress
             if head.method == b"CONNECT":
                 await self._tunnel(head.target.decode("ascii"))
                 return
@@ -147,10 +152,11 @@ class _Connection:
         host = authority.rpartition(":")[0].strip("[]").lower()
         state = self._world.state
         state.tunnels[host] += 1
-        how = state.failure(host, trio.current_time(), spend=False) or sites.failure_of(host)
+        how = state.failure(host, trio.current_time(), self._egress, spend=False) or sites.failure_of(host)
         if how in sites.TUNNEL_FAILURES:
-            state.failure(host, trio.current_time())  # a switch's times count CONNECTs that fail, too
-            state.arrived(host, how or "")
+            # A switch's times count CONNECTs that fail, too.
+            state.failure(host, trio.current_time(), self._egress)
+            state.arrived(host, how or "", self._egress)
             if not await self._spoil_tunnel(how or ""):
                 return
         established = h11.Response(status_code=200, headers=[], reason=b"Connection established")
@@ -160,13 +166,26 @@ class _Connection:
         if not first:
             return
         if first != b"\x16":
-            inner = _Connection(self._world, self._transport, self._transport, host=host, authority=authority)
+            inner = _Connection(
+                self._world,
+                self._transport,
+                self._transport,
+                host=host,
+                authority=authority,
+                egress=self._egress,
+            )
         else:
             context = self._world.authority.context(host, how != "bad-cert")
             tls = trio.SSLStream(self._transport, context, server_side=True, https_compatible=True)
             await tls.do_handshake()
             inner = _Connection(
-                self._world, self._transport, tls, scheme="https", host=host, authority=authority
+                self._world,
+                self._transport,
+                tls,
+                scheme="https",
+                host=host,
+                authority=authority,
+                egress=self._egress,
             )
         await inner.run()
 
@@ -199,13 +218,13 @@ class _Connection:
             state.private_ever += 1
             await self._send(Reply(SECRET, "text/plain", kind="private"))
             return
-        how = state.failure(request.host, now) or sites.failure_of(request.host)
+        how = state.failure(request.host, now, self._egress) or sites.failure_of(request.host)
         if how == "bad-cert":
             how = None  # a client that does not care gets the page
         if how in sites.TUNNEL_FAILURES:
             how = "502"  # of a plain HTTP request, or on a tunnel opened before the switch
         reply = sites.play(request, how, self._world.port, state.settings)
-        state.arrived(request.host, reply.kind)
+        state.arrived(request.host, reply.kind, self._egress)
         with _counting(state):
             delay = state.latency(request.host) + reply.delay
             if delay:

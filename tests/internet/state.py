@@ -6,16 +6,21 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import Any
 
+from .egresses import Rates
 from .settings import Settings
 
 
 @dataclass(slots=True)
 class Switch:
-    """A host that fails in the way `how` until `until`, or for the next `times` requests, or until healed."""
+    """A host that fails in the way `how` until `until`, or for the next `times` requests, or until healed.
+
+    With `per_minute` it answers so many requests of each egress in a minute, and fails the others.
+    """
 
     how: str
     until: float | None = None
     times: int | None = None
+    per_minute: int | None = None
 
 
 class State:
@@ -39,10 +44,13 @@ class State:
         self.private: list[str] = []
         self.settings = self._initial
         self._latency: dict[str, float] = {}
-        self._switches: dict[str, Switch] = {}
+        self._switches: dict[tuple[str, str], Switch] = {}  # by host, and by egress or "" for all
+        self._rates = Rates()
+        self.egresses: defaultdict[str, Counter[str]] = defaultdict(Counter)
 
-    def arrived(self, host: str, kind: str) -> None:
-        """Count a request for `host` whose reply is of `kind`."""
+    def arrived(self, host: str, kind: str, egress: str) -> None:
+        """Count a request of `egress` for `host` whose reply is of `kind`."""
+        self.egresses[egress][host] += 1
         counts = self.hosts[host]
         counts["total"] += 1
         counts[kind] += 1
@@ -50,24 +58,28 @@ class State:
     def set_latency(self, host: str, seconds: float) -> None:
         self._latency[host] = seconds
 
-    def fail(self, host: str, switch: Switch) -> None:
-        self._switches[host] = switch
+    def fail(self, host: str, switch: Switch, egress: str = "") -> None:
+        self._switches[host, egress] = switch
 
     def heal(self, host: str) -> None:
-        self._switches.pop(host, None)
+        for key in [key for key in self._switches if key[0] == host]:
+            del self._switches[key]
 
     def latency(self, host: str) -> float:
         """Seconds before each answer of `host`: its own, its nearest parent domain's, or that of `*`."""
         return next((self._latency[name] for name in _names(host) if name in self._latency), 0.0)
 
-    def failure(self, host: str, now: float, *, spend: bool = True) -> str | None:
-        """How `host` fails now, or None; with `spend`, one of the switch's times is used up."""
-        for name in _names(host):
-            switch = self._switches.get(name)
+    def failure(self, host: str, now: float, egress: str, *, spend: bool = True) -> str | None:
+        """How `host` fails `egress` now, or None; with `spend`, one of the switch's times is used up."""
+        for key in [(name, whose) for name in _names(host) for whose in (egress, "")]:
+            switch = self._switches.get(key)
             if switch is None:
                 continue
             if (switch.until is not None and now >= switch.until) or switch.times == 0:
-                del self._switches[name]
+                del self._switches[key]
+                continue
+            limit = switch.per_minute
+            if limit is not None and not self._rates.over(key[0], egress, limit, now, spend=spend):
                 continue
             if switch.times is not None and spend:
                 switch.times -= 1
@@ -85,6 +97,7 @@ class State:
             "bytes_sent": self.bytes_sent,
             "requests": sum(counts["total"] for counts in self.hosts.values()),
             "tunnels": dict(self.tunnels),
+            "egresses": {egress: dict(hosts) for egress, hosts in self.egresses.items()},
             "hosts": {host: dict(counts) for host, counts in self.hosts.items()},
             "private": list(self.private),
             "private_ever": self.private_ever,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import shutil
 from collections.abc import Iterator
@@ -76,10 +77,12 @@ def errors(driver: Any) -> list[str]:
     return [entry["message"] for entry in driver.get_log("browser") if entry["level"] != "INFO"]
 
 
-def picture(driver: Any, path: str) -> None:
-    """The whole page, from top to bottom, as a PNG file."""
-    import base64
-
-    shot = driver.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True})
+def picture(driver: Any, path: str, *, height: int | None = None) -> None:
+    """The whole page, from top to bottom or to a `height`, as a PNG file."""
+    asked: dict[str, Any] = {"captureBeyondViewport": True}
+    if height is not None:
+        width = driver.execute_script("return window.innerWidth")
+        asked["clip"] = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
+    shot = driver.execute_cdp_cmd("Page.captureScreenshot", asked)
     with open(path, "wb") as file:
         file.write(base64.b64decode(shot["data"]))

@@ -13,6 +13,7 @@ import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -76,10 +77,12 @@ def _nginx(folder: Path, listen: str, services: Sequence[str]) -> list[str]:
     return ["-e", "stderr", "-p", str(folder), "-c", str(config)]
 
 
-def _haproxy(folder: Path, listen: str, services: Sequence[str]) -> list[str]:
+def _haproxy(folder: Path, listen: str, services: Sequence[str], options: str = "") -> list[str]:
     # Where it has to choose it checks ten times as often as by default, so that no test waits for it.
     inter = "2s" if len(services) == 1 else "200ms"
-    lines = [f"server s{number} {service} check inter {inter}" for number, service in enumerate(services)]
+    lines = [
+        f"server s{number} {service} check inter {inter} {options}" for number, service in enumerate(services)
+    ]
     servers = "\n    ".join(lines)
     text = _replaced(
         DEPLOY / "haproxy.cfg",
@@ -127,10 +130,35 @@ def program(name: str) -> str:
 
 
 @contextmanager
-def reverse_proxy(name: str, services: Sequence[str], folder: Path) -> Iterator[ReverseProxy]:
-    """The proxy `name` in front of `services` (host:port each); its files go to `folder`."""
-    listen = f"{_own_address()}:{next(_ports)}"
-    command = [program(name), *_ARGUMENTS[name](folder, listen, services)]
+def reverse_proxy(
+    name: str, services: Sequence[str], folder: Path, *, options: str = ""
+) -> Iterator[ReverseProxy]:
+    """The proxy `name` in front of `services` (host:port each); its files go to `folder`.
+
+    Args:
+        options: of HAProxy's, for each service.
+    """
+    make = partial(_haproxy, options=options) if options else _ARGUMENTS[name]
+    listen = f"{own_address()}:{next(_ports)}"
+    with _running(name, listen, make(folder, listen, services), folder) as proxy:
+        yield proxy
+
+
+@contextmanager
+def fleet_proxy(services: Sequence[str], folder: Path, listen: str | None = None) -> Iterator[ReverseProxy]:
+    """HAProxy as in deploy/haproxy.fleet.cfg, in front of three `services`."""
+    listen = listen or f"{own_address()}:{next(_ports)}"
+    names = ("one", "two", "three")
+    servers = {f"{name}:3000\n": f"{service}\n" for name, service in zip(names, services, strict=True)}
+    config = folder / "haproxy.fleet.cfg"
+    config.write_text(_replaced(DEPLOY / config.name, {**servers, "bind :80\n": f"bind {listen}\n"}))
+    with _running("haproxy", listen, ["-db", "-f", str(config)], folder) as proxy:
+        yield proxy
+
+
+@contextmanager
+def _running(name: str, listen: str, arguments: Sequence[str], folder: Path) -> Iterator[ReverseProxy]:
+    command = [program(name), *arguments]
     log = folder / f"{name}.log"
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "XDG_DATA_HOME": str(folder)}
     with (
@@ -166,7 +194,7 @@ def _replaced(file: Path, changes: dict[str, str]) -> str:
     return text
 
 
-def _own_address() -> str:
+def own_address() -> str:
     """An address of this machine that no other process listens on: made of this one's number."""
     number = os.getpid() % (1 << 22)  # what Linux allows at most
     return f"127.{64 + (number >> 16)}.{number >> 8 & 255}.{number & 255}"

@@ -122,18 +122,6 @@ def works(prefix: tuple[str, ...]) -> bool:
         return False
 
 
-def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
-    """Those that still run; a zombie does not count."""
-    return [process for process in processes if _runs(process)]
-
-
-def _runs(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
 def _read(log: IO[bytes]) -> str:
     return os.pread(log.fileno(), 1 << 24, 0).decode()
 

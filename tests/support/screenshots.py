@@ -1,4 +1,4 @@
-"""The pictures of the dashboard that the README shows, of a running service under some load; five minutes.
+"""The pictures of the pages that the documents show, of a running service under some load; five minutes.
 
 python -m tests.support.screenshots deploy/screenshots
 """
@@ -10,45 +10,67 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
+
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 
 from tests.internet import EASY, Internet
-from tests.support.browser import browser, emulate, picture
-from tests.support.running_service import ADMIN_KEY, Service
+from tests.support.browser import browser, picture
+from tests.support.running_service import ADMIN_KEY, Service, eventually
 
-CALM = 240  # seconds of ordinary load before the first picture
-OUTAGE = 40  # seconds from the outage's beginning to the second
-SETTINGS = {"CB_COOLDOWN_MS": 15_000, "CACHE_TTL_MS": 60_000, "YTDLP_TIMEOUT": 5_000}
+CALM = 240  # seconds of ordinary load before the outage
+SETTINGS = {"CACHE_TTL_MS": 60_000}
+VIDEO = "https://youtu.be/dQw4w9WgXcQ"
+
+
+URLS = (  # of each client
+    lambda number: f"https://youtu.be/{number % 80:011d}",
+    lambda number: f"https://www.youtube.com/watch?v={number:011d}",
+    lambda number: f"https://tube.example/watch/{number}",
+    lambda number: f"https://tube.example/watch/{number}",
+    lambda number: f"https://tube.example/watch/{number}",
+    lambda number: f"https://video.example/clips/{number}",
+    lambda number: f"https://video.example/clips/{number}",
+    lambda number: "https://fail.example/404" if number % 3 == 0 else f"https://html5.example/{number % 9}",
+)
 
 
 @contextmanager
 def load(service: Service) -> Iterator[None]:
-    """Four clients, each with a request, a pause, and the next."""
+    """Clients, each with a request to its site, a pause, and the next."""
     over = threading.Event()
     numbers = itertools.count()
 
-    def client(pause: float) -> None:
-        while not over.wait(pause):
-            number = next(numbers)
-            url = (
-                f"https://youtu.be/{number % 80:011d}",
-                f"https://tube.example/watch/{number}",
-                f"https://video.example/clips/{number % 50}",
-                f"https://www.youtube.com/watch?v={number:011d}",
-                "https://fail.example/404" if number % 7 == 0 else f"https://html5.example/{number % 9}",
-            )[number % 5]
-            service.extract(url)
+    def client(url: Callable[[int], str]) -> None:
+        while not over.wait(0.8):
+            service.extract(url(next(numbers)))
 
-    with ThreadPoolExecutor(4) as clients:
-        for pause in (0.5, 0.7, 1.1, 1.3):
-            clients.submit(client, pause)
+    with ThreadPoolExecutor(len(URLS)) as clients:
+        for url in URLS:
+            clients.submit(client, url)
         try:
             yield
         finally:
             over.set()
+
+
+def people(driver: Any, service: Service, path: Path) -> None:
+    """The page for people, with the sizes of a video."""
+    driver.get(service.url + "/")
+    driver.switch_to.active_element.send_keys(VIDEO, Keys.ENTER)
+    eventually(lambda: driver.find_element(By.ID, "status").text == "Done.")
+    driver.execute_script("document.activeElement.blur()")
+    picture(driver, str(path), height=620)
+
+
+def shows(driver: Any, place: str, words: str) -> bool:
+    return words in driver.find_element(By.ID, place).text
 
 
 def main(folder: Path) -> None:
@@ -57,21 +79,20 @@ def main(folder: Path) -> None:
         Internet.spawn(settings=EASY) as internet,
         Service.run(internet, settings=SETTINGS) as service,
         tempfile.TemporaryDirectory() as profile,
-        browser(profile) as driver,
+        browser(profile, width=960) as driver,
         load(service),
     ):
+        people(driver, service, folder / "page.png")
+        driver.set_window_size(1216, 900)
         driver.get(service.url + "/dashboard")
         driver.execute_script("sessionStorage.setItem('ytdlpd key', arguments[0])", ADMIN_KEY)
         driver.refresh()
         time.sleep(CALM)
-        picture(driver, str(folder / "dashboard.png"))
         internet.fail("tube.example", "500")
-        internet.set_latency("video.example", 4.0)
-        time.sleep(OUTAGE)
-        picture(driver, str(folder / "dashboard-outage.png"))
-        emulate(driver, scheme="dark")
-        time.sleep(2)
-        picture(driver, str(folder / "dashboard-outage-dark.png"))
+        internet.set_latency("video.example", 60.0)
+        for place, words in (("health", "1 site fails"), ("troubles", "held by video.example")):
+            eventually(partial(shows, driver, place, words), within=90)
+        picture(driver, str(folder / "dashboard-outage.png"), height=1010)
 
 
 if __name__ == "__main__":

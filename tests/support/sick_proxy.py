@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from socketserver import BaseRequestHandler, ThreadingTCPServer
 
 _PAGE = b"<html><title>Sign in to the network</title></html>"
+_LONG = _PAGE * 500
 _HTML = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n%s" % (len(_PAGE), _PAGE)
 _NO_METHOD, _PASSWORD, _HOST_UNREACHABLE = 0xFF, 2, 4
 
@@ -52,6 +53,14 @@ def hangs_after_the_greeting(client: socket.socket) -> None:
     client.recv(4096)
     client.sendall(bytes((5, 0)))
     hangs(client)
+
+
+def cuts_bodies(client: socket.socket) -> None:
+    """Answers a plain request with a part of a page."""
+    client.recv(4096)
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n" % (2 * len(_LONG))
+    client.sendall(head + _LONG)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def finds_no_site(client: socket.socket) -> None:

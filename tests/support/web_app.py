@@ -13,11 +13,13 @@ from quart_trio import QuartTrio
 from service.breaker.pacing import PaceStatistics
 from service.breaker.registry import Breakers
 from service.breaker.settings import BreakerSettings
+from service.cluster.port import Alone, Cluster, ClusterStatistics
 from service.config import Config
 from service.dispatch.cache import Cache, CacheStatistics
 from service.dispatch.progress import Progress, ProgressListener
 from service.dispatch.quarantine import Quarantine
 from service.dispatch.request import Answer, Caller
+from service.egress.pool import EgressPoolStatistics, EgressStatistics
 from service.events import Events
 from service.lifecycle import Lifecycle
 from service.pool.admission import AdmissionQueue
@@ -42,6 +44,16 @@ LISTING = Answer(
 ANSWER = Answer(BODY, "youtube", queued=0.0123, extracted=0.4567)
 
 
+EGRESSES = EgressPoolStatistics(
+    (
+        EgressStatistics("fra1", "de", "usable", 1, 20, 2, (("blocked.test", 12.5),)),
+        EgressStatistics("home", "", "probing", 0, 3, 3, ()),
+    ),
+    moves=5,
+    panics=1,
+)
+
+
 @dataclass
 class FakeDispatcher:
     """Answers every job the same way: with `answer` (LISTING for a list), or by awaiting `behaviour`."""
@@ -64,6 +76,9 @@ class FakeDispatcher:
     def reset(self, site: str | None = None) -> tuple[str, str]:
         assert self.breakers is not None
         return self.breakers.reset(site)
+
+    def egresses(self) -> EgressPoolStatistics:
+        return EGRESSES
 
     def paces(self) -> tuple[PaceStatistics, ...]:
         return self.shown
@@ -175,6 +190,32 @@ class FakeRollout:
         self.asked.append(("rollback", reason))
 
 
+CLUSTER = ClusterStatistics(
+    state="ok",
+    problem=None,
+    engine="valkey 9.1.2",
+    calls=20,
+    failures=1,
+    losses=1,
+    hits=5,
+    misses=4,
+    refusals=3,
+    waits=2,
+    stored=4,
+    foreign=1,
+)
+
+
+@dataclass
+class FakeCluster(Alone):
+    """Shows the statistics that the test sets."""
+
+    shown: ClusterStatistics = CLUSTER
+
+    def statistics(self) -> ClusterStatistics:  # type: ignore[override]
+        return self.shown
+
+
 @dataclass
 class Web:
     """An application and the fakes behind it."""
@@ -186,6 +227,7 @@ class Web:
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
     bus: Events = field(default_factory=Events)
     rollout: Rollout | None = None
+    cluster: Cluster | None = None
 
     def __post_init__(self) -> None:
         self.lifecycle.ready()
@@ -202,6 +244,7 @@ class Web:
             self.lifecycle,
             self.telemetry,
             rollout=self.rollout,
+            cluster=self.cluster,
         )
 
     async def request(self, method: str, path: str, **given: Any) -> Any:

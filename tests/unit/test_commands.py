@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import tomllib
 from collections.abc import Iterator
 from datetime import date
@@ -66,7 +67,10 @@ def test_only_serve_and_config_have_the_server_s_settings(name: str) -> None:
         (("extract", "https://user:pw@a.example/"), "a user name or a password (INVALID_URL)"),
         (("extract", "https://a.example/", "--playlist", "-5"), "playlist is invalid: "),
         (("extract", "https://a.example/", "--fields", "a b"), "fields.0 is invalid: "),
+        (("extract", "https://a.example/", "--start", "0"), "start is invalid: "),
         (("size", "https://a.example/", "--duration-hint", "-1"), "duration_hint is invalid: "),
+        (("size", "https://a.example/", "--format", "b" * 201), "format is invalid: "),
+        (("size", "https://a.example/", "--language", "de/../x"), "language is invalid: "),
     ],
 )
 def test_what_is_asked_is_checked_as_over_http(arguments: tuple[str, ...], sentence: str) -> None:
@@ -103,6 +107,13 @@ def test_a_page_cannot_write_to_the_terminal() -> None:
 def test_a_table_without_sizes_says_why() -> None:
     assert "it is live; --duration-hint" in shown({"title": "On air", "live": True, "bytes": {"s720p": None}})
     assert "tells no size by resolution" in shown({"title": "A file", "bytes": {"s720p": None}})
+
+
+def test_chosen_formats_have_a_row() -> None:
+    chosen = {"expression": "bv+ba", "bytes": 5_000_000, "human": "5.00 MB", "accuracy": "exact"}
+    formats = [{"format_id": "136"}, {"format_id": "140"}]
+    answer = {"title": "T", "bytes": {}, "selection": {**chosen, "formats": formats}}
+    assert shown(answer).splitlines()[-1].split() == ["bv+ba", "5.00", "MB", "exact", "136+140"]
 
 
 def test_a_new_key_is_that_of_its_table() -> None:
@@ -165,6 +176,22 @@ def test_a_proxy_and_a_folder_that_are_not_there_are_problems(tmp_path: Path) ->
     for found in (only(doctor.network(config)), only(doctor.folders(config))):
         assert found.verdict is Verdict.PROBLEM
         assert found.cure
+
+
+def test_each_egress_is_looked_at() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        tables = {
+            "good": {"proxy": f"socks5h://user:secret@127.0.0.1:{port}"},
+            "dead": {"proxy": "http://user:secret@127.0.0.1:1"},
+            "home": {"source": "127.0.0.9"},
+        }
+        found = [*doctor.network(Config.load(egress=tables))]
+    assert [(it.what, it.verdict) for it in found] == [
+        ("egress good", Verdict.OK),
+        ("egress dead", Verdict.WARNING),
+    ]
+    assert "secret" not in str(found)
 
 
 def test_each_kernel_is_told_what_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:

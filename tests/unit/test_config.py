@@ -258,7 +258,11 @@ def test_every_secret_is_listed() -> None:
     assert set(SECRETS) == typed | {"egress_proxy"}  # which has credentials
 
 
-VALUES = {"webhook_url": "https://hooks.test/x", "egress_proxy": "http://user:word@proxy.example:3128"}
+VALUES = {
+    "webhook_url": "https://hooks.test/x",
+    "egress_proxy": "http://user:word@proxy.example:3128",
+    "cluster_url": "redis://user:word@cache.example",
+}
 
 
 @pytest.mark.parametrize("name", SECRETS)

@@ -27,6 +27,7 @@ MANIFESTS = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
 UNIT = (DEPLOY / "ytdlpd.service").read_text()
 NGINX, CADDY, HAPROXY = ((DEPLOY / name).read_text() for name in ("nginx.conf", "Caddyfile", "haproxy.cfg"))
+HAPROXY_FLEET = (DEPLOY / "haproxy.fleet.cfg").read_text()
 PRIVATE = ("10.0.0.1", "100.64.0.1", "127.0.0.1", "169.254.169.254", "172.16.0.1", "192.168.0.1", "0.0.0.0")
 
 
@@ -78,9 +79,26 @@ def test_the_dockerfile_passes_hadolint() -> None:
     assert (done.returncode, done.stdout) == (0, "")
 
 
-def test_the_compose_file_fits_its_specification() -> None:
-    done = run("check-jsonschema", "--builtin-schema", "vendor.compose-spec", str(DEPLOY / "compose.yaml"))
+@pytest.mark.parametrize("name", ["compose.yaml", "compose.fleet.yaml"])
+def test_the_compose_file_fits_its_specification(name: str) -> None:
+    done = run("check-jsonschema", "--builtin-schema", "vendor.compose-spec", str(DEPLOY / name))
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_fleet_has_the_instances_that_its_balancer_knows() -> None:
+    services = load(DEPLOY / "compose.fleet.yaml")["services"]
+    known = re.findall(r"^    server (\w+) (\w+):3000$", HAPROXY_FLEET, re.MULTILINE)
+    assert [name for name, host in known if name == host] == ["one", "two", "three"]
+    for name in ("one", "two", "three"):
+        given = services[name]["environment"]
+        assert set(given) <= {setting.upper() for setting in Config.model_fields}
+        delay, grace = only(DOCKERFILE, r"DRAIN_DELAY_MS=(\d+)") / 1000, seconds(given, "SHUTDOWN_GRACE_MS")
+        assert int(services[name]["stop_grace_period"].rstrip("s")) > delay + grace + WATCHDOG
+        assert grace > Config.load().job_timeout
+    interval, failures = (only(HAPROXY_FLEET, rf"{word} (\d+)") for word in ("inter", "fall"))
+    assert delay > interval * failures
+    assert only(HAPROXY_FLEET, r"timeout http-keep-alive (\d+)s") < Config.load().keep_alive
+    assert only(HAPROXY_FLEET, r"timeout server (\d+)s") > 2 * Config.load().job_timeout
 
 
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.stem)

@@ -232,6 +232,14 @@ def test_links_lead_somewhere(document: Path) -> None:
     assert wrong_links(document.read_text(), document) == []
 
 
+@pytest.mark.parametrize(
+    "picture", sorted((ROOT / "deploy" / "screenshots").iterdir()), ids=lambda it: it.name
+)
+def test_a_picture_is_small_and_shown(picture: Path) -> None:
+    assert picture.stat().st_size < 150_000
+    assert any(f"deploy/screenshots/{picture.name})" in document.read_text() for document in DOCUMENTS)
+
+
 @pytest.mark.parametrize(("check", "text"), BROKEN)
 def test_each_check_finds_what_is_wrong(check: Check, text: str) -> None:
     assert len(check(text)) == 1

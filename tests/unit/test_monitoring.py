@@ -13,6 +13,7 @@ import pytest
 import yaml
 from trio.testing import MockClock
 
+from service.codes import Group
 from tests.unit.telemetry.test_metrics import observed
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
@@ -29,10 +30,14 @@ def rules() -> list[dict[str, Any]]:
     return [rule for group in groups for rule in group["rules"]]
 
 
+def panels() -> list[dict[str, Any]]:
+    """Those of the Grafana dashboard, without the headings of its rows."""
+    return [panel for panel in json.loads(GRAFANA.read_text())["panels"] if panel["type"] != "row"]
+
+
 def grafana_expressions() -> list[str]:
     """As Grafana would send them."""
-    panels = json.loads(GRAFANA.read_text())["panels"]
-    found = [target["expr"] for panel in panels for target in panel["targets"]]
+    found = [target["expr"] for panel in panels() for target in panel["targets"]]
     return [expr.replace("$__rate_interval", "5m").replace("$instance", ".*") for expr in found]
 
 
@@ -48,6 +53,35 @@ def promtool(*arguments: str, folder: Path) -> str:
 )
 def test_promtool_accepts_the_alerts(command: str) -> None:
     assert promtool(*command.split(), folder=ALERTS.parent) == ""
+
+
+def test_grafana_sorts_jobs_into_the_three_groups() -> None:
+    named = {panel["title"]: panel for panel in panels()}
+    colours = {
+        override["matcher"]["options"]: override["properties"][0]["value"]["fixedColor"]
+        for override in named["Jobs by group"]["fieldConfig"]["overrides"]
+    }
+    assert set(Group) <= set(colours)
+    assert [group for group, colour in colours.items() if colour == "red"] == [Group.FAILED]
+    asked = " ".join(grafana_expressions())
+    assert set(re.findall(r'group="(\w+)"', asked)) == set(Group)
+
+
+def test_grafana_compares_the_releases_of_yt_dlp() -> None:
+    by_release = [expr for expr in grafana_expressions() if "by (ytdlp" in expr]
+    assert any("ytdlpd_ytdlp_runs_total" in expr and 'group="failed"' in expr for expr in by_release)
+
+
+def test_no_panel_lies_on_another() -> None:
+    places = [panel["gridPos"] for panel in json.loads(GRAFANA.read_text())["panels"]]
+    cells = [
+        (x, y)
+        for at in places
+        for x in range(at["x"], at["x"] + at["w"])
+        for y in range(at["y"], at["y"] + at["h"])
+    ]
+    assert len(cells) == len(set(cells))
+    assert max(x for x, _ in cells) < 24
 
 
 @needs_promtool

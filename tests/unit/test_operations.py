@@ -33,11 +33,12 @@ def test_its_settings_files_are_some(tmp_path: Path) -> None:
     for example in re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL):
         file.write_text(example.replace("/etc/ytdlpd/youtube.txt", str(cookies)))
         found.append(Config.load(file=file))
-    general, options = found
+    general, options, egresses = found
     assert general.site_limit("slow.example") == 3
     assert general.keys["backend"].rate == 20
     assert options.ytdlp_options["tv.example"].geo == "CH"
     assert options.ytdlp_options["youtube.com"].extractor_args["youtube"]["player_client"] == ("web", "mweb")
+    assert [*egresses.egress] == ["fra1", "home6", "direct"]
 
 
 def test_the_workers_fit_into_the_memory_it_names() -> None:

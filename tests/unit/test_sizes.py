@@ -206,14 +206,17 @@ def rows(info: dict[str, Any], hint: float | None = None) -> dict[str, dict[str,
 
 
 def test_a_row_for_each_resolution_says_what_is_known_and_why_not() -> None:
-    found = rows(page(video("v", 720, filesize=18_500_000), video("w", 360), duration=None))
+    found = rows(page(video("v", 720, filesize=18_500_000, fps=50), video("w", 360), duration=None))
     assert found["720p"] == {
         "resolution": "720p",
         "bytes": 18_500_000,
         "human": "18.50 MB",
         "accuracy": "exact",
         "format": "v",
+        "codec": "av01",
+        "fps": 50,
     }
+    assert (found["360p"]["codec"], found["360p"]["fps"]) == (None, None)
     assert found["360p"]["accuracy"] == found["144p"]["accuracy"] == "unknown"
     assert found["360p"]["reason"] != found["144p"]["reason"]
     assert "duration" in rows(page(video("v", 720, tbr=800), duration=None))["720p"]["reason"]

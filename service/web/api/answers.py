@@ -56,6 +56,8 @@ def headers_of(answer: Answer) -> dict[str, str]:
     }
     if answer.ytdlp:
         headers["X-Ytdlp-Version"] = answer.ytdlp
+    if answer.egress:
+        headers["X-Egress"] = answer.egress
     if answer.etag:  # weak, because the gzipped bytes have the same one
         headers["ETag"] = f'W/"{answer.etag}"'
         headers["Cache-Control"] = "private, no-cache"

@@ -26,6 +26,7 @@ from ..http.request_context import RequestContext, current
 from ..services import Services
 from . import urls
 from .bodies import MAX_BODY
+from .egresses import wanted
 from .extract import admit, charge, read_body
 from .models import BatchLine
 from .openapi import EXTRACTION_STATUSES, SECURITY, fails, streams
@@ -59,11 +60,12 @@ def blueprint(services: Services) -> Blueprint:
         """
         caller = admit(services)
         asked = await read_body(BatchRequest, most=MAX_BODY)
+        egress = wanted(asked.egress, services.config) if asked.kind == "extract" else ""
         charge(services, asked.urls)
 
         def make(url: str) -> Job:
             urls.check(url, sites=services.config.sites)
-            return Job(Kind(asked.kind), url, fields=tuple(asked.fields))
+            return Job(Kind(asked.kind), url, fields=tuple(asked.fields), egress=egress)
 
         return stream(lines(services, asked.urls, make, caller, current()), LINES)
 
@@ -101,7 +103,8 @@ def _line(place: dict[str, Any], found: Outcome) -> tuple[bytes, ...]:
     """The line for the URL at `place`, in pieces."""
     if not isinstance(found, Answer):
         return (json.dumps({**place, **found}).encode() + b"\n",)
-    head = json.dumps({**place, "ok": True}).encode()
+    egress = {"egress": found.egress} if found.egress else {}
+    head = json.dumps({**place, "ok": True, **egress}).encode()
     return enclosed(head[:-1] + b', "result": ', found.body, b"}\n")
 
 

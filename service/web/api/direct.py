@@ -14,6 +14,7 @@ from ..http.responses import respond_with
 from ..services import Services
 from . import urls
 from .answers import headers_of, respond
+from .egresses import wanted
 from .extract import BY_QUERY, admit, read_query
 from .openapi import SECURITY, fails, streams
 from .requests import RedirectQuery, SubtitlesQuery
@@ -42,7 +43,9 @@ def blueprint(services: Services) -> Blueprint:
         caller = admit(services)
         asked = read_query(RedirectQuery)
         url = urls.check(asked.url, sites=services.config.sites)
-        found = await services.dispatcher.submit(Job(Kind.LOCATION, url, format=asked.format or ""), caller)
+        egress = wanted(asked.egress, services.config)
+        job = Job(Kind.LOCATION, url, format=asked.format or "", egress=egress)
+        found = await services.dispatcher.submit(job, caller)
         response = await respond_with(found.body, content_type=JSON)
         response.status_code = 302
         response.headers.update(headers_of(found))

@@ -24,6 +24,7 @@ from ..http.request_context import current
 from ..services import Services
 from . import bodies, cookies, urls
 from .answers import respond
+from .egresses import wanted
 from .models import ExtractResponse, Progress
 from .openapi import EXTRACTION_STATUSES, SECURITY, fails, streams
 from .progress_stream import follow
@@ -33,6 +34,7 @@ from .streaming import EVENTS, JSON, LINES, accepted, stream
 DEADLINE = "X-Deadline-Ms"
 _ENCODED = "%3F for ?, %26 for &"
 BY_QUERY = tuple(status for status in EXTRACTION_STATUSES if status not in (413, 415))
+PROGRESS = "Progress: queued, started, retrying; done has the result or the error."
 MAX_BODY_WITHOUT_COOKIES = 10 * 1024
 
 M = TypeVar("M", bound=BaseModel)
@@ -55,21 +57,16 @@ def blueprint(services: Services) -> Blueprint:
             format=asked.format or "",
             lines=liked == LINES,
             cookies=jar,
+            egress=wanted(asked.egress, services.config),
         )
-        if liked == EVENTS:
-            services.followers.check(caller.client, admin=caller.admin)
-            response = stream(follow(services, job, caller, current()), EVENTS)
-        else:
-            response = await answer(services, job, caller)
-        response.headers.add("Vary", "Accept")
-        return response
+        return await answer_as(services, job, caller, liked)
 
     @routes.get("/api/v1/extract")
     @tag(["extraction"])
     @security_scheme(SECURITY)
     @document_querystring(ExtractQuery)
     @document_response(ExtractResponse)
-    @streams(EVENTS, Progress, "Progress: queued, started, retrying; done has the result or the error.")
+    @streams(EVENTS, Progress, PROGRESS)
     @streams(LINES, ExtractResponse, "A playlist without its entries, then a line for each of them.")
     @fails(*BY_QUERY)
     async def extract_by_query() -> Response:
@@ -101,6 +98,17 @@ def blueprint(services: Services) -> Blueprint:
         return await extract(asked, cookies_of(asked), caller)
 
     return routes
+
+
+async def answer_as(services: Services, job: Job, caller: Caller, liked: str) -> Response:
+    """The answer to `job`, or its progress where the client has `liked` events."""
+    if liked == EVENTS:
+        services.followers.check(caller.client, admin=caller.admin)
+        response = stream(follow(services, job, caller, current()), EVENTS)
+    else:
+        response = await answer(services, job, caller)
+    response.headers.add("Vary", "Accept")
+    return response
 
 
 async def answer(services: Services, job: Job, caller: Caller) -> Response:

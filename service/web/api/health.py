@@ -15,8 +15,10 @@ from quart_schema.documentation import document_response
 
 from ... import __version__
 from ...breaker.statistics import BreakersStatistics
+from ...cluster.port import ClusterStatistics
 from ...codes import Code
 from ...config import Config
+from ...egress.pool import EgressStatistics
 from ...lifecycle import Phase
 from ...logs import timestamp
 from ...pool.statistics import PoolStatistics
@@ -27,18 +29,19 @@ from ..http.authentication import HEADER
 from ..http.request_context import RequestContext, current
 from ..http.responses import encoded, respond_with, respond_with_json
 from ..services import Services
+from .egresses import reports
 from .metrics import circuit_breaker, circuit_breakers, uptime, worker_pool
 from .models import (
     Cache,
+    Cluster,
     Dependency,
     ErrorResponse,
-    HealthResponse,
     ProbeResponse,
     Solver,
-    UnhealthyResponse,
     Update,
 )
 from .openapi import fails
+from .report_models import HealthResponse, UnhealthyResponse
 
 PATHS = frozenset({"/health", "/health/main", "/health/live", "/health/ready"})
 
@@ -163,7 +166,14 @@ def _latest(services: Services, context: RequestContext, presented: str | None) 
 
 def _report(services: Services, admin: bool) -> _Report:
     pool, breakers = services.pool.statistics(), services.breakers.statistics()
-    status, code, reason = _judge(pool, breakers, services.lifecycle.phase, services.config)
+    egresses = services.dispatcher.egresses().egresses
+    status, code, reason = _judge(pool, breakers, egresses, services.lifecycle.phase, services.config)
+    shared = services.cluster.statistics()
+    if status == "healthy" and shared is not None and shared.state != "ok":
+        status, reason = (
+            "degraded",
+            "Nothing is shared with other instances at present; this one goes on",
+        )
     report: dict[str, Any] = {
         "ok": status != "unhealthy",
         "status": status,
@@ -182,6 +192,8 @@ def _report(services: Services, admin: bool) -> _Report:
         "circuit_breakers": circuit_breakers(breakers) if admin else None,
         "cache": Cache.model_validate(services.dispatcher.cache()),
         "solver": Solver.model_validate(pool.solver) if admin and pool.solver else None,
+        "cluster": cluster(shared, details=admin),
+        "egresses": reports(egresses) if admin else None,
         "update": update(services.updater.statistics(), details=admin),
         "options": _options(services.config) if admin else None,
         "config": {
@@ -205,8 +217,20 @@ def update(known: UpdateStatistics, *, details: bool) -> Update:
     return found if details else found.model_copy(update={"problem": ""})
 
 
+def cluster(known: ClusterStatistics | None, *, details: bool) -> Cluster | None:
+    """What is shared with other instances; `details` may name hosts."""
+    if known is None:
+        return None
+    found = Cluster.model_validate(known)
+    return found if details else found.model_copy(update={"problem": None, "engine": ""})
+
+
 def _judge(
-    pool: PoolStatistics, breakers: BreakersStatistics, phase: Phase, config: Config
+    pool: PoolStatistics,
+    breakers: BreakersStatistics,
+    egresses: tuple[EgressStatistics, ...],
+    phase: Phase,
+    config: Config,
 ) -> tuple[Status, Code | None, str | None]:
     """The status, the code of the error where it cannot serve, and a sentence that says why."""
     if phase is not Phase.READY:
@@ -228,6 +252,8 @@ def _judge(
         )
     if pool.queue_length and pool.queue_length >= config.queue_max:
         return "degraded", None, "The queue is full"
+    if dead := [each.name for each in egresses if each.state == "quarantined"]:
+        return "degraded", None, f"Egresses that do not work are left out: {', '.join(dead)}"
     if breakers.state != "CLOSED":
         return "degraded", None, "The circuit breaker of at least one site is not closed"
     return "healthy", None, None

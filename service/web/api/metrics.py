@@ -18,12 +18,12 @@ from ..http.authentication import HEADER
 from ..http.request_context import current
 from ..http.responses import encoded, respond_with
 from ..services import Services
+from .egresses import reports
 from .models import (
     BreakerConfig,
     BreakerCounters,
     Cache,
     CircuitBreaker,
-    MetricsResponse,
     Pace,
     PoolConfig,
     SiteBreaker,
@@ -32,6 +32,7 @@ from .models import (
     WorkerPool,
 )
 from .openapi import SECURITY, fails
+from .report_models import MetricsResponse
 
 
 def blueprint(services: Services) -> Blueprint:
@@ -66,6 +67,7 @@ def _report(services: Services, *, admin: bool, sites: bool) -> bytes:
             circuit_breaker=circuit_breaker(breakers, services.config),
             circuit_breakers=circuit_breakers(breakers) if sites else [],
             cache=Cache.model_validate(services.dispatcher.cache()),
+            egresses=reports(services.dispatcher.egresses().egresses, sites=sites),
             paces=[Pace.model_validate(pace) for pace in paces if pace.cuts],
         )
     )

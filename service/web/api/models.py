@@ -106,6 +106,7 @@ class BatchSuccess(Model):
     index: int = Field(description="Its place in `urls`, from 0.")
     url: str
     ok: Literal[True] = True
+    egress: str | None = Field(None, description="The egress that it came through, where there are several.")
     result: dict[str, Any] = Field(description="What a request of its own would have been answered.")
 
 
@@ -257,6 +258,20 @@ class Solver(Model):
     scripts: list[PlayerScript]
 
 
+class Cluster(Model):
+    """What is shared with other instances, where CLUSTER_URL is set."""
+
+    state: Literal["ok", "degraded"] = Field(description="degraded: each instance works alone, and goes on.")
+    problem: str | None = Field(description="Why it is degraded; only with an admin's key.")
+    engine: str = Field(description="The server that keeps it; only with an admin's key.")
+    hits: int = Field(description="Results that another instance had.")
+    misses: int
+    refusals: int = Field(description="Kept noes of sites that another instance had.")
+    waits: int = Field(description="Jobs that waited for another instance's extraction.")
+    stored: int = Field(description="Results and noes given to the others.")
+    losses: int = Field(description="Times that the server went away.")
+
+
 class Update(Model):
     """What is known of a newer yt-dlp."""
 
@@ -266,66 +281,11 @@ class Update(Model):
     problem: str = Field("", description="Why none can be looked for or fetched; only with an admin's key.")
 
 
-class HealthResponse(Model):
-    """Health of the service; 503 when it cannot serve."""
-
-    ok: bool
-    status: Literal["healthy", "degraded", "unhealthy"]
-    reason: str | None = Field(description="Why it is not healthy.")
-    timestamp: str
-    version: str
-    uptime: Uptime
-    system: dict[str, Any]
-    process: dict[str, Any] = Field(description="Filled only with an admin's key.")
-    dependencies: dict[str, Dependency]
-    worker_pool: WorkerPool
-    circuit_breaker: CircuitBreaker
-    circuit_breakers: list[SiteBreaker] | None = Field(None, description="Only with an admin's key.")
-    cache: Cache
-    solver: Solver | None = Field(None, description="Only with an admin's key.")
-    update: Update
-    options: dict[str, list[str]] | None = Field(
-        None,
-        description="The names of the operator's options for yt-dlp, by site; * stands for all others. "
-        "Only with an admin's key.",
-    )
-    config: dict[str, Any]
-
-
-class UnhealthyResponse(HealthResponse, ErrorResponse):
-    """The same, as an error."""
-
-    ok: Literal[False] = False
-
-
 class ProbeResponse(Model):
     """An orchestrator's probe."""
 
     ok: bool
     status: str
-
-
-class MetricsResponse(Model):
-    """Counters since the start."""
-
-    ok: bool
-    timestamp: str
-    version: str
-    uptime: Uptime
-    worker_pool: WorkerPool
-    circuit_breaker: CircuitBreaker
-    circuit_breakers: list[SiteBreaker]
-    cache: Cache
-    paces: list[Pace]
-
-
-class ResetResponse(Model):
-    """What a reset changed."""
-
-    ok: bool
-    message: str
-    previous_state: str
-    current_state: str
 
 
 class QuarantinedUrl(Model):
@@ -346,13 +306,6 @@ class QuarantineResponse(Model):
 
     ok: bool
     urls: list[QuarantinedUrl]
-
-
-class ReleaseResponse(Model):
-    """How many were known."""
-
-    ok: bool
-    released: int
 
 
 class Release(Model):

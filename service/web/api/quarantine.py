@@ -13,7 +13,8 @@ from ..http.access_control import require_admin
 from ..http.responses import respond_with_json
 from ..services import Services
 from .extract import read_body
-from .models import QuarantinedUrl, QuarantineResponse, ReleaseResponse
+from .fleet_models import OtherInstance, ReleaseResponse
+from .models import QuarantinedUrl, QuarantineResponse
 from .openapi import SECURITY, fails
 from .requests import ReleaseRequest
 
@@ -56,6 +57,8 @@ def blueprint(services: Services) -> Blueprint:
         require_admin(services)
         asked = await read_body(ReleaseRequest) if await request.get_data() else ReleaseRequest(url=None)
         released = services.dispatcher.quarantine.clear(asked.url)
-        return await respond_with_json(ReleaseResponse(ok=True, released=released))
+        others = await services.cluster.order("release", asked.url)
+        told = [OtherInstance.model_validate(each) for each in others]
+        return await respond_with_json(ReleaseResponse(ok=True, released=released, others=told))
 
     return routes

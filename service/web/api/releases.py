@@ -16,6 +16,7 @@ from ...codes import Code
 from ...releases.release import RolloutStatus
 from ...releases.store import StoreError, StoreState
 from ..errors import Refused
+from ..http.access_control import require_admin
 from ..http.responses import respond_with_json
 from ..services import Services
 from .extract import read_body
@@ -39,10 +40,10 @@ def blueprint(services: Services) -> Blueprint:
     @tag(["operation"])
     @security_scheme(SECURITY)
     @document_response(ReleasesResponse)
-    @fails(401, 403)
+    @fails(401, 403, 429)
     async def releases() -> Response:
         """Each yt-dlp that the service may use, and what was decided about it."""
-        services.keys.require_admin(request.headers)
+        require_admin(services)
         return await respond_with_json(await _listed(services))
 
     def fetch(asked: FetchRequest) -> None:
@@ -93,9 +94,9 @@ def _view(
     @security_scheme(SECURITY)
     @document_request(model)
     @document_response(ReleasesResponse)
-    @fails(400, 401, 403, 413, 415)
+    @fails(400, 401, 403, 413, 415, 429)
     async def operate() -> Response:
-        services.keys.require_admin(request.headers)
+        require_admin(services)
         has_body = bool(await request.get_data())
         optional = not any(field.is_required() for field in model.model_fields.values())
         asked = model() if optional and not has_body else await read_body(model)

@@ -18,6 +18,7 @@ from pydantic import (
 from ... import cursors, fields, urls
 from ...codes import Code
 from ..errors import Refused
+from .egresses import WantedEgress
 
 MAX_BATCH = 100
 MAX_COUNT = 500  # entries of one page of a list
@@ -112,6 +113,7 @@ class RedirectQuery(Asked):
 
     url: Url
     format: Expression
+    egress: WantedEgress
 
 
 class SubtitlesQuery(Asked):
@@ -149,6 +151,7 @@ class ExtractQuery(Asked):
         description="The next page of a list: `cursor` of the last answer.",
     )
     format: Expression
+    egress: WantedEgress
 
     def page(self) -> tuple[int, int]:
         """The first entry to list, and how many; (1, 0) for a single video.
@@ -185,6 +188,7 @@ class BatchRequest(Asked):
     fields: list[FieldName] = Field(
         [], max_length=100, description="Top-level fields of the metadata to keep; none given keeps all."
     )
+    egress: WantedEgress
 
 
 class ResetRequest(Asked):

@@ -27,11 +27,12 @@ from ..services import Services
 from . import urls
 from .answers import warned
 from .batch import MakeJob, Outcome, lines
-from .extract import BY_QUERY, admit, answer, charge, cookies_of, read_body, read_query
+from .extract import BY_QUERY, PROGRESS, admit, answer_as, charge, cookies_of, read_body, read_query
+from .models import Progress
 from .openapi import EXTRACTION_STATUSES, SECURITY, fails, streams
 from .requests import WHOLE_PLAYLIST, SizeQuery, SizeRequest
 from .size_models import EntryLine, SizeResponse, Sum, SumLine
-from .streaming import LINES, stream
+from .streaming import EVENTS, JSON, LINES, accepted, stream
 
 
 def blueprint(services: Services) -> Blueprint:
@@ -52,6 +53,7 @@ def blueprint(services: Services) -> Blueprint:
     @security_scheme(SECURITY)
     @document_request(SizeRequest)
     @document_response(SizeResponse)
+    @streams(EVENTS, Progress, PROGRESS)
     @streams(LINES, EntryLine, "With entries: a line for each entry, then their sum.")
     @fails(*EXTRACTION_STATUSES)
     async def size() -> Response:
@@ -65,7 +67,7 @@ def blueprint(services: Services) -> Blueprint:
         jar = cookies_of(asked)
         make = partial(job, asked, jar)
         if not asked.entries:
-            return await answer(services, make(asked.url), caller)
+            return await answer_as(services, make(asked.url), caller, accepted(JSON, EVENTS))
         listing = await _listing(services, asked, jar, caller)
         return stream(_sized(services, listing, make, caller, current()), LINES)
 
@@ -75,12 +77,13 @@ def blueprint(services: Services) -> Blueprint:
     @security_scheme(SECURITY)
     @document_querystring(SizeQuery)
     @document_response(SizeResponse)
+    @streams(EVENTS, Progress, PROGRESS)
     @fails(*BY_QUERY)
     async def size_by_query() -> Response:
         """Sizes of a video per resolution, in bytes and as text: for bookmarks, scripts and spreadsheets."""
         caller = admit(services)
         asked = read_query(SizeQuery)
-        return await answer(services, job(asked, None, asked.url), caller)
+        return await answer_as(services, job(asked, None, asked.url), caller, accepted(JSON, EVENTS))
 
     return routes
 

@@ -15,6 +15,8 @@ class Resolution(Weight):
 
     resolution: str
     format: str | None = Field(description="The formats that it is of.")
+    codec: str | None = Field(None, description="Of the picture, as the site names it.")
+    fps: float | None = Field(None, description="Frames a second.")
 
 
 class Audio(Weight):
@@ -42,6 +44,7 @@ class SizeResponse(Model):
     best: dict[str, Any] | None = Field(None, description="What yt-dlp would download.")
     reason: str | None = Field(None, description="Why `best` is null.")
     selection: Selection | None = Field(None, description="The formats that `format` chooses.")
+    thumbnail: str | None = Field(None, description="The URL of a picture of it.")
     live: bool = Field(False, description="It is live, so there are sizes only for a `duration_hint`.")
     partial: bool = Field(False, description=PARTIAL)
     warnings: list[str] = Field([], description=WARNINGS)

@@ -35,6 +35,7 @@ from hypercorn.utils import parse_socket_addr
 from ...codes import Code
 from ...config import Network
 from .. import errors
+from .proxy_protocol import Client
 from .request_context import request_id
 
 log = structlog.get_logger(__name__)
@@ -228,11 +229,13 @@ class Connection(TCPServer):
         state: ConnectionState,
         limits: Limits,
         stream: trio.SocketStream,
+        client: Client,
         kept: dict[Connection, None],
     ) -> None:
         super().__init__(app, config, context, cast(Any, state), cast(Any, stream))
         self._limits = limits
         self._arrival = min(limits.arrival, limits.keep_alive)
+        self._client = client
         self._kept = kept  # idle ones of all clients, the longest idle first
         self._expected = False  # the first byte of a request is here, but not all of its headers
         self._reading = trio.CancelScope()
@@ -243,7 +246,6 @@ class Connection(TCPServer):
     async def run(self) -> None:
         try:
             socket = self.stream.socket
-            client = parse_socket_addr(socket.family, socket.getpeername())
             server = parse_socket_addr(socket.family, socket.getsockname())
             async with TaskGroup() as group:
                 self._task_group = group
@@ -254,7 +256,7 @@ class Connection(TCPServer):
                     group,
                     ConnectionState(self.state.copy()),
                     False,
-                    client,
+                    self._client,
                     server,
                     self.protocol_send,
                     limit=self._limits.header,

@@ -17,7 +17,6 @@ from hypercorn.typing import ASGIReceiveCallable, ASGIReceiveEvent
 from ...dispatch.request import Answer
 from ...errors import ServiceError
 from ...telemetry.measurements import OK, JobEnded
-from ...wire import Kind
 from ..api import health
 from ..api.answers import headers_of
 from ..services import Services
@@ -106,7 +105,7 @@ class FastPath:
         context.tally.begin(repeat.site, "hit")  # as in Dispatcher.submit
         self._services.telemetry.measured.emit(JobEnded(repeat.site, OK, 0.0, context.request_id))
         modified = condition is None
-        head = _head(answer.etag, repeat.job.kind, gzip, modified)
+        head = _head(answer.etag, answer.egress, gzip, modified)
         age = (b"age", b"%d" % (answer.age or 0))
         if not modified:
             return CompleteResponse(304, [*head, age], b"")
@@ -153,12 +152,12 @@ async def _peek(receive: ASGIReceiveCallable) -> tuple[bytes | None, ASGIReceive
 
 
 @lru_cache(maxsize=2048)
-def _head(etag: str, kind: Kind, gzip: bool, modified: bool) -> Headers:
+def _head(etag: str, egress: str, gzip: bool, modified: bool) -> Headers:
     """The headers that every response with a cached result has."""
-    said = headers_of(Answer(b"", etag=etag, age=0.0))
+    said = headers_of(Answer(b"", etag=etag, egress=egress, age=0.0))
     del said["Age"]
     headers = [(name.lower().encode(), text.encode()) for name, text in said.items()]
-    vary = b"Accept-Encoding" if kind is Kind.SIZE else b"Accept-Encoding, Accept"
+    vary = b"Accept-Encoding, Accept"
     return with_security_headers([*headers, *(_content(vary, gzip) if modified else [(b"vary", vary)])])
 
 

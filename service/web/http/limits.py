@@ -10,10 +10,11 @@ from __future__ import annotations
 import ipaddress
 import math
 from collections import Counter, OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from ...cluster.port import Spending
 from ...codes import Code
 from ...config import Config, Network
 from ..errors import Refused
@@ -57,10 +58,12 @@ class RateLimit:
 
     def __init__(self, limit: int, window: float, *, max_clients: int = MAX_CLIENTS) -> None:
         self.limit = limit
-        self._window = window
+        self.window = window
         self._interval = window / limit
         self._max_clients = max_clients
         self._arrivals: OrderedDict[str, float] = OrderedDict()
+        self.shared = False  # with other instances, which learn what is taken
+        self._spent: dict[str, float] = {}
 
     def take(self, client: str, now: float, count: int = 1, *, crowd: str | None = None) -> Allowance:
         """Count `count` requests of `client` at `now` (seconds), or refuse them all.
@@ -73,22 +76,36 @@ class RateLimit:
         if refused is None and crowd is not None:
             wider, refused = self._look(crowd, now, cost / CROWD)
             if refused is None:
-                self._count(crowd, wider)
+                self._count(crowd, wider, cost / CROWD)
         if refused is not None:
             return refused
-        self._count(client, arrival)
-        remaining = int((self._window - (arrival - now)) / self._interval + 1e-6)
-        return Allowance(self.limit, self._window, remaining, arrival - now, None)
+        self._count(client, arrival, cost)
+        remaining = int((self.window - (arrival - now)) / self._interval + 1e-6)
+        return Allowance(self.limit, self.window, remaining, arrival - now, None)
 
     def _look(self, client: str, now: float, cost: float) -> tuple[float, Allowance | None]:
         """The arrival time after requests that cost so much, and the refusal where they are too early."""
         arrival = max(self._arrivals.get(client, now), now)
-        early = arrival - (self._window - cost) - now
+        early = arrival - (self.window - cost) - now
         if early > 1e-6:
-            return arrival, Allowance(self.limit, self._window, 0, arrival - now, early)
+            return arrival, Allowance(self.limit, self.window, 0, arrival - now, early)
         return arrival + cost, None
 
-    def _count(self, client: str, arrival: float) -> None:
+    def spent(self) -> dict[str, float]:
+        """The seconds that each client's arrival time was moved by since the last call."""
+        spent, self._spent = self._spent, {}
+        return spent
+
+    def learn(self, client: str, arrival: float) -> None:
+        """Other instances have admitted requests of `client`, too."""
+        self._keep(client, max(arrival, self._arrivals.get(client, arrival)))
+
+    def _count(self, client: str, arrival: float, cost: float) -> None:
+        self._keep(client, arrival)
+        if self.shared and (client in self._spent or len(self._spent) < self._max_clients):
+            self._spent[client] = self._spent.get(client, 0.0) + cost
+
+    def _keep(self, client: str, arrival: float) -> None:
         self._arrivals[client] = arrival
         self._arrivals.move_to_end(client)
         if len(self._arrivals) > self._max_clients:
@@ -103,12 +120,42 @@ class RateLimits:
         self._common = RateLimit(limit, window) if limit else None
         self._readings = RateLimit(READINGS * limit, window) if limit else None
         self._own: dict[str, RateLimit] = {}
+        self._shared = False
+
+    def share(self) -> None:
+        """As `Budget.share`."""
+        self._shared = True
+        for _, limit in self._each():
+            limit.shared = True
+
+    def spent(self) -> list[Spending]:
+        """As `Budget.spent`."""
+        return [
+            Spending(name, client, cost, limit.window)
+            for name, limit in self._each()
+            for client, cost in limit.spent().items()
+        ]
+
+    def learn(self, spending: Spending, ahead: float, now: float) -> None:
+        """As `Budget.learn`."""
+        for name, limit in self._each():
+            if name == spending.limit:
+                limit.learn(spending.client, now + ahead)
+
+    def _each(self) -> Iterator[tuple[str, RateLimit]]:
+        if self._common is not None and self._readings is not None:
+            yield "requests", self._common
+            yield "readings", self._readings
+        for name, limit in self._own.items():
+            yield f"key:{name}", limit
 
     def of(self, identity: Identity | None) -> RateLimit | None:
         """The limit that holds for `identity`; None where there is none."""
         if identity is not None and identity.name is not None and identity.rate is not None:
-            own = RateLimit(identity.burst, identity.burst / identity.rate)
-            return self._own.setdefault(identity.name, own)
+            if (own := self._own.get(identity.name)) is None:
+                own = self._own[identity.name] = RateLimit(identity.burst, identity.burst / identity.rate)
+                own.shared = self._shared
+            return own
         return self._common
 
     def take(self, identity: Identity | None, address: str, now: float, count: int = 1) -> Allowance | None:

@@ -7,7 +7,6 @@ not tell the bound address before it starts.
 from __future__ import annotations
 
 import contextlib
-import errno
 import logging
 import os
 import resource
@@ -23,12 +22,14 @@ from hypercorn.config import Config as HypercornConfig
 from hypercorn.trio.lifespan import Lifespan
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import AppWrapper, ASGIFramework, ConnectionState
-from hypercorn.utils import repr_socket_addr
 
 from ...config import Config
 from ...lifecycle import Lifecycle
+from .binding import CannotListen as CannotListen
+from .binding import client_of, listening, url
 from .connection import Connection, Limits, plain_error
-from .limits import ConnectionLimiter
+from .limits import ConnectionLimiter, is_within
+from .proxy_protocol import Client, HeaderRefused, read_header
 
 log = structlog.get_logger(__name__)
 
@@ -36,10 +37,6 @@ LAST_CALL = 0.1  # seconds in which the requests of the last connections must ar
 OWN = 32  # file descriptors that the service needs for itself, about
 OF_A_WORKER = 3  # and for each worker: a socket, the process, its accounting
 TURNED_AWAY = 32  # connections that are told at a time why there is no room; further ones are closed
-
-
-class CannotListen(Exception):
-    """The address cannot be bound; the text says why and what to do."""
 
 
 async def serve(
@@ -56,28 +53,20 @@ async def serve(
     to be written. Where the lifecycle leaves before it closes, it accepts no connection in between.
 
     Raises:
-        CannotListen: the address cannot be bound.
+        CannotListen: a place of HOST cannot be listened on.
     """
     limits = limits or Limits(keep_alive=config.keep_alive)
     hypercorn = _hypercorn(limits)
     wrapped = ASGIWrapper(app)
     state: ConnectionState = ConnectionState({})
-    try:
-        listeners = await trio.open_tcp_listeners(config.port, host=config.host, backlog=limits.backlog)
-    except OSError as error:
-        raise CannotListen(_why(error, config)) from None
-    try:
-        async with trio.open_nursery() as nursery:
-            lifespan = Lifespan(wrapped, hypercorn, state)
-            await nursery.start(lifespan.handle_lifespan)
-            await lifespan.wait_for_startup()
-            accept_loop = _AcceptLoop(wrapped, hypercorn, state, limits, config)
-            await accept_loop.run(listeners, lifecycle, task_status)
-            await lifespan.wait_for_shutdown()
-            nursery.cancel_scope.cancel()
-    finally:
-        for listener in listeners:
-            await trio.aclose_forcefully(listener)
+    async with listening(config, limits.backlog) as listeners, trio.open_nursery() as nursery:
+        lifespan = Lifespan(wrapped, hypercorn, state)
+        await nursery.start(lifespan.handle_lifespan)
+        await lifespan.wait_for_startup()
+        accept_loop = _AcceptLoop(wrapped, hypercorn, state, limits, config)
+        await accept_loop.run(listeners, lifecycle, task_status)
+        await lifespan.wait_for_shutdown()
+        nursery.cancel_scope.cancel()
 
 
 class _AcceptLoop:
@@ -100,6 +89,7 @@ class _AcceptLoop:
         self._room, self._doorsteps = places(descriptors, config.max_workers, limits.connections)
         self._connections: set[Connection] = set()
         self._kept: dict[Connection, None] = {}
+        self._proxies = config.trusted_networks if config.proxy_protocol else ()
         self._crowds = ConnectionLimiter(limits.of_one_client, (*limits.spared, *config.trusted_networks))
 
     async def run(
@@ -109,8 +99,7 @@ class _AcceptLoop:
         task_status: trio.TaskStatus[list[str]],
     ) -> None:
         """Serve every connection until `lifecycle` closes; returns when the last one has ended."""
-        bound = [(listener.socket.family, listener.socket.getsockname()) for listener in listeners]
-        urls = [f"http://{repr_socket_addr(family, address)}" for family, address in bound]
+        urls = [url(listener) for listener in listeners]
         async with trio.open_nursery() as connections:
             # serve_listeners closes its own sockets; these keep the kernel's queues.
             with contextlib.ExitStack() as kept:
@@ -145,17 +134,16 @@ class _AcceptLoop:
         await trio.sleep(LAST_CALL)
 
     async def _admit(self, stream: trio.SocketStream) -> None:
-        try:
-            address = str(stream.socket.getpeername()[0])
-        except OSError:  # gone again
-            await stream.aclose()
+        client = await self._client(stream)
+        if client is None:
+            await trio.aclose_forcefully(stream)
             return
-        if self._room <= 0 or not self._crowds.enter(address):
+        if self._room <= 0 or not self._crowds.enter(client[0]):
             await self._refuse(stream)
             return
         self._room -= 1
         connection = Connection(
-            self._app, self._hypercorn, self._context, self._state, self._limits, stream, self._kept
+            self._app, self._hypercorn, self._context, self._state, self._limits, stream, client, self._kept
         )
         self._connections.add(connection)
         try:
@@ -163,7 +151,24 @@ class _AcceptLoop:
         finally:
             self._connections.discard(connection)
             self._room += 1
-            self._crowds.leave(address)
+            self._crowds.leave(client[0])
+
+    async def _client(self, stream: trio.SocketStream) -> Client | None:
+        """Whose connection it is: the peer's, or that of the client which a trusted proxy names."""
+        try:
+            peer = client_of(stream)
+        except OSError:  # gone again
+            return None
+        if self._room <= 0 or not is_within(peer[0], self._proxies):
+            return peer
+        self._room -= 1
+        try:
+            return await read_header(stream, self._limits.arrival) or peer
+        except HeaderRefused as error:
+            log.warning("proxy_header_refused", proxy=peer[0], reason=str(error))
+            return None
+        finally:
+            self._room += 1
 
     async def _refuse(self, stream: trio.SocketStream) -> None:
         """Close the connection; where few are being told why at this moment, after telling."""
@@ -186,26 +191,6 @@ def places(descriptors: int, workers: int, most: int) -> tuple[int, int]:
     left = descriptors - max(descriptors // 4, OWN + OF_A_WORKER * workers)
     turned_away = min(TURNED_AWAY, max(left // 8, 1))
     return min(most, max(left - turned_away, 4)), turned_away
-
-
-def _why(error: OSError, config: Config) -> str:
-    host, port = config.host, config.port
-    if isinstance(error, socket.gaierror):
-        return (
-            f"HOST {host} cannot be resolved; unset HOST, which some other programs export, or take an "
-            "address of this machine, as in --host 127.0.0.1"
-        )
-    match error.errno:
-        case errno.EADDRINUSE:
-            return (
-                f"port {port} of {host} is taken by another program; take another one, as in "
-                f"--port {port % 65535 + 1}, or any that is free with --port 0"
-            )
-        case errno.EADDRNOTAVAIL:
-            return f"HOST {host} is no address of this machine; take 127.0.0.1, or 0.0.0.0 for all of its own"
-        case errno.EACCES:
-            return f"port {port} is for privileged programs; take one above 1023, as in --port 3000"
-    return f"cannot listen on port {port} of {host}: {error.strerror or error}"
 
 
 def _duplicate(listener: trio.SocketListener) -> socket.socket:

@@ -33,7 +33,7 @@ log = structlog.get_logger(__name__)
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _EXPOSED = (
     b"X-Request-ID, Retry-After, Server-Timing, X-Queue-Position, X-Expected-Wait, ETag, Age, X-Cache, "
-    b"X-Ytdlp-Version, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, RateLimit-Policy"
+    b"X-Ytdlp-Version, X-Egress, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, RateLimit-Policy"
 )
 _PREFLIGHT: Headers = [
     (b"access-control-allow-methods", b"GET, POST"),

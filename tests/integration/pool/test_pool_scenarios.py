@@ -6,6 +6,7 @@ test_pool.py, 24 to 26 in test_template.py, 27 in test_quarantine.py, 29 and 30 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from pathlib import Path
@@ -18,14 +19,8 @@ from service import events
 from service.codes import Code
 from service.pool.admission import Ticket
 from service.wire import Failure, Outcome, Success
+from tests.support.processes import gone
 from tests.support.scripted_pool import eventually, scripted, standing, told
-
-
-def dead(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
 
 
 async def test_scenario_01_a_worker_that_died_idle_is_never_given_a_job(tmp_path: Path) -> None:
@@ -33,7 +28,7 @@ async def test_scenario_01_a_worker_that_died_idle_is_never_given_a_job(tmp_path
         await eventually(lambda: stand.pool.statistics().idle_workers == 2)
         victim = told(await stand.ask("ok"))["pid"]  # the most recently used, so the next to be taken
         os.kill(victim, signal.SIGKILL)
-        while not dead(victim):  # without a checkpoint, so that the pool cannot know
+        while not gone(victim):  # without a checkpoint, so that the pool cannot know
             pass
         assert told(await stand.ask("ok"))["pid"] != victim
         await eventually(lambda: stand.pool.statistics().idle_workers == 2)
@@ -145,7 +140,7 @@ async def test_scenario_09_a_worker_that_ignores_term_is_killed_and_holds_its_ca
         assert (statistics.active_tasks, statistics.queue_length) == (1, 1)
         assert [worker.state for worker in statistics.workers] == ["ending"]
         await eventually(lambda: len(results) == 2)
-        assert dead(stubborn)
+        assert gone(stubborn)
         assert isinstance(results[0], trio.Cancelled)
         assert isinstance(results[1], Success)
 
@@ -157,7 +152,7 @@ async def test_scenario_10_children_of_a_dead_worker_delay_no_answer(tmp_path: P
         assert isinstance(outcome, Failure)
         assert outcome.code is Code.WORKER_CRASHED
         grandchild = int((tmp_path / "grandchild").read_text())
-        await eventually(lambda: dead(grandchild))
+        await eventually(lambda: gone(grandchild))
 
 
 async def test_scenario_11_a_cancelled_request_leaves_the_queue_and_never_runs(tmp_path: Path) -> None:
@@ -195,7 +190,9 @@ async def test_the_cpu_of_children_is_part_of_the_cost(tmp_path: Path) -> None:
     enough = 0.05  # seconds of CPU; a busy machine may take a while to give them
 
     def computed(pid: int) -> float:
-        return sum(sum(child.cpu_times()[:2]) for child in psutil.Process(pid).children())
+        with contextlib.suppress(psutil.NoSuchProcess):
+            return sum(sum(child.cpu_times()[:2]) for child in psutil.Process(pid).children())
+        return 0.0
 
     async with standing(tmp_path) as stand:
         async with stand.lease() as lease:

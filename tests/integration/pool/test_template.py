@@ -26,17 +26,11 @@ from service.pool.reaper import reap, reap_orphans
 from service.pool.template import Template
 from service.wire import Failure
 from tests.support.effort import scaled
+from tests.support.processes import gone
 from tests.support.scripted_pool import PATIENCE, command, eventually, scripted, standing, told
 
 CYCLES = scaled(150)
 NICEST = 19  # the kernel knows no lower priority
-
-
-def gone(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
 
 
 def wait_until_gone(pids: list[int]) -> None:

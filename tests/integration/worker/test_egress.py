@@ -15,10 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from publicsuffixlist import PublicSuffixList
 
-from service.wire import WorkerSettings
+from service.wire import MAX_HEAD, Success, Usage, WorkerSettings, encode_outcome
 from service.worker.egress import _PRIVATE_SUFFIXES, Guard, is_public, literal, refusal, rules
 from service.worker.job_record import (
     MAX_BYTES,
+    MAX_ENDPOINTS,
     MAX_FOREIGN_REQUESTS,
     MAX_HOPS,
     MAX_REQUESTS,
@@ -306,11 +307,32 @@ def test_another_site_is_asked_little_and_no_more_once_it_says_stop() -> None:
             job_record.asking(f"https://victim.example/{number}.m3u8")
             sent += 1
     assert sent == MAX_FOREIGN_REQUESTS
+    with pytest.raises(Refused):
+        job_record.asking("https://another.victim.example:8443/")
     job_record.asking("https://page.example/")
     job_record.asking("https://other.example/")
     job_record.answered(429, {"retry-after": "3600"})
     with pytest.raises(Refused):
         job_record.asking("https://other.example/")
+
+
+def test_a_site_of_many_hosts_is_one_site() -> None:
+    job_record, sent = JobRecord("page.example"), 0
+    for number in range(200):
+        with contextlib.suppress(Refused):
+            job_record.asking(f"https://h{number}.victim.example/{number}.m3u8")
+            sent += 1
+    assert sent == MAX_FOREIGN_REQUESTS
+
+
+def test_the_hosts_of_a_job_fit_into_its_outcome() -> None:
+    job_record = JobRecord("page.example")
+    for number in range(MAX_REQUESTS):
+        with contextlib.suppress(Refused):
+            job_record.asking(f"https://{number}.{'a' * 63}.{'b' * 63}.{'c' * 63}.page.example:8443/")
+    assert len(job_record.elsewhere()) == MAX_ENDPOINTS
+    frame, _ = encode_outcome(Success(b"", "", Usage(elsewhere=job_record.elsewhere())))
+    assert len(frame) < MAX_HEAD
 
 
 @pytest.mark.parametrize(
@@ -324,6 +346,7 @@ def test_another_site_is_asked_little_and_no_more_once_it_says_stop() -> None:
         ("Mon, 23 Nov 2026 11:00:00 GMT", 0.0),
         ("Wed, 01 Jan 2031 00:00:00 GMT", 86_400.0),
         ("soon", None),
+        ("Mon, 23 Nov 2026 12:01:00 +99999999999999999", None),
         ("-1", None),
         ("", None),
         (None, None),

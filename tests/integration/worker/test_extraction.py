@@ -27,6 +27,7 @@ from service.worker.job_record import MAX_BYTES
 from tests.internet import Internet
 from tests.support.lone_worker import LoneWorker
 from tests.support.plugins import install_plugin
+from tests.support.processes import gone
 from tests.support.running_service import eventually
 
 WATCH = "https://www.youtube.com/watch?v="
@@ -491,5 +492,4 @@ os.kill(os.getpid(), 9)
     assert tried == "NotCapable,NotCapable,NotCapable,NotCapable"
     names = {pair.partition("=")[0] for pair in variables.split("\0") if pair}
     assert names == {"DENO_DIR", "NO_COLOR", "DENO_NO_UPDATE_CHECK"}
-    psutil.wait_procs([psutil.Process(int(pid))] if psutil.pid_exists(int(pid)) else [], timeout=10)
-    assert not psutil.pid_exists(int(pid)) or psutil.Process(int(pid)).status() == psutil.STATUS_ZOMBIE
+    eventually(lambda: gone(int(pid)))

@@ -36,14 +36,6 @@ def pages(worker: LoneWorker, url: str, count: int) -> Iterator[dict[str, Any]]:
         start, count = cursors.decode(page["cursor"], url)
 
 
-def test_a_list_of_5000_page_by_page(worker: LoneWorker) -> None:
-    found = list(pages(worker, f"{SITE}/list-5000", 500))
-    titles = [entry["title"] for page in found for entry in page["entries"]]
-    assert titles == [f"Episode {number}" for number in range(1, 5001)]
-    assert {page["playlistCount"] for page in found} == {5000}
-    assert len(found) == 10
-
-
 @pytest.mark.parametrize("count", [30, 40, 45, 89, 90, 91])
 def test_a_list_that_comes_in_pages_of_its_own(worker: LoneWorker, count: int) -> None:
     found = list(pages(worker, "https://www.youtube.com/@someone/videos", count))

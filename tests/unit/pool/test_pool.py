@@ -146,7 +146,7 @@ async def test_scenario_28_a_task_wins_over_the_idle_timeout_of_the_same_tick(
         nursery.start_soon(fakes.ask, 1)
         await trio.sleep(5)
         assert fakes.pool.statistics().idle_workers == 2
-        worker = fakes.pool._idle[-1]
+        worker = fakes.pool.roster.idle[0]
         worker.watch.cancel()  # as its deadline does at the beginning of this tick …
         async with fakes.pool.acquire(Ticket("")) as lease:
             assert lease.worker is worker  # … in which it is taken
@@ -180,7 +180,7 @@ async def test_scenario_16_workers_of_one_age_are_not_recycled_together(
     fakes = Fakes([0.0, 0.3, 0.7, 1.0], min_workers=4, max_workers=4, max_tasks_per_worker=100)
     async with running(fakes):
         await fakes.pool.warm_floor()
-        assert sorted(worker.due for worker in fakes.pool._workers) == [85, 94, 106, 115]
+        assert sorted(worker.due for worker in fakes.pool.roster) == [85, 94, 106, 115]
 
 
 async def test_a_freed_worker_is_handed_over_in_the_same_tick(
@@ -223,7 +223,7 @@ async def test_an_unfit_worker_is_passed_over(autojump_clock: trio.testing.MockC
     fakes = Fakes(min_workers=2)
     async with running(fakes):
         await fakes.pool.warm_floor()
-        warm = fakes.pool._idle[-1].process
+        warm = fakes.pool.roster.idle[0].process
         cast(FakeProcess, warm).fit = False
         assert await fakes.ask() != warm.pid
         await trio.sleep(1)

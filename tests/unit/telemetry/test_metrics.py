@@ -18,6 +18,8 @@ from service import events
 from service.breaker.registry import BreakerKey
 from service.errors import QueueFull
 from service.events import Events
+from service.telemetry.cluster_metrics import ClusterMetrics
+from service.telemetry.egress_metrics import EgressMetrics
 from service.telemetry.labels import OTHER, SiteLabels
 from service.telemetry.measurements import (
     CANCELLED,
@@ -31,7 +33,7 @@ from service.telemetry.measurements import (
 from service.telemetry.metrics import SERVICE, Metrics
 from service.telemetry.statsd import DATAGRAM, Lines, datagrams, report
 from service.telemetry.telemetry import Telemetry
-from tests.support.web_app import FakeRollout, Web, web
+from tests.support.web_app import FakeCluster, FakeRollout, Web, web
 
 
 def value(metrics: Metrics, name: str, **labels: str) -> float | None:
@@ -68,7 +70,7 @@ async def test_jobs_and_attempts_are_counted_by_site(autojump_clock: MockClock) 
     assert value(metrics, "ytdlpd_jobs_total", site=OTHER, outcome="DNS", group="declined") == 1
     assert value(metrics, "ytdlpd_jobs_total", site=OTHER, outcome=CANCELLED, group="cancelled") == 1
     metrics.on_measurement(RunEnded("2026.8.19", OK))
-    assert value(metrics, "ytdlpd_ytdlp_runs_total", ytdlp="2026.8.19", outcome="OK") == 1
+    assert value(metrics, "ytdlpd_ytdlp_runs_total", ytdlp="2026.8.19", outcome="OK", group="answered") == 1
     seconds = "ytdlpd_extraction_duration_seconds_sum"
     assert value(metrics, seconds, site="a.test", group="answered") == 2.0
     assert value(metrics, seconds, site="a.test", group="failed") == 3.0
@@ -155,9 +157,11 @@ async def test_a_cancelled_job_is_told_as_such(autojump_clock: MockClock) -> Non
 def observed(**settings: object) -> Web:
     """An application whose metrics read fakes."""
     it = web(**settings)
+    it.telemetry.metrics.registry.register(EgressMetrics(it.dispatcher.egresses))
     it.telemetry.metrics.observe(
         it.pool, it.breakers, it.lifecycle, it.dispatcher.cache, FakeRollout().status
     )
+    it.telemetry.metrics.registry.register(ClusterMetrics(FakeCluster().statistics))
     return it
 
 
@@ -193,6 +197,9 @@ async def test_prometheus_reads_them(autojump_clock: MockClock) -> None:
     assert found["process_resident_memory_bytes"].samples[0].value > 0
     fates = {sample.labels["fate"]: sample.value for sample in found["ytdlpd_player_scripts"].samples}
     assert fates == {"fetched": 3, "prepared": 2, "rejected": 1, "lost": 0}
+    assert found["ytdlpd_cluster_up"].samples[0].value == 1
+    lookups = {sample.labels["result"]: sample.value for sample in found["ytdlpd_cluster_lookups"].samples}
+    assert lookups == {"hits": 5, "misses": 4, "refusals": 3, "foreign": 1}
     assert promtool_says(text) == ""
 
 

@@ -24,6 +24,7 @@ DOORS = (
     ("GET", "/api/v1/admin/quarantine"),
     ("POST", "/api/v1/admin/quarantine/release"),
     ("GET", "/api/v1/events"),
+    ("GET", "/api/v1/fleet"),
 )
 
 

@@ -202,6 +202,16 @@ async def test_guessing_keys_is_limited_at_every_door(method: str, path: str) ->
     assert (await it.get("/api/v1/admin/quarantine", headers=right)).status_code == 200
 
 
+async def test_no_door_of_admins_is_left_out() -> None:
+    it = web(rate_limit_max_requests=1, admin_key="the key of an admin")
+    document = await (await it.get("/api/v1/openapi")).get_json()
+    admin = {path: methods for path, methods in document["paths"].items() if "/admin/" in path}
+    doors = [(method.upper(), path) for path, methods in admin.items() for method in methods]
+    guess = {"X-API-Key": "a guess"}
+    statuses = [(await it.request(method, path, headers=guess)).status_code for method, path in doors]
+    assert statuses == [401] + [429] * (len(doors) - 1), doors
+
+
 @pytest.mark.parametrize("path", ["/health", "/metrics", "/api/v1/metrics"])
 async def test_counters_are_read_often_but_not_without_end(path: str) -> None:
     it = web(rate_limit_max_requests=1)

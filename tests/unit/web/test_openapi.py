@@ -76,7 +76,7 @@ def test_every_operation_says_what_it_is_for_and_how_it_fails(document: Any) -> 
 def test_what_is_required_is_marked(document: Any) -> None:
     paths = document["paths"]
     query = {each["name"]: each for each in paths["/api/v1/extract"]["get"]["parameters"]}
-    assert set(query) == {"url", "fields", "playlist", "start", "count", "cursor", "format"}
+    assert set(query) == {"url", "fields", "playlist", "start", "count", "cursor", "format", "egress"}
     assert [name for name, each in query.items() if each["required"]] == ["url"]
     assert paths["/api/v1/size"]["post"]["requestBody"]["required"] is True
     assert paths["/api/v1/admin/circuit-breaker/reset"]["post"]["requestBody"]["required"] is False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 import trio
 from trio.testing import MockClock
 
@@ -78,6 +79,20 @@ async def test_every_step_is_an_event_and_the_last_has_the_result() -> None:
         ("started", {"attempt": 2}),
         ("done", json.loads(BODY)),
     ]
+
+
+@pytest.mark.parametrize("body", [None, {"url": URL}])
+async def test_a_size_is_followed_by_either_method(body: object) -> None:
+    it = web()
+    it.dispatcher.steps = (Queued(1, 0.5), Started(1))
+    target = ("GET", f"/api/v1/size?url={URL}") if body is None else ("POST", "/api/v1/size", body)
+    async with asking(it.app, *target, **ACCEPT) as answer:
+        assert answer.headers["content-type"] == "text/event-stream"
+        assert "Accept" in answer.headers["vary"]
+        told = events(await answer.rest())
+    assert [name for name, _ in told] == ["queued", "started", "done"]
+    assert told[-1][1] == json.loads(BODY)
+    assert [job.kind for job, _ in it.dispatcher.seen] == [Kind.SIZE]
 
 
 async def test_an_error_is_the_last_event_too() -> None:

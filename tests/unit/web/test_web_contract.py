@@ -15,7 +15,7 @@ from service.breaker.registry import BreakerKey
 from service.codes import CallResult
 from service.dispatch.request import Answer
 from service.lifecycle import Phase
-from service.web.api import models, size_models
+from service.web.api import fleet_models, models, report_models, size_models
 from service.web.api.health import PATIENCE
 from service.wire import Job, Kind
 from tests.support.web_app import BODY, SOLVER, URL, WORKER, Web, web
@@ -100,7 +100,7 @@ async def test_health_of_a_healthy_service(path: str) -> None:
     response = await web(admin_key="the key of an admin").get(path)
     assert response.status_code == 200
     body = await body_of(response)
-    models.HealthResponse.model_validate(body)
+    report_models.HealthResponse.model_validate(body)
     assert (body["ok"], body["status"], body["reason"]) == (True, "healthy", None)
     assert body["dependencies"]["ytdlp"] == {"available": True, "version": "2026.08.19"}
     assert body["uptime"]["formatted"] == "0s"
@@ -184,7 +184,7 @@ async def test_health_is_unhealthy_without_workers() -> None:
     assert response.status_code == 503
     assert int(response.headers["Retry-After"]) >= 1
     body = await body_of(response)
-    models.UnhealthyResponse.model_validate(body)
+    report_models.UnhealthyResponse.model_validate(body)
     assert (body["ok"], body["status"], body["code"]) == (False, "unhealthy", "INTERNAL")
     assert body["requestId"] == response.headers["X-Request-ID"]
 
@@ -258,7 +258,7 @@ async def test_metrics() -> None:
     response = await it.get("/api/v1/metrics")
     assert response.status_code == 200
     body = await body_of(response)
-    models.MetricsResponse.model_validate(body)
+    report_models.MetricsResponse.model_validate(body)
     assert set(body["workerPool"]) >= {
         *("totalTasks", "completedTasks", "failedTasks", "activeWorkers", "queueLength", "peakWorkers"),
         *("activeTasks", "workersCreated", "workersDestroyed", "config"),
@@ -279,7 +279,7 @@ async def test_an_admin_resets_all_breakers_or_one() -> None:
     assert response.status_code == 200
     body = await body_of(response)
     assert body.pop("message")
-    assert body == {"ok": True, "previousState": "OPEN", "currentState": "CLOSED"}
+    assert body == {"ok": True, "previousState": "OPEN", "currentState": "CLOSED", "others": []}
     await _trip(it)
     response = await it.post("/api/v1/admin/circuit-breaker/reset", {"site": "example.com"})
     assert (await body_of(response))["previousState"] == "OPEN"
@@ -296,7 +296,7 @@ async def test_an_admin_takes_a_breaker_into_his_hands(action: str, state: str) 
     response = await it.post(f"/api/v1/admin/circuit-breaker/{action}", {"site": "example.com"})
     assert response.status_code == 200
     body = await body_of(response)
-    models.ResetResponse.model_validate(body)
+    fleet_models.ResetResponse.model_validate(body)
     assert body["previousState"] == "OPEN"
     assert it.breakers.statistics().sites[0].state.startswith(state) or action == "disable"
 

@@ -16,6 +16,7 @@ from quart import Blueprint, Response, request
 from quart_schema import hide
 from werkzeug.datastructures import Headers
 
+from ....codes import Code
 from ....telemetry.event_log import TooManySubscribers
 from ...api.event_stream import LAST, too_many
 from ...api.streaming import EVENTS, event, stream
@@ -35,11 +36,11 @@ _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
     "require-trusted-types-for 'script'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+_SCRIPTS = ("dashboard", "admin", "charts", "key", "stream", "tables", "text")
 _FILES = {
     "/dashboard": ("index.html", "text/html; charset=utf-8"),
     "/dashboard/dashboard.css": ("dashboard.css", "text/css; charset=utf-8"),
-    "/dashboard/dashboard.js": ("dashboard.js", "text/javascript; charset=utf-8"),
-    "/dashboard/charts.js": ("charts.js", "text/javascript; charset=utf-8"),
+    **{f"/dashboard/{name}.js": (f"{name}.js", "text/javascript; charset=utf-8") for name in _SCRIPTS},
 }
 
 
@@ -56,6 +57,8 @@ def blueprint(services: Services) -> Blueprint:
         """Snapshots as server-sent events, until the service has drained."""
         presented = request.headers.get(HEADER)
         known = admit_reader(services, current(), presented)
+        if known is None and presented:  # also where no key is needed: who sends one wants to know
+            raise Refused(Code.UNAUTHORIZED, f"The key in {HEADER} is not known")
         services.keys.admit(known, presented)
         view = View(
             admin=_is_admin(services.keys, request.headers),

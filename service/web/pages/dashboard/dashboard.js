@@ -1,94 +1,62 @@
-// The dashboard: reads snapshots from the service's stream and shows them. No framework, no build step.
+// The dashboard: shows each snapshot of the service's stream. No framework, no build step.
 
-import { bars, lines, share, sparkline, timeline } from "./charts.js";
+import { account, buttons, refused, releaseActions, siteActions } from "./admin.js";
+import { Chart, columns, lines, share, sparkline, timeline } from "./charts.js";
+import { follow } from "./stream.js";
+import { part, pill, row, rows } from "./tables.js";
+import { bytes, clock, duration, fill, get, number, percent, plural, precise, put } from "./text.js";
 
-const get = (id) => document.getElementById(id);
-const put = (id, text) => { const place = get(id); if (place.textContent !== text) place.textContent = text; };
+const GROUPS = ["answered", "declined", "failed"]; // only the last is trouble
+const SAID = ["answered", "the site said no", "failed"];
 const STATES = { CLOSED: ["closed", "good"], HALF_OPEN: ["half-open", "warn"], OPEN: ["open", "bad"] };
-const MODES = { FORCED_OPEN: ["held open", "bad"], DISABLED: ["disabled", "mark"], METRICS_ONLY: ["counting only", "mark"] };
-const KEY = "ytdlpd key";
+const MODES = { FORCED_OPEN: ["blocked", "bad"], DISABLED: ["let through", "mark"], METRICS_ONLY: ["counting only", "mark"] };
+const WORKER = { idle: "", busy: "mark", booting: "warn", ending: "warn" };
 
-// Text
+const throughput = new Chart(get("throughput-chart"), "Jobs"), latency = new Chart(get("latency-chart"), "Latency");
+let latest = null, lostAt = "";
 
-function duration(seconds) {
-  const s = Math.max(0, Math.round(seconds));
-  if (s < 60) return `${s} s`;
-  if (s < 3600) return `${Math.floor(s / 60)} min`;
-  if (s < 86400) return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
-  return `${Math.floor(s / 86400)} d ${Math.floor((s % 86400) / 3600)} h`;
+function range(shot) {
+  const name = document.querySelector("input[name=range]:checked").value, { bucket, points, codes } = shot.ranges[name];
+  for (const place of document.querySelectorAll(".range")) fill(place, name);
+  return { name, bucket, points, codes, seconds: points.length * bucket };
 }
-const precise = (seconds) => seconds === null ? "–" : seconds < 1 ? `${Math.round(seconds * 1000)} ms` : `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`;
-const bytes = (count) => count < 1e9 ? `${(count / 1e6).toFixed(count < 1e7 ? 1 : 0)} MB` : `${(count / 1e9).toFixed(1)} GB`;
-const percent = (part, whole) => whole ? `${(100 * part / whole).toFixed(part && part / whole < 0.1 ? 1 : 0)} %` : "–";
-const plural = (count, one, many = `${one}s`) => `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
 
-// Rows that stay the same elements while their contents change, so that focus and selection stay too.
+const sum = (points, place) => points.reduce((total, point) => total + point[place], 0);
 
-function rows(table, items, keyOf, create, update) {
-  const body = table.tBodies[0], known = new Map([...body.rows].map((row) => [row.dataset.key, row]));
-  items.forEach((item, index) => {
-    const key = String(keyOf(item));
-    let row = known.get(key);
-    if (!row) { row = create(item); row.dataset.key = key; }
-    known.delete(key);
-    update(row, item);
-    if (body.rows[index] !== row) body.insertBefore(row, body.rows[index] ?? null);
+function health({ troubles, ...shot }) {
+  const serious = troubles.filter(({ level }) => level !== "mark"), [worst] = serious;
+  get("health").className = `pill ${worst?.level ?? "good"}`;
+  put("health", worst ? worst.title + (serious.length > 1 ? `, and ${serious.length - 1} more` : "") : "Healthy");
+  document.title = worst ? `${worst.title} – ytdlpd` : "ytdlpd";
+  const list = get("troubles");
+  while (list.children.length > troubles.length) list.lastElementChild.remove();
+  troubles.forEach(({ level, sentence }, index) => {
+    const item = list.children[index] ?? list.appendChild(document.createElement("li"));
+    item.className = level;
+    fill(item, sentence);
   });
-  for (const row of known.values()) row.remove();
-  table.hidden = items.length === 0;
-}
-
-function row(...classes) {
-  const made = document.createElement("tr");
-  for (const name of classes) { const cell = document.createElement("td"); cell.className = name; made.append(cell); }
-  return made;
-}
-const fill = (cell, text) => { if (cell.textContent !== text) cell.textContent = text; };
-
-function pill(cell, [text, kind]) {
-  let mark = cell.firstElementChild;
-  if (!mark) { mark = document.createElement("span"); cell.append(mark); }
-  mark.className = `pill ${kind}`;
-  fill(mark, text);
-}
-
-// The parts of the page
-
-function health(shot) {
-  const broken = shot.breakers.filter((breaker) => breaker.state !== "CLOSED").length;
-  let [text, kind] = ["Healthy", "good"];
-  if (shot.phase === "draining") [text, kind] = ["Draining", "warn"];
-  else if (shot.phase === "lame_duck") [text, kind] = ["Leaving", "warn"];
-  else if (shot.phase === "starting") [text, kind] = ["Starting", "warn"];
-  else if (shot.service.state === "OPEN" || shot.pool.ready === 0) [text, kind] = ["Cannot extract", "bad"];
-  else if (shot.pool.degraded) [text, kind] = ["Workers fail to start", "bad"];
-  else if (broken) [text, kind] = [`${plural(broken, "site")} in trouble`, "bad"];
-  get("health").className = `pill ${kind}`;
-  put("health", text);
-  document.title = text === "Healthy" ? "ytdlpd" : `${text} – ytdlpd`;
+  list.hidden = troubles.length === 0;
   put("versions", `${shot.version} · yt-dlp ${shot.ytdlp ?? "–"} · ${shot.runtime ?? "no runtime"} · up ${duration(shot.uptime)}`);
 }
 
-function glance(shot) {
-  const points = shot.points, perMinute = 60 / shot.bucket;
+function glance(shot, { points, bucket, name, seconds }) {
   // The bucket under way is not full, so the last minute is that of the full ones before it.
-  const last = points.slice(-1 - perMinute, -1), jobs = ([ok, failed]) => ok + failed;
-  const total = points.reduce((sum, point) => sum + jobs(point), 0), failed = points.reduce((sum, [, bad]) => sum + bad, 0);
-  const rate = Math.max(last.reduce((sum, point) => sum + jobs(point), 0), jobs(points.at(-1)));
-  put("rate", rate.toLocaleString("en"));
-  sparkline(get("rate-line"), points.slice(0, -1).map(jobs), "Jobs in the last 15 minutes");
-  const latest = [...points].reverse().find(([, , median]) => median !== null) ?? [0, 0, null, null];
-  put("latency", precise(latest[2]));
-  put("median-now", precise(latest[2]));
-  put("p95-now", precise(latest[3]));
-  sparkline(get("latency-line"), points.map(([, , median]) => median), "Median latency in the last 15 minutes");
-  put("failure-share", percent(failed, total));
-  put("failure-count", total ? `of ${total.toLocaleString("en")}` : "");
-  sparkline(get("failure-line"), points.map(([, bad]) => bad), "Failures in the last 15 minutes", "bad");
-  put("queue", shot.queue.length.toLocaleString("en"));
+  const short = shot.ranges["15 min"], jobs = ([answered, declined, failed]) => answered + declined + failed;
+  const last = short.points.slice(-1 - 60 / short.bucket, -1).reduce((total, point) => total + jobs(point), 0);
+  put("rate", number(Math.max(last, jobs(short.points.at(-1)))));
+  sparkline(get("rate-line"), points.slice(0, -1).map(jobs), `Jobs, last ${name}`);
+  const now = [...points].reverse().find(([, , , median]) => median !== null) ?? [0, 0, 0, null, null];
+  put("latency", precise(now[3]));
+  sparkline(get("latency-line"), points.map((point) => point[3]), `Median latency, last ${name}`);
+  const totals = GROUPS.map((_, place) => sum(points, place)), all = totals[0] + totals[1] + totals[2];
+  put("failed-share", percent(totals[2], all));
+  put("failed-of", all ? `of ${number(all)}` : "");
+  sparkline(get("failed-line"), points.map((point) => point[2]), `Failures, last ${name}`, "failed");
+  GROUPS.forEach((group, place) => put(`${group}-total`, all ? `${number(totals[place])} (${percent(totals[place], all)})` : ""));
+  put("queue", number(shot.queue.length));
   put("queue-wait", shot.queue.length ? `wait ${precise(shot.queue.expectedWait)}` : "");
   const tiers = shot.queue.tiers.map(([tier, waiting]) => `tier ${tier}: ${waiting}`).join(", ");
-  put("queue-tiers", tiers || (shot.queue.turnedAway ? `${shot.queue.turnedAway.toLocaleString("en")} turned away` : "nobody waits"));
+  put("queue-tiers", tiers || (shot.queue.turnedAway ? `${number(shot.queue.turnedAway)} turned away so far` : "nobody waits"));
   put("busy", String(shot.pool.busy));
   put("busy-of", `of ${shot.pool.ready}, up to ${shot.pool.ceiling}`);
   const pips = shot.workers.map((worker) => worker.state);
@@ -96,148 +64,104 @@ function glance(shot) {
   get("busy-bar").replaceChildren(...pips.map((state) => { const pip = document.createElement("span"); pip.className = `pip ${state}`; return pip; }));
   const cache = shot.cache, asked = cache.hits + cache.refusals + cache.misses;
   put("cache", percent(cache.hits + cache.refusals, asked));
-  put("cache-bytes", asked ? `of ${asked.toLocaleString("en")}` : "");
+  put("cache-of", asked ? `of ${number(asked)}` : "");
   put("cache-entries", cache.max_bytes ? `${plural(cache.entries, "result")}, ${bytes(cache.bytes)}` : "off");
+
+  const scale = 60 / bucket, day = seconds > 7200, began = (index) => clock((points.length - index) * bucket, day);
+  columns(throughput, points.map((point) => point.slice(0, 3).map((count) => count * scale)), GROUPS, seconds,
+    (index) => `${began(index)}: ${SAID.map((said, place) => `${number(points[index][place])} ${said}`).join(", ")}`);
+  lines(latency, [{ values: points.map((point) => point[4]), kind: "p95" }, { values: points.map((point) => point[3]), kind: "median" }], seconds,
+    (index) => `${began(index)}: ${points[index][3] === null ? "no answer" : `median ${precise(points[index][3])}, 95 % within ${precise(points[index][4])}`}`);
+  put("median-now", precise(now[3]));
+  put("p95-now", precise(now[4]));
 }
 
-function charts(shot) {
-  const points = shot.points, minutes = (points.length * shot.bucket) / 60, scale = 60 / shot.bucket;
-  bars(get("throughput-chart"), points.map(([ok, failed]) => [ok * scale, failed * scale]), "Jobs per minute, answered and failed", minutes);
-  lines(get("latency-chart"), [{ values: points.map((point) => point[3]), kind: "p95" }, { values: points.map((point) => point[2]), kind: "median" }],
-    "Median and 95th percentile of the latency in seconds", minutes);
+function when(breaker) {
+  if (breaker.mode === "AUTOMATIC") return breaker.cooldown !== null ? `tried again in ${duration(breaker.cooldown)}` : breaker.state === "HALF_OPEN" ? "tried again now" : "";
+  return breaker.mode === "METRICS_ONLY" ? "" : "until an administrator ends it";
 }
 
-function breakers(shot) {
+function breakers(shot, { seconds, name: span }) {
   const all = shot.service.state === "CLOSED" && shot.service.mode === "AUTOMATIC" ? shot.breakers : [shot.service, ...shot.breakers];
   put("breaker-count", shot.furtherBreakers ? `and ${plural(shot.furtherBreakers, "more closed one")}` : "");
   get("no-breakers").hidden = all.length > 0;
-  const window = shot.points.length * shot.bucket;
-  rows(get("breakers"), all, (breaker) => breaker.site, (breaker) => {
-    const made = row("name site", "", "number", "number", "wide", "wide admin");
-    made.cells[2].dataset.label = "In the window:";
-    made.cells[3].dataset.label = "Refused:";
-    if (breaker.site) made.cells[5].append(buttons(breaker.site));
-    return made;
-  }, (made, breaker) => {
-    const [name, state, seen, refused, past, actions] = made.cells;
+  const table = get("breakers"), named = (state) => STATES[state]?.[0] ?? MODES[state]?.[0] ?? state.toLowerCase();
+  rows(table, all, (breaker) => breaker.site, () => row(table, "name", "", "number", "number", "wide", "wide admin actions"), (made, breaker) => {
+    const [name, state, seen, turnedAway, past, actions] = made.cells;
     fill(name, breaker.site || "The service itself");
-    pill(state, MODES[breaker.mode] ?? STATES[breaker.state]);
-    state.title = breaker.cooldown === null ? "" : `tried again in ${duration(breaker.cooldown)}`;
+    pill(state, MODES[breaker.mode] ?? STATES[breaker.state], when(breaker));
     fill(seen, `${breaker.failures} failed, ${breaker.successes} fine`);
-    fill(refused, breaker.rejected.toLocaleString("en"));
-    const told = breaker.moves.filter(([age]) => age < window).map(([age, to, why]) => `${STATES[to]?.[0] ?? to} ${duration(age)} ago: ${why}`);
-    timeline(past, breaker.moves, breaker.state, window, shot.uptime, told.length ? told.join("; ") : `${STATES[breaker.state][0]} all the time`);
-    const last = breaker.moves.at(-1);
-    past.title = last ? `${duration(last[0])} ago: ${last[2]}` : "";
-    for (const button of actions.querySelectorAll("button")) {
-      if (button.dataset.action !== "reset") button.setAttribute("aria-pressed", String(MODES[breaker.mode]?.[0] === button.dataset.mode));
-    }
+    fill(turnedAway, number(breaker.rejected));
+    const told = breaker.moves.filter(([age]) => age < seconds).map(([age, to, why]) => `${named(to)} ${duration(age)} ago: ${why}`);
+    timeline(part(past, "div", "past"), breaker.moves, breaker.state, seconds, shot.uptime, `Last ${span}: ${told.join("; ") || `${named(breaker.state)} all the time`}`);
+    fill(part(past, "span", "note"), told.at(-1) ?? "");
+    if (breaker.site) buttons(actions, siteActions(breaker));
   });
 }
 
 function releases(shot) {
-  const { canary, verdict, releases } = shot.rollout;
+  const { canary, verdict, releases, serving } = shot.rollout, table = get("releases");
   put("verdict", verdict);
-  rows(get("releases"), releases, ([version]) => version, ([version]) => {
-    const made = row("name", "number", "number", "", "wide admin");
-    const offered = [["promote", "Promote"], ["rollback", "Roll back"], ["pin", "Pin"]];
-    made.cells[4].append(group(offered.map(([action, text]) => [action, `api/v1/admin/releases/${action}`, { version }, text, `${text} yt-dlp ${version}`])));
-    return made;
-  }, (made, [version, part, workers, slower]) => {
-    const [name, jobs, count, speed, actions] = made.cells;
+  rows(table, releases, ([version]) => version, () => row(table, "name", "number", "number", "number", "wide admin actions"), (made, [version, part, count, slower]) => {
+    const [name, jobs, workers, speed, actions] = made.cells;
     fill(name, version);
     fill(jobs, percent(part, 1));
-    fill(count, workers.toLocaleString("en"));
+    fill(workers, number(count));
     fill(speed, slower ? `${plural(slower, "function")} at yt-dlp's own speed` : "full");
+    buttons(actions, releaseActions(version));
     actions.querySelector("[data-action=promote]").hidden = version !== canary;
-    actions.querySelector("[data-action=rollback]").hidden = version !== (canary ?? shot.rollout.serving);
+    actions.querySelector("[data-action=rollback]").hidden = version !== (canary ?? serving);
   });
 }
 
-function buttons(site) {
-  const at = (action) => [action, `api/v1/admin/circuit-breaker/${action}`, { site }];
-  return group([
-    [...at("reset"), "Reset", `Reset the breaker of ${site}`], [...at("open"), "Open", `Hold the breaker of ${site} open`, "held open"],
-    [...at("disable"), "Disable", `Disable the breaker of ${site}`, "disabled"],
-  ]);
-}
-
-function group(actions) {
-  const made = document.createElement("div");
-  made.className = "actions";
-  for (const [action, path, body, text, label, mode = ""] of actions) {
-    const button = document.createElement("button");
-    Object.assign(button, { type: "button", textContent: text });
-    Object.assign(button.dataset, { action, mode });
-    button.setAttribute("aria-label", label);
-    button.addEventListener("click", () => operate(button, path, body));
-    made.append(button);
-  }
-  return made;
-}
-
-async function operate(button, path, body) {
-  button.disabled = true;
-  try {
-    const response = await fetch(path, {
-      method: "POST", headers: { ...credentials(), "Content-Type": "application/json" }, body: JSON.stringify(body),
-    });
-    const answer = await response.json();
-    notice(answer.ok ? answer.message ?? "Done; it takes a moment" : answer.error);
-  } catch {
-    notice("The service did not answer");
-  } finally {
-    button.disabled = false;
-    button.focus();
-  }
-}
-
-let clearing = 0;
-function notice(text) {
-  put("notice", text);
-  clearTimeout(clearing);
-  clearing = setTimeout(() => put("notice", ""), 5000);
-}
-
-const WORKER = { idle: ["idle", ""], busy: ["busy", "mark"], booting: ["booting", "warn"], ending: ["ending", "warn"] };
 function workers(shot) {
   put("reason", shot.pool.reason);
-  const items = shot.workers.map((worker, index) => ({ ...worker, key: worker.pid ?? index })).sort((a, b) => b.age - a.age);
-  rows(get("workers"), items, (worker) => worker.key, () => row("", "site", "number", "number", "number admin", "number admin"), (made, worker) => {
-    const [state, site, tasks, age, memory, pid] = made.cells;
-    pill(state, WORKER[worker.state] ?? [worker.state, ""]);
+  const table = get("workers"), hangs = ({ busy_for }) => busy_for !== null && busy_for >= shot.pool.hanging;
+  const items = shot.workers.map((worker, index) => ({ ...worker, key: worker.pid ?? index })).sort((a, b) => hangs(b) - hangs(a) || b.age - a.age);
+  rows(table, items, (worker) => worker.key, () => row(table, "", "site", "number", "number", "number admin", "number admin"), (made, worker) => {
+    const [state, site, tasks, age, memory, pid] = made.cells, busy = worker.busy_for;
+    pill(state, [busy === null || busy < 1 ? worker.state : `busy for ${duration(busy)}`, hangs(worker) ? "warn" : WORKER[worker.state] ?? ""]);
     fill(site, worker.site ?? "–");
-    fill(tasks, worker.tasks.toLocaleString("en"));
+    fill(tasks, number(worker.tasks));
     fill(age, duration(worker.age));
     fill(memory, worker.memory ? bytes(worker.memory) : "–");
     fill(pid, worker.pid ? String(worker.pid) : "–");
   });
 }
 
+function codes({ codes }) {
+  for (const group of ["declined", "failed"]) {
+    const table = get(`${group}-codes`), of = codes.filter(([, , each]) => each === group), most = of[0]?.[1] ?? 0;
+    rows(table, of.slice(0, 8), ([code]) => code, () => row(table, "", "", "number"), (made, [code, count]) => {
+      const [name, bar, total] = made.cells;
+      fill(part(name, "code", "code"), code);
+      share(bar, count, most, group);
+      fill(total, number(count));
+    });
+    get(`no-${group}`).hidden = of.length > 0;
+  }
+}
+
 function failures(shot) {
-  const most = Math.max(...shot.codes.map(([, count]) => count), 0);
-  get("no-failures").hidden = shot.codes.length > 0;
-  rows(get("codes"), shot.codes.slice(0, 8), ([code]) => code, () => row("", "", "number"), (made, [code, count]) => {
-    const [name, bar, number] = made.cells;
-    if (!name.firstElementChild) name.append(document.createElement("code"));
-    fill(name.firstElementChild, code);
-    share(bar, count, most);
-    fill(number, count.toLocaleString("en"));
-  });
-  rows(get("failures"), shot.failures.map((failure, index) => ({ ...failure, index })), (failure) => failure.index, () => row("", "site", ""), (made, failure) => {
-    const [when, site, code] = made.cells;
-    fill(when, `${duration(failure.age)} ago`);
-    fill(site, failure.site);
-    if (!code.firstElementChild) code.append(document.createElement("code"));
-    fill(code.firstElementChild, failure.code);
+  const table = get("failures");
+  rows(table, shot.failures, ({ site, code }) => `${site} ${code}`, () => row(table, "when", "", "admin"), (made, failure) => {
+    const [at, what, request] = made.cells;
+    fill(part(at, "span", "time"), clock(failure.age));
+    fill(part(at, "span", "note"), `${duration(failure.age)} ago`);
+    fill(part(what, "span", "site"), failure.site);
+    fill(part(what, "code", "code"), failure.code);
+    fill(part(what, "span", "times"), failure.times > 1 ? `, ${failure.times} times` : "");
+    fill(part(what, "span", "note"), failure.sentence);
+    fill(part(request, "code", "request"), failure.requestId ?? "");
   });
 }
 
 function events(shot) {
-  rows(get("events"), shot.events, (record) => record.number, () => row("", "name", "site"), (made, record) => {
-    const [when, name, details] = made.cells;
+  const table = get("events");
+  rows(table, shot.events, (record) => record.number, () => row(table, "when", "name", "site"), (made, record) => {
+    const [at, name, details] = made.cells;
     made.className = record.level;
-    fill(when, new Date(record.at).toLocaleTimeString("en-GB"));
+    fill(at, new Date(record.at).toLocaleTimeString("en-GB"));
     fill(name, record.event.replace(/(?<!^)([A-Z])/g, " $1").toLowerCase().replace(/^./, (first) => first.toUpperCase()));
     const told = Object.entries(record.fields).filter(([, value]) => value !== null).map(([key, value]) => `${key.replaceAll("_", " ")} ${typeof value === "number" ? Number(value.toPrecision(3)) : value}`);
     fill(details, told.join(" · "));
@@ -245,76 +169,26 @@ function events(shot) {
 }
 
 function show(shot) {
-  document.body.classList.toggle("is-admin", shot.admin);
-  const { bucket, codes, points } = shot.ranges["15 min"];
-  Object.assign(shot, { bucket, codes, points: points.map(([ok, no, bad, ...seconds]) => [ok + no, bad, ...seconds]) });
-  for (const part of [health, glance, charts, breakers, releases, workers, failures, events]) part(shot);
+  [latest, lostAt] = [shot, ""];
+  document.body.classList.remove("lost");
+  put("link", "");
+  account(shot);
+  const chosen = range(shot);
+  for (const each of [health, glance, breakers, releases, workers]) each(shot, chosen);
+  codes(chosen);
+  failures(shot);
+  events(shot);
 }
 
-// The stream. EventSource cannot send a key, so this reads the same format by fetch.
-
-const credentials = () => { const key = sessionStorage.getItem(KEY); return key ? { "X-API-Key": key } : {}; };
-let wanted = new AbortController();
-
-async function follow() {
-  let pause = 500;
-  for (;;) {
-    try {
-      wanted = new AbortController();
-      const response = await fetch("api/v1/dashboard/stream", { headers: credentials(), signal: wanted.signal, cache: "no-store" });
-      if (response.status === 401 || response.status === 403) { await askForKey("This service asks for a key."); continue; }
-      if (!response.ok) throw new Error(response.statusText);
-      for await (const snapshot of parsed(response.body, wanted)) {
-        pause = 500;
-        put("link", "");
-        show(snapshot);
-      }
-    } catch (error) {
-      if (wanted.signal.reason === "key") continue;
-    }
-    put("link", "Connection lost; trying again");
-    get("health").className = "pill";
-    put("health", "Not connected");
-    await new Promise((resume) => setTimeout(resume, pause));
-    pause = Math.min(pause * 2, 10000);
-  }
+function lost() {
+  lostAt ||= clock(0);
+  put("link", `Connection lost at ${lostAt}; trying again.${latest ? " What follows is from then." : ""}`);
+  get("health").className = "pill";
+  put("health", "Not connected");
+  document.title = "Not connected – ytdlpd";
+  document.body.classList.add("lost");
 }
 
-async function* parsed(body, controller) {
-  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
-  let text = "";
-  for (;;) {
-    const silence = setTimeout(() => controller.abort("silence"), 15000);
-    const { done, value } = await reader.read().finally(() => clearTimeout(silence));
-    if (done) return;
-    text += value;
-    const pieces = text.split("\n\n");
-    text = pieces.pop();
-    for (const piece of pieces) {
-      const data = piece.split("\n").find((line) => line.startsWith("data: "));
-      if (data) yield JSON.parse(data.slice(6));
-    }
-  }
-}
+get("ranges").addEventListener("change", () => { if (latest) show(latest); });
 
-// The key
-
-let answered = null;
-function askForKey(why) {
-  if (why) put("key-why", why);
-  const dialog = get("key-dialog");
-  if (!dialog.open) dialog.showModal();
-  get("key").focus();
-  return new Promise((resume) => { answered = resume; });
-}
-get("key-button").addEventListener("click", () => askForKey(""));
-get("key-cancel").addEventListener("click", () => get("key-dialog").close());
-get("key-form").addEventListener("submit", () => {
-  const key = get("key").value.trim();
-  if (key) sessionStorage.setItem(KEY, key); else sessionStorage.removeItem(KEY);
-  get("key").value = "";
-  wanted.abort("key");
-});
-get("key-dialog").addEventListener("close", () => { answered?.(); answered = null; });
-
-follow();
+follow({ show, lost, refused });

@@ -5,7 +5,9 @@ many sites are known.
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, astuple, dataclass
 from functools import partial
 from typing import Any
@@ -16,14 +18,18 @@ from .... import __version__
 from ....breaker.statistics import BreakerStatistics
 from ....codes import TRAITS, Code
 from ....pool.statistics import PoolStatistics
-from ....releases.release import RolloutStatus
+from ....releases.release import RolloutStatus, released
 from ....telemetry.history import FailureNote, History
 from ....telemetry.measurements import group
+from ...api.egresses import reports
+from ...http.authentication import access_rules
 from ...services import Services
+from .trouble import HANGING, Situation, troubles
 
 BREAKERS = 50  # to show; the others are counted
 FAILURES = 8
 EVENTS = 20
+MINUTE = 6  # buckets of the shortest range
 MAX_AGE = 0.5  # seconds
 _BADNESS = ("OPEN", "HALF_OPEN", "CLOSED")
 
@@ -72,7 +78,20 @@ def _snapshot(services: Services, now: float, view: View) -> dict[str, Any]:
     workers = [asdict(worker) for worker in pool.workers]
     sites = breakers.sites if view.sites else ()
     worst_first = sorted(sites, key=lambda each: (_BADNESS.index(each.state), -each.total_requests))
+    at = released(status.serving)
+    turned_away = dict(history.ranges["15 min"].codes(now, MINUTE)).get(Code.QUEUE_FULL, 0)
+    situation = Situation(
+        services.lifecycle.phase,
+        pool,
+        breakers,
+        turned_away,
+        None if at is None else time.time() - at,
+        services.updater.statistics().available,
+        view.sites,
+    )
     return {
+        "troubles": [asdict(trouble) for trouble in troubles(situation)],
+        "admins": access_rules(services.config).admin,
         "version": __version__,
         "ytdlp": pool.ytdlp,
         "runtime": pool.runtime,
@@ -86,7 +105,7 @@ def _snapshot(services: Services, now: float, view: View) -> dict[str, Any]:
             "busy": pool.active_tasks,
             "target": pool.target,
             "ceiling": services.config.max_workers,
-            "degraded": pool.degraded,
+            "hanging": HANGING,
             "reason": pool.scaling.reason,
         },
         "queue": {
@@ -105,9 +124,11 @@ def _snapshot(services: Services, now: float, view: View) -> dict[str, Any]:
             }
             for name, series in history.ranges.items()
         },
-        "failures": [_failure(failure, view) for failure in history.failures(now)[:FAILURES]]
-        if view.sites
-        else [],
+        "failures": _failures(history.failures(now), view)[:FAILURES] if view.sites else [],
+        "egresses": [
+            report.model_dump(by_alias=True)
+            for report in reports(services.dispatcher.egresses().egresses, sites=view.sites)
+        ],
         "service": _breaker(breakers.service, None, history, now),
         "breakers": [_breaker(each, each.site, history, now) for each in worst_first[:BREAKERS]],
         "furtherBreakers": max(0, len(worst_first) - BREAKERS),
@@ -131,11 +152,24 @@ def releases_in_use(status: RolloutStatus, pool: PoolStatistics) -> dict[str, An
     }
 
 
-def _failure(failure: FailureNote, view: View) -> dict[str, Any]:
-    """With a sentence of the service's own: the site's words may name what a client asked for."""
-    told = {"age": failure.age, "site": failure.site, "code": failure.code}
-    told["sentence"] = TRAITS[Code(failure.code)].sentence
-    return {**told, "requestId": failure.request_id} if view.admin else told
+def _failures(noted: Sequence[FailureNote], view: View) -> list[dict[str, Any]]:
+    """The latest of each site and code, with how many there were: one outage would hide every other.
+
+    The sentence is the service's own: the site's words may name what a client asked for.
+    """
+    times = Counter((failure.site, failure.code) for failure in noted)
+    latest = {(failure.site, failure.code): failure for failure in reversed(noted)}
+    return [
+        {
+            "age": failure.age,
+            "site": failure.site,
+            "code": failure.code,
+            "times": times[failure.site, failure.code],
+            "sentence": TRAITS[Code(failure.code)].sentence,
+            **({"requestId": failure.request_id} if view.admin else {}),
+        }
+        for failure in sorted(latest.values(), key=lambda failure: failure.age)
+    ]
 
 
 def _breaker(breaker: BreakerStatistics, site: str | None, history: History, now: float) -> dict[str, Any]:

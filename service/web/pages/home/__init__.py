@@ -1,6 +1,7 @@
 """GET /: who is here, as JSON; for browsers a page to paste a URL into, unless `UI` is off.
 
-The page loads nothing from elsewhere, so it shows no thumbnails: a site would learn of everybody who asks.
+The page loads nothing from elsewhere but the pictures of videos, and those only where its visitor has said
+so: a site's server learns the address of everybody who loads one.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ from ...http.responses import respond_with, respond_with_json
 from ...services import Services
 
 _POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data: https:; "
     "require-trusted-types-for 'script'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _FILES = {
     "home.css": "text/css; charset=utf-8",
     "home.js": "text/javascript; charset=utf-8",
-    "advice.js": "text/javascript; charset=utf-8",
+    **dict.fromkeys(("advice.js", "picture.js", "stream.js"), "text/javascript; charset=utf-8"),
 }
 
 

@@ -16,3 +16,12 @@ SwaggerUIBundle({
   tryItOutEnabled: true,
   validatorUrl: null,
 });
+
+// What Swagger UI leaves out for keyboards and screen readers.
+const api = document.getElementById("api");
+const NAMES = { servers: "Server", SELECT: "Choice", TEXTAREA: "Body of the request" };
+new MutationObserver(() => {
+  for (const link of api.querySelectorAll("button a[href]")) link.removeAttribute("href"); // the button around it opens
+  for (const field of api.querySelectorAll("select:not([aria-label]), textarea:not([aria-label])")) field.setAttribute("aria-label", NAMES[field.id] ?? NAMES[field.tagName]);
+  for (const text of api.querySelectorAll("pre:not([tabindex])")) text.tabIndex = 0; // it may scroll
+}).observe(api, { childList: true, subtree: true });

@@ -1,0 +1,64 @@
+"""Streamed answers, piece by piece: lines of JSON, and server-sent events. Pure."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from . import errors
+from .errors import ServiceError
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The answer for one URL of a batch; either `result` or `error` is None.
+
+    `index` is its place in what was asked, from 0.
+    """
+
+    index: int
+    url: str
+    result: dict[str, Any] | None = None
+    error: ServiceError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Progress: queued, started or retrying; the last is done, whose `data` are the result."""
+
+    event: str
+    data: dict[str, Any]
+
+
+def line(text: str) -> Line | None:
+    """A line of a batch; None for a blank one."""
+    if not text:
+        return None
+    sent = json.loads(text)
+    if sent["ok"]:
+        return Line(sent["index"], sent["url"], result=sent["result"])
+    return Line(sent["index"], sent["url"], error=errors.described(sent))
+
+
+class Events:
+    """Reads server-sent events line by line, as the service writes them: one line of data each."""
+
+    def __init__(self) -> None:
+        self._event = ""
+
+    def feed(self, text: str) -> Step | None:
+        """The event that is whole with this line, if one is.
+
+        Raises:
+            ServiceError: the extraction ended in an error.
+        """
+        name, _, value = text.partition(": ")
+        if name == "event":
+            self._event = value
+        if name != "data":
+            return None
+        data = json.loads(value)
+        if self._event == "done" and not data["ok"]:
+            raise errors.described(data)
+        return Step(self._event, data)

@@ -1,0 +1,1 @@
+"""What several instances share through a Valkey or Redis server, the engine. None depends on it."""

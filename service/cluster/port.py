@@ -1,0 +1,185 @@
+"""The port to what instances share, and its implementation for one that is alone."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from ..dispatch.request import Answer
+from ..wire import Job
+from .members import Member, Sighting
+
+Run = Callable[[], Awaitable[Answer]]
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterStatistics:
+    """A snapshot of what is shared.
+
+    Attributes:
+        problem: why not everything is shared at present.
+        calls, failures: commands sent to the engine, and those that failed.
+        losses: times that the link went down.
+        hits, misses: lookups of results in the engine; `refusals` are the kept noes among the hits.
+        waits: jobs that waited for another instance's extraction.
+        stored: results and noes given to the engine.
+        foreign: entries that were not written by this version.
+    """
+
+    state: Literal["ok", "degraded"]
+    problem: str | None
+    engine: str
+    calls: int
+    failures: int
+    losses: int
+    hits: int
+    misses: int
+    refusals: int
+    waits: int
+    stored: int
+    foreign: int
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """What a client took of a limit.
+
+    Attributes:
+        limit: names the limit.
+        cost: seconds by which it moves the client's theoretical arrival time.
+        window: seconds of the limit's window.
+    """
+
+    limit: str
+    client: str
+    cost: float
+    window: float
+
+
+class Budget(Protocol):
+    """Rate limits that can be shared."""
+
+    def share(self) -> None:
+        """Note from now on what is taken."""
+
+    def spent(self) -> list[Spending]:
+        """What was taken since the last call."""
+
+    def learn(self, spending: Spending, ahead: float, now: float) -> None:
+        """All instances together are so many seconds ahead for the client."""
+
+
+Action = Literal["reset", "close", "open", "disable", "release", "purge"]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderAnswer:
+    """What another instance says to an operator's order.
+
+    Attributes:
+        name: of that instance.
+        before, after: as of `Operator.carry_out`; empty where there is a problem.
+    """
+
+    name: str
+    before: str
+    after: str
+    problem: str | None
+
+
+class Operator(Protocol):
+    """Who carries out orders at this instance."""
+
+    def carry_out(self, action: Action, subject: str | None) -> tuple[str, str]:
+        """What was before, and what is now. Raises ServiceError where that cannot be done."""
+
+    def note_deaths(self, url: str, client: str, causes: Sequence[str]) -> None:
+        """A job of `client` has killed workers of another instance, as `Cluster.died` has it."""
+
+    def modes(self) -> Mapping[str, Action]:
+        """The lasting orders that hold here, by site; a star is all of them."""
+
+
+class Cluster(Protocol):
+    """What the service asks of the other instances.
+
+    Attributes:
+        id: names this instance among them.
+    """
+
+    @property
+    def id(self) -> str: ...
+
+    async def once(self, job: Job, run: Run, *, fresh: bool) -> Answer:
+        """The answer to `job`: what another instance has or is extracting, or that of `run`.
+
+        Args:
+            fresh: a kept one will not do.
+
+        Raises:
+            ServiceError: as `run`.
+        """
+
+    def share_limits(self, budget: Budget) -> None:
+        """Let `budget` be that of all instances together."""
+
+    def introduce(self, describe: Callable[[str], Member]) -> None:
+        """Tell the others of this instance from now on, as `describe` does, given its id."""
+
+    def obey(self, operator: Operator) -> None:
+        """Let `operator` carry out what is ordered at other instances."""
+
+    async def order(self, action: Action, subject: str | None) -> tuple[OrderAnswer, ...]:
+        """Have the other instances carry out an order; their answers, as far as they come within a second."""
+
+    def died(self, url: str, client: str, causes: Sequence[str]) -> None:
+        """Tell the others that a job of `client` for `url` has killed a worker for each of `causes`."""
+
+    def purge(self, ytdlp: str) -> None:
+        """Use no result that this release of yt-dlp has made, at no instance."""
+
+    def sightings(self) -> tuple[Sighting, ...]:
+        """The instances that live, this one included; none where there is no cluster."""
+
+    def statistics(self) -> ClusterStatistics | None:
+        """None where there is no cluster."""
+
+    async def run(self) -> None:
+        """The long-lived task."""
+
+
+class Alone:
+    """No other instances: every method returns at once."""
+
+    id = ""
+
+    async def once(self, job: Job, run: Run, *, fresh: bool) -> Answer:
+        return await run()
+
+    def share_limits(self, budget: Budget) -> None:
+        return None
+
+    def introduce(self, describe: Callable[[str], Member]) -> None:
+        return None
+
+    def obey(self, operator: Operator) -> None:
+        return None
+
+    async def order(self, action: Action, subject: str | None) -> tuple[OrderAnswer, ...]:
+        return ()
+
+    def died(self, url: str, client: str, causes: Sequence[str]) -> None:
+        return None
+
+    def purge(self, ytdlp: str) -> None:
+        return None
+
+    def sightings(self) -> tuple[Sighting, ...]:
+        return ()
+
+    def statistics(self) -> None:
+        return None
+
+    async def run(self) -> None:
+        return None

@@ -1,0 +1,132 @@
+"""What the engine does in one step, as Lua."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A script, and the name by which the engine knows it once it has run."""
+
+    name: str
+    text: str
+
+    @property
+    def sha(self) -> str:
+        return hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
+
+
+# A result that is there; or the lease of the flight, for us; or how long the holder has it.
+CLAIM = Script(
+    "claim",
+    """
+local found = redis.call('GET', KEYS[1])
+if found then return {1, found, redis.call('PTTL', KEYS[1])} end
+if redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) then return {0} end
+return {2, '', redis.call('PTTL', KEYS[2])}
+""",
+)
+
+# The lease for longer, where it is still ours or has run out.
+RENEW = Script(
+    "renew",
+    """
+local holder = redis.call('GET', KEYS[1])
+if holder and holder ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+""",
+)
+
+# The end of a flight. Its result, if any, is stored: where the lease was lost not over another's, unless that
+# is asked for. The lease is given up, and those who wait are told, also by an engine that is full.
+FINISH = Script(
+    "finish",
+    """
+local ours = redis.call('GET', KEYS[2]) == ARGV[1]
+local stored = 0
+if ARGV[2] ~= '' then
+  local set = {'SET', KEYS[1], ARGV[2], 'PX', ARGV[3]}
+  if not ours and ARGV[6] == '0' then set[#set + 1] = 'NX' end
+  local reply = redis.pcall(unpack(set))
+  if type(reply) == 'table' and reply.ok then stored = 1 end
+end
+if ours then redis.call('DEL', KEYS[2]) end
+redis.call('PUBLISH', ARGV[4], ARGV[5])
+return stored
+""",
+)
+
+# GCRA by the engine's clock, for several clients: each gets its cost added to its theoretical arrival time,
+# up to so much ahead; the reply tells how far each is ahead now. All in microseconds.
+SPEND = Script(
+    "limits",
+    """
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local reply = {}
+for i, key in ipairs(KEYS) do
+  local arrival = tonumber(redis.pcall('GET', key))
+  if not (arrival and arrival > now) then arrival = now end
+  local ahead = math.min(arrival - now + tonumber(ARGV[2 * i - 1]), tonumber(ARGV[2 * i]))
+  redis.call('SET', key, string.format('%.0f', now + ahead), 'PX', math.ceil(ahead / 1000) + 1)
+  reply[i] = ahead
+end
+return reply
+""",
+)
+
+# A heartbeat: this instance's time and words are noted, the dead are forgotten, and the living are told: the
+# words of each, and the milliseconds since.
+BEAT = Script(
+    "heartbeat",
+    """
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+if redis.call('TYPE', KEYS[1]).ok ~= 'zset' then redis.call('DEL', KEYS[1]) end
+redis.call('ZADD', KEYS[1], now, ARGV[1])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[3])
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+redis.call('SET', KEYS[2] .. ARGV[1], ARGV[2], 'PX', ARGV[3])
+local reply = {}
+for _, id in ipairs(redis.call('ZREVRANGE', KEYS[1], 0, ARGV[4] - 1)) do
+  local words = redis.call('GET', KEYS[2] .. id)
+  if words then reply[#reply + 1] = {words, now - redis.call('ZSCORE', KEYS[1], id)} end
+end
+return reply
+""",
+)
+
+# An order: it is told to all, and what lasts is kept by site; a star is all sites. The empty field says that
+# nothing was forgotten.
+ORDER = Script(
+    "order",
+    """
+local action, subject = ARGV[1], ARGV[2]
+if action ~= '' then
+  if redis.call('TYPE', KEYS[1]).ok ~= 'hash' or subject == '*' then redis.call('DEL', KEYS[1]) end
+  if action == 'open' or action == 'disable' then
+    redis.call('HSET', KEYS[1], subject, action)
+  else
+    redis.call('HDEL', KEYS[1], subject)
+  end
+  redis.call('HSET', KEYS[1], '', '1')
+end
+return redis.call('PUBLISH', ARGV[3], ARGV[4])
+""",
+)
+
+# The lasting orders; where the engine has forgotten them, those that the caller knows.
+MODES = Script(
+    "modes",
+    """
+if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then redis.call('DEL', KEYS[1]) end
+if redis.call('HEXISTS', KEYS[1], '') == 0 then
+  for i = 1, #ARGV, 2 do redis.call('HSETNX', KEYS[1], ARGV[i], ARGV[i + 1]) end
+  if #ARGV > 0 then redis.call('HSET', KEYS[1], '', '1') end
+end
+return redis.call('HGETALL', KEYS[1])
+""",
+)

@@ -1,0 +1,103 @@
+"""The cluster of several instances: the link to the engine, and each thing that is shared over it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+
+import trio
+
+from ..config import Config
+from ..dispatch.request import Answer
+from ..events import Events
+from ..wire import Job
+from . import deaths, orders, results
+from .address import EngineAddress
+from .deaths import SharedDeaths
+from .fleet import Fleet
+from .limits import SharedLimits
+from .link import Link
+from .members import Member, Sighting
+from .orders import Orders
+from .port import Action, Budget, ClusterStatistics, Operator, OrderAnswer, Run
+from .results import SharedResults, engine_statistics
+
+
+class Shared:
+    """Implements `Cluster` with an engine."""
+
+    def __init__(self, config: Config, events: Events) -> None:
+        assert config.cluster_url is not None
+        self.link = Link(
+            EngineAddress.parse(config.cluster_url.get_secret_value()),
+            events,
+            ca_file=config.cluster_ca_file,
+            channels=(results.DONE, orders.ORDERS, orders.ANSWERS, deaths.DEATHS),
+            hear=self._hear,
+            joined=self._joined,
+        )
+        self._fleet = Fleet(self.link)
+        self._results = SharedResults(config, self.link)
+        self._orders = Orders(self.link, self._fleet.id, self._results.purge)
+        self._deaths = SharedDeaths(self.link, self._fleet.id)
+        self._limits = SharedLimits(self.link)
+
+    @property
+    def id(self) -> str:
+        return self._fleet.id
+
+    async def once(self, job: Job, run: Run, *, fresh: bool) -> Answer:
+        return await self._results.once(job, run, fresh=fresh)
+
+    def share_limits(self, budget: Budget) -> None:
+        budget.share()
+        self._limits.budget = budget
+
+    def introduce(self, describe: Callable[[str], Member]) -> None:
+        self._fleet.describe = describe
+        self._orders.name = lambda: describe(self.id).name
+        self._fleet.hurry()
+
+    def obey(self, operator: Operator) -> None:
+        self._orders.operator = self._deaths.operator = operator
+        if self.link.is_up:
+            self._orders.joined()
+
+    async def order(self, action: Action, subject: str | None) -> tuple[OrderAnswer, ...]:
+        others = [each for each in self._fleet.sightings() if each.member.id != self.id]
+        return await self._orders.give(action, subject, len(others))
+
+    def died(self, url: str, client: str, causes: Sequence[str]) -> None:
+        self._deaths.tell(url, client, causes)
+
+    def purge(self, ytdlp: str) -> None:
+        self._results.purge(ytdlp)
+        self._orders.tell("purge", ytdlp)
+
+    def sightings(self) -> tuple[Sighting, ...]:
+        return self._fleet.sightings()
+
+    def statistics(self) -> ClusterStatistics:
+        return ClusterStatistics(**engine_statistics(self.link), **asdict(self._results.counts))
+
+    async def run(self) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.link.run)
+            nursery.start_soon(self._limits.run)
+            nursery.start_soon(self._fleet.run)
+            nursery.start_soon(self._orders.run)
+
+    def _joined(self) -> None:
+        self._fleet.hurry()
+        self._orders.joined()
+
+    def _hear(self, channel: bytes, payload: bytes) -> None:
+        match channel.decode("ascii", "replace"):
+            case results.DONE:
+                self._results.hear(payload)
+            case orders.ORDERS:
+                self._orders.hear_order(payload)
+            case orders.ANSWERS:
+                self._orders.hear_answer(payload)
+            case deaths.DEATHS:
+                self._deaths.hear(payload)

@@ -1,0 +1,153 @@
+"""End-to-end: two running services and a real Valkey between them, against the small internet."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
+import httpx
+import pytest
+
+from service.keys import new_key
+from tests.internet import Internet
+from tests.support.engine import Engine, engine
+from tests.support.running_service import PATIENCE, Service, eventually
+
+VIDEO = "https://www.youtube.com/watch?v=dQw4w9WgXcQ"
+KEY, HASH = new_key()
+LIMIT = 20
+COOKIES = "# Netscape HTTP Cookie File\n.elsewhere.example\tTRUE\t/\tTRUE\t0\tname\tvalue\n"
+
+
+@pytest.fixture(scope="module")
+def valkey() -> Iterator[Engine]:
+    with engine() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def fleet(internet: Internet, valkey: Engine) -> Iterator[list[Service]]:
+    keys = {"alice": {"hash": HASH, "rate": 0.001, "burst": LIMIT}}
+    settings = {"SCALING": "fixed:2", "CLUSTER_URL": valkey.url, "YTDLP_TIMEOUT": 60_000}
+    settings |= {"KEYS": json.dumps(keys)}
+    with ExitStack() as stack:
+        yield [stack.enter_context(Service.run(internet, settings=settings)) for _ in range(2)]
+
+
+def state(service: Service) -> str:
+    found: str = service.get("/health").json()["cluster"]["state"]
+    return found
+
+
+def sharing(fleet: list[Service]) -> bool:
+    return [state(each) for each in fleet] == ["ok", "ok"]
+
+
+def test_what_one_has_extracted_the_other_has(fleet: list[Service]) -> None:
+    one, two = fleet
+    eventually(lambda: sharing(fleet))
+    first, second, third = one.extract(VIDEO), two.extract(VIDEO), two.extract(VIDEO)
+    assert first.headers["X-Cache"] == "miss"
+    assert second.headers["X-Cache"] == third.headers["X-Cache"] == "hit"
+    assert first.content == second.content == third.content
+    assert first.headers["ETag"] == second.headers["ETag"]
+    assert first.headers["X-Ytdlp-Version"] == second.headers["X-Ytdlp-Version"]
+    assert two.get("/health").json()["cluster"]["hits"] == 1
+
+
+def test_equal_requests_are_one_extraction_in_the_fleet(internet: Internet, fleet: list[Service]) -> None:
+    eventually(lambda: sharing(fleet))
+    internet.set_latency("slow.example", 0.5)
+    try:
+        before = internet.counters().of("flight.slow.example")
+        with ThreadPoolExecutor(8) as threads:
+            asked = [
+                threads.submit(fleet[number % 2].extract, "https://flight.slow.example/")
+                for number in range(8)
+            ]
+        assert {each.result().status_code for each in asked} == {200}
+        alone = internet.counters().of("flight.slow.example") - before
+        fleet[0].extract("https://again.slow.example/")
+        assert alone == internet.counters().of("again.slow.example")
+    finally:
+        internet.set_latency("slow.example", 0)
+
+
+def test_each_sees_all(fleet: list[Service]) -> None:
+    def seen(service: Service) -> list[str]:
+        return [each["name"].rpartition(":")[2] for each in service.get("/api/v1/fleet").json()["instances"]]
+
+    ports = sorted(each.url.rpartition(":")[2] for each in fleet)
+    for each in fleet:
+        eventually(lambda: sorted(seen(each)) == ports)  # noqa: B023  (it is called at once)
+        answer = each.get("/api/v1/fleet").json()
+        assert answer["cluster"]["state"] == "ok"
+        (me,) = [instance for instance in answer["instances"] if instance["answers"]]
+        assert each.url.endswith(me["name"].rpartition(":")[2])
+        assert (me["phase"], me["workers"]) == ("ready", 2)
+    assert httpx.get(f"{fleet[0].url}/api/v1/fleet", timeout=PATIENCE).status_code == 401
+
+
+def test_an_order_to_one_is_carried_out_by_all(fleet: list[Service]) -> None:
+    one, two = fleet
+    eventually(lambda: all(len(each.get("/api/v1/fleet").json()["instances"]) == 2 for each in fleet))
+    site = {"site": "ordered.example"}  # which neither has met
+    opened = one.post("/api/v1/admin/circuit-breaker/open", site).json()
+    assert [answer["after"] != "" for answer in opened["others"]] == [True]
+    for each in fleet:
+        refused = each.extract("https://ordered.example/")
+        assert (refused.status_code, refused.json()["code"]) == (503, "CIRCUIT_OPEN")
+    (answer,) = two.post("/api/v1/admin/circuit-breaker/reset", site).json()["others"]
+    assert answer["before"] == "FORCED_OPEN"
+    answers = [each.extract("https://ordered.example/").json() for each in fleet]
+    assert "CIRCUIT_OPEN" not in [answer.get("code") for answer in answers]
+    unknown = two.post("/api/v1/admin/circuit-breaker/reset", {"site": "never.example"})
+    assert (unknown.status_code, unknown.json()["code"]) == (400, "INVALID_REQUEST")
+
+
+def test_cookies_stay_where_they_are(fleet: list[Service], valkey: Engine) -> None:
+    before = set(valkey.ask("KEYS", "*"))
+    for each in fleet:
+        answer = each.extract("https://html5.example/?cookies", cookies=COOKIES)
+        assert (answer.status_code, answer.headers["X-Cache"]) == (200, "miss")
+    assert {key for key in set(valkey.ask("KEYS", "*")) - before if key.startswith(b"ytdlpd:1:r:")} == set()
+
+
+def test_a_rate_limit_is_that_of_all_together(fleet: list[Service]) -> None:
+    eventually(lambda: sharing(fleet))
+
+    def ask(service: Service) -> int:
+        asked = {"url": "https://html5.example/?limited"}
+        headers = {"X-API-Key": KEY}
+        return httpx.post(
+            f"{service.url}/api/v1/size", json=asked, headers=headers, timeout=PATIENCE
+        ).status_code
+
+    one, two = fleet
+    assert [ask(one) for _ in range(LIMIT + 1)] == [200] * LIMIT + [429]
+    admitted = 0
+    while ask(two) == 200:
+        admitted += 1
+        time.sleep(0.3)  # longer than two exchanges
+    assert admitted < LIMIT / 2
+
+
+def test_without_the_engine_everything_goes_on(fleet: list[Service], valkey: Engine) -> None:
+    eventually(lambda: sharing(fleet))
+    with valkey.paused():
+        for number, each in enumerate(fleet):
+            assert each.extract(f"https://html5.example/?alone-{number}").status_code == 200
+        eventually(lambda: [state(each) for each in fleet] == ["degraded", "degraded"])
+        for each in fleet:
+            assert each.get("/health/ready").status_code == 200
+            assert each.get("/health").json()["status"] == "degraded"
+            assert "ytdlpd_cluster_up 0.0" in each.get("/metrics").text
+            assert len(each.events("ClusterLost")) == 1
+    eventually(lambda: sharing(fleet))
+    one, two = fleet
+    assert one.extract("https://html5.example/?back").headers["X-Cache"] == "miss"
+    assert two.extract("https://html5.example/?back").headers["X-Cache"] == "hit"
+    assert "ytdlpd_cluster_up 1.0" in one.get("/metrics").text

@@ -1,0 +1,155 @@
+"""Contract: orders of operators, carried out by all instances, against a real Valkey."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import pytest
+import trio
+
+from service.cluster.port import Action, OrderAnswer
+from service.errors import UnknownSite
+from tests.integration.cluster.test_heartbeats import introduce, names
+from tests.support.engine import Engine, engine
+from tests.support.instances import Instance, instances, until
+
+
+@pytest.fixture
+def valkey() -> Iterator[Engine]:
+    with engine() as running:
+        yield running
+
+
+class Noting:
+    """An operator that notes what is ordered; it does not know the site "unknown"."""
+
+    def __init__(self, instance: Instance, name: str, *opened: str) -> None:
+        self.deaths: list[tuple[str, ...]] = []
+        self.ordered: list[tuple[str, str | None]] = []
+        self.held: dict[str, Action] = dict.fromkeys(opened, "open")
+        introduce(instance, name)
+        instance.cluster.obey(self)
+
+    def carry_out(self, action: Action, subject: str | None) -> tuple[str, str]:
+        if subject == "unknown":
+            raise UnknownSite(subject)
+        self.ordered.append((action, subject))
+        before = self.held.pop(subject or "*", "CLOSED")
+        if action in ("open", "disable"):
+            self.held[subject or "*"] = action
+        return before, action
+
+    def note_deaths(self, url: str, client: str, causes: Sequence[str]) -> None:
+        self.deaths.append((url, client, *causes))
+
+    def modes(self) -> Mapping[str, Action]:
+        return self.held
+
+
+async def introduced(*fleet: Instance) -> list[Noting]:
+    """An operator for each, once they all see each other."""
+    operators = [Noting(each, f"instance {number}") for number, each in enumerate(fleet)]
+
+    def all_seen() -> bool:
+        for number, each in enumerate(fleet):
+            introduce(each, f"instance {number}")  # at once, and not at the next heartbeat
+        return all(len(names(each)) == len(fleet) for each in fleet)
+
+    await until(all_seen)
+    return operators
+
+
+async def test_an_order_is_for_all_and_each_answers(valkey: Engine) -> None:
+    async with instances(valkey, 3) as fleet:
+        first, second, third = await introduced(*fleet)
+        answers = await fleet[0].cluster.order("open", "example.com")
+        assert answers == (
+            OrderAnswer("instance 1", "CLOSED", "open", None),
+            OrderAnswer("instance 2", "CLOSED", "open", None),
+        )
+        assert (first.ordered, second.ordered) == (
+            [],
+            [("open", "example.com")],
+        )  # who gives it carries it out
+        assert third.held == {"example.com": "open"}
+        answers = await fleet[1].cluster.order("reset", "unknown")
+        assert [(each.name, "unknown" in str(each.problem)) for each in answers] == [
+            ("instance 0", True),
+            ("instance 2", True),
+        ]
+
+
+async def test_who_starts_later_takes_over_what_lasts(valkey: Engine) -> None:
+    async with instances(valkey, 1) as (one,):
+        await introduced(one)
+        for action, site in (
+            ("disable", None),
+            ("open", "a.example"),
+            ("open", "b.example"),
+            ("reset", "b.example"),
+        ):
+            await one.cluster.order(action, site)  # type: ignore[arg-type]
+        async with instances(valkey, 1) as (late,):
+            operator = Noting(late, "late", "old.example")
+            await until(lambda: len(operator.ordered) == 3)
+            assert operator.ordered == [("reset", "old.example"), ("disable", None), ("open", "a.example")]
+        await one.cluster.order("close", None)
+        async with instances(valkey, 1) as (late,):
+            operator = Noting(late, "late", "old.example")
+            await until(lambda: operator.ordered)
+            assert operator.ordered == [("reset", "old.example")]
+
+
+async def test_an_engine_that_forgot_is_told_again(valkey: Engine) -> None:
+    async with instances(valkey) as fleet:
+        one, two = await introduced(*fleet)
+        one.carry_out("open", "example.com")
+        await fleet[0].cluster.order("open", "example.com")
+        valkey.kill()
+        await until(lambda: not any(each.is_up for each in fleet))
+        valkey.start()
+        await until(lambda: all(each.is_up for each in fleet))
+        await until(lambda: valkey.ask("HGET", "ytdlpd:1:m", "example.com") == b"open")
+        assert one.held == two.held == {"example.com": "open"}
+
+
+async def test_without_the_engine_an_order_is_for_one(valkey: Engine) -> None:
+    async with instances(valkey) as fleet:
+        await introduced(*fleet)
+        valkey.kill()
+        await until(lambda: not fleet[0].is_up)
+        began = trio.current_time()
+        assert await fleet[0].cluster.order("open", "example.com") == ()
+        assert trio.current_time() - began < 1
+
+
+async def test_an_instance_that_is_gone_is_waited_for_a_second(valkey: Engine) -> None:
+    async with instances(valkey, 1) as (one,):
+        async with instances(valkey, 1) as (gone,):
+            await introduced(gone, one)
+        assert await one.cluster.order("open", "example.com") == ()
+
+
+async def test_deaths_are_told_to_the_others(valkey: Engine) -> None:
+    async with instances(valkey) as fleet:
+        one, two = await introduced(*fleet)
+        for garbage in ("", "{}", '{"by":"x","url":"u","client":"c","causes":[]}'):
+            valkey.ask("PUBLISH", "ytdlpd:1:deaths", garbage)
+        fleet[0].cluster.died("https://example.com", "a client", ["SIGSEGV", "SIGKILL"])
+        await until(lambda: two.deaths)
+        assert two.deaths == [("https://example.com", "a client", "SIGSEGV", "SIGKILL")]
+        assert one.deaths == []
+
+
+@pytest.mark.parametrize(
+    "garbage", ["", "{}", '{"id":"1","by":"x","action":"explode","subject":null}', "\xff"]
+)
+async def test_garbage_is_no_order(valkey: Engine, garbage: str) -> None:
+    async with instances(valkey, 1) as (one,):
+        (operator,) = await introduced(one)
+        valkey.ask("PUBLISH", "ytdlpd:1:orders", garbage)
+        valkey.ask("PUBLISH", "ytdlpd:1:answers", garbage)
+        valkey.ask("SET", "ytdlpd:1:m", "garbage")
+        assert await one.cluster.order("open", "example.com") == ()
+        assert operator.ordered == []
+        assert one.cluster.statistics().problem is None
