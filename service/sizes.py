@@ -89,6 +89,7 @@ def report(info: Mapping[str, Any], duration_hint: float | None = None) -> dict[
     return {
         "id": video.get("id"),
         "title": video.get("title"),
+        "thumbnail": video.get("thumbnail"),
         "extractor": video.get("extractor_key"),
         "live": _is_live(video),
         "partial": info.get("partial") is True,

@@ -240,7 +240,7 @@ def _published(
         if job.kind is Kind.EXTRACT:
             fields = publish.publish(info, _fields(job))
         elif job.kind is Kind.SIZE and (report := sizes.report(info, job.duration_hint)):
-            fields = {**publish.publish(info, ("thumbnail",)), **report}
+            fields = {**report, **publish.publish(report, ("thumbnail",))}  # without credentials
         else:
             fields = {}
         encode = publish.encode_lines if job.lines else publish.encode

@@ -443,6 +443,9 @@ def test_credentials_in_the_url_do_not_come_back(worker: LoneWorker) -> None:
     found = json.dumps(extract(worker, "https://user:s3cr3t@video.example/video.mp4"))
     assert "s3cr3t" not in found
     assert "user:" not in found
+    outcome = worker.run(Job(Kind.SIZE, "https://user:s3cr3t@html5.example/"))
+    assert isinstance(outcome, Success)
+    assert json.loads(outcome.body)["thumbnail"] == "https://html5.example/poster.jpg"
 
 
 def test_a_worker_keeps_no_connection_no_child_and_no_memory(worker: LoneWorker) -> None:
