@@ -227,6 +227,19 @@ def egresses(config: Config) -> Iterator[Finding]:
             yield ok(f"egress {name}", f"{host}:{port} answers")
 
 
+def sidecars(config: Config) -> Iterator[Finding]:
+    """Whether the places that plugins ask answer; jobs go on without them."""
+    for place in config.sidecars:
+        host, _, port = place.rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), PATIENCE).close()
+        except OSError as error:
+            cure = "start it, or name another one in SIDECARS and as the plugin's base_url"
+            yield warning("sidecar", f"{place} does not answer: {_why(error)}", cure)
+        else:
+            yield ok("sidecar", f"{place} answers")
+
+
 def clock(stamp: str, now: Callable[[], float] = time.time) -> Iterator[Finding]:
     with contextlib.suppress(ValueError):
         skew = now() - email.utils.parsedate_to_datetime(stamp).timestamp()
@@ -299,7 +312,7 @@ def folders(config: Config) -> Iterator[Finding]:
 
 
 CHECKS: tuple[Callable[[Config], Iterator[Finding]], ...] = (
-    *(python, ytdlp, runtime, confinement, memory, descriptors, address, network, access, folders),
+    *(python, ytdlp, runtime, confinement, memory, descriptors, address, network, sidecars, access, folders),
 )
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import functools
+import importlib
 from collections.abc import Iterable
 from typing import Any
+
+from yt_dlp.networking.impersonate import ImpersonateTarget
 
 from ..ytdlp_options import YtdlpOptions
 from .cold import ColdTemplate
@@ -19,16 +22,17 @@ def handlers(source_address: str | None = None) -> tuple[Any, ...]:
     if source_address is not None:
         return ()
     try:
-        from .curl import GuardedCurlRH
+        importlib.import_module("curl_cffi")
+        importlib.import_module("yt_dlp.networking._curlcffi")
     except ImportError:  # missing, or not of a version that this yt-dlp knows
         return ()
+    from .curl import GuardedCurlRH
+
     return (GuardedCurlRH,)
 
 
 def check(options: Iterable[YtdlpOptions]) -> None:
     """Raises ColdTemplate where the operator asks to pass for a browser, and that is not possible."""
-    from yt_dlp.networking.impersonate import ImpersonateTarget
-
     for wanted in {each.impersonate for each in options if each.impersonate}:
         known = [target for handler in handlers() for target in handler.supported_targets]
         if not known:

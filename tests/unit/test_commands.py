@@ -170,6 +170,16 @@ def test_a_machine_that_is_too_small_is_told_what_is_needed(monkeypatch: pytest.
     assert RESERVED + 2 * FOOTPRINT < 700 << 20 < RESERVED + 10 * FOOTPRINT
 
 
+def test_a_sidecar_that_is_not_there_is_a_warning() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        place = f"127.0.0.1:{listener.getsockname()[1]}"
+        config = Config.load(sidecars=(place,))
+        assert only(doctor.sidecars(config)).verdict is Verdict.OK
+    found = only(doctor.sidecars(config))
+    assert (found.verdict, found.seen) == (Verdict.WARNING, f"{place} does not answer: connection refused")
+    assert [*doctor.sidecars(Config.load())] == []
+
+
 def test_a_proxy_and_a_folder_that_are_not_there_are_problems(tmp_path: Path) -> None:
     config = Config.load(egress_proxy="http://127.0.0.1:1", ytdlp_dir=str(tmp_path / "none"))
     assert only(doctor.network(config)).what == "proxy"
