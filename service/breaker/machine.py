@@ -33,16 +33,28 @@ class State(StrEnum):
     HALF_OPEN = "HALF_OPEN"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Permit:
     """The right to make one call; two permits are never equal. Settled exactly once.
 
-    `admitted_at` is earlier by what the call's job has spent on the site in former attempts.
+    Attributes:
+        since: when the call began to wait for the site: earlier by what its job has waited in former
+            attempts, later by the time in which it asked another site, and infinite while it does.
+        waited: seconds, while it asks another site.
     """
 
     generation: int
     is_probe: bool
-    admitted_at: float
+    since: float
+    waited: float = 0.0
+
+    @property
+    def resting(self) -> bool:
+        return self.since == inf
+
+    def seconds(self, now: float) -> float:
+        """How long the call has waited for the site."""
+        return self.waited if self.resting else now - self.since
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +112,8 @@ class Breaker:
         """How many probes a half-open breaker would admit now; 0 in every other state."""
         if self._state is not State.HALF_OPEN:
             return 0
-        return max(0, self.settings.probes - len(self._running) - len(self._held))
+        probing = sum(not permit.resting for permit in self._running)
+        return max(0, self.settings.probes - probing - len(self._held))
 
     def admits(self, now: float) -> bool:
         """Whether a call may be admitted now; true during a ramp. Takes no permit."""
@@ -126,11 +139,11 @@ class Breaker:
         if self._state is State.OPEN:
             return self._open_until
         if self._state is State.HALF_OPEN:
-            hung = (permit.admitted_at + self.settings.half_open_max for permit in self._running)
-            return min(next(hung, inf), *self._held, inf)
+            hung = (permit.since + self.settings.half_open_max for permit in self._running)
+            return min(*hung, *self._held, inf, inf)
         if self.settings.slow_after is None:
             return inf
-        slow = (permit.admitted_at + self.settings.slow_after for permit in self._running)
+        slow = (permit.since + self.settings.slow_after for permit in self._running)
         return min((moment for moment in slow if moment > self._now), default=inf)
 
     def forgettable(self, now: float) -> bool:
@@ -232,9 +245,19 @@ class Breaker:
             return
         self.totals.ignored += 1
         if permit.is_probe and call_result is CallResult.UNDECIDED:
-            comes_back = permit.admitted_at + self.settings.cooldown
+            comes_back = now - permit.seconds(now) + self.settings.cooldown
             if comes_back > now:
                 self._held.append(comes_back)
+
+    def rest(self, permit: Permit, now: float) -> None:
+        """The call asks another site from now on, which is neither this one's slowness nor its probe."""
+        self._advance(now)
+        permit.waited, permit.since = permit.seconds(now), inf
+
+    def resume(self, permit: Permit, now: float) -> None:
+        """The call asks this site again."""
+        self._advance(now)
+        permit.since = now - permit.seconds(now)
 
     def tick(self, now: float) -> None:
         """Do what is due."""
@@ -278,8 +301,7 @@ class Breaker:
             self._enter(State.HALF_OPEN, Mode.AUTOMATIC, "the cooldown is over")
         elif self._state is State.HALF_OPEN:
             self._held = [moment for moment in self._held if moment > now]
-            oldest = next(iter(self._running), None)
-            if oldest is not None and now >= oldest.admitted_at + self.settings.half_open_max:
+            if any(now >= permit.since + self.settings.half_open_max for permit in self._running):
                 self._trip(f"a probe gave no answer within {self.settings.half_open_max:g} s")
         elif self._state is State.CLOSED and self.settings.slow_after is not None:
             self._judge(now)
@@ -287,7 +309,7 @@ class Breaker:
 
     def _count(self, permit: Permit, failed: bool, now: float) -> None:
         limit = self.settings.slow_after
-        slow = limit is not None and now >= permit.admitted_at + limit
+        slow = limit is not None and permit.seconds(now) >= limit
         self._last_outcome = now
         if failed:
             self.totals.failures += 1
@@ -329,7 +351,7 @@ class Breaker:
         limit = self.settings.slow_after
         if limit is None:
             return 0
-        return sum(now >= permit.admitted_at + limit for permit in self._running)
+        return sum(now >= permit.since + limit for permit in self._running)
 
     def _ramp_admits(self, now: float) -> bool:
         """Admit the share evenly: each call adds credit, and a whole credit admits a call."""

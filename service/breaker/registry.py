@@ -21,7 +21,7 @@ import trio
 from ..codes import CallResult
 from ..errors import CircuitOpen, UnknownSite
 from ..events import BreakerChanged, Event, Events, WorkerBootFailed, WorkerEnded, WorkerStarted
-from .key import BreakerKey as BreakerKey
+from .key import BreakerKey
 from .machine import Breaker, Permit, State
 from .settings import BreakerSettings, Mode
 from .statistics import BreakersStatistics, BreakerStatistics, Totals
@@ -172,6 +172,16 @@ class Breakers:
         if permit is None:
             raise self._refusal(entry)
         return Admission(entry, permit, None)
+
+    def rest(self, admission: Admission) -> None:
+        """The call asks another endpoint from now on, and may come back."""
+        admission.entry.breaker.rest(admission.permit, self._clock())
+        self._publish(admission.entry)
+
+    def resume(self, admission: Admission) -> None:
+        """The call asks this endpoint from now on."""
+        admission.entry.breaker.resume(admission.permit, self._clock())
+        self._publish(admission.entry)
 
     def settle(
         self, admission: Admission, call_result: CallResult, *, retry_after: float | None = None

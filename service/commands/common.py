@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -117,19 +116,21 @@ def own_problem(config: Config) -> str | None:
 
 def run(entry: Callable[[], Any]) -> Any:
     """Run `entry` under Trio; a failure ends with one clear line and exit code 1."""
+    ends = list[BaseException]()
     try:
         return trio.run(entry)
     except* ServiceError as errors:
         error = _first(errors)
         assert isinstance(error, ServiceError)
-        raise click.ClickException(f"{error} ({error.code})") from None
+        ends.append(click.ClickException(f"{error} ({error.code})"))
     except* (ConfigError, CannotListen, StartError) as errors:
-        raise click.ClickException(str(_first(errors))) from None
+        ends.append(click.ClickException(str(_first(errors))))
     except* OSError as errors:
-        raise click.ClickException(f"the system refuses: {_first(errors)}") from None
+        ends.append(click.ClickException(f"the system refuses: {_first(errors)}"))
     except* Exception as errors:
         log.critical("crashed", error=repr(_first(errors)), exc_info=errors)
-        sys.exit(1)
+        ends.append(SystemExit(1))
+    raise ends[0] from None  # out here: Python 3.11.2 makes a group of what is raised above
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:

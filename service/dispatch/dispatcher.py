@@ -13,9 +13,10 @@ from functools import partial
 
 import trio
 
+from ..breaker.key import BreakerKey
 from ..breaker.machine import State
 from ..breaker.pacing import PaceStatistics
-from ..breaker.registry import BreakerKey, Breakers
+from ..breaker.registry import Breakers
 from ..breaker.sites import endpoint_of, site_of_endpoint
 from ..cluster.port import Alone, Cluster
 from ..config import Config

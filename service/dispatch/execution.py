@@ -18,8 +18,9 @@ import trio
 
 from .. import events
 from ..breaker.classification import call_result_of, call_result_of_exception
+from ..breaker.key import BreakerKey
 from ..breaker.pacing import Paces
-from ..breaker.registry import BreakerKey, Breakers
+from ..breaker.registry import Breakers
 from ..cluster.port import Alone, Cluster
 from ..codes import TRAITS, Blame, CallResult, Code, Retry
 from ..egress.pool import EgressPool
@@ -109,7 +110,7 @@ class Execution:
         self._opinions = Opinions(collaborators.trial, collaborators.measured, context.canary)
         self._way = collaborators.way(self._sent, context.key.site)
         self._queued = 0.0
-        self._spent = 0.0  # seconds on workers, in all attempts
+        self._spent = 0.0  # seconds that it waited for its own site, in all attempts
         self._counted = False  # its failure counts already
 
     async def run(self) -> Answer:
@@ -190,7 +191,7 @@ class Execution:
         # No waiting while a worker is leased.
         permit = await self._with.breakers.admit(self._key, wait=False, spent=self._spent)
         job = self._way.route(self._sent)
-        visits = Visits(self._with.breakers, self._way.paces, self._with.limits, self._key)
+        visits = Visits(self._with.breakers, self._way.paces, self._with.limits, self._key, permit)
         lease.may_visit = visits.enter
         outcome: Outcome | None = None
         final, silent = True, CallResult.IGNORED
@@ -228,7 +229,7 @@ class Execution:
             self._way.settle(outcome)
             self._note_deaths(lease)
             seconds = trio.current_time() - began
-            self._spent += seconds
+            self._spent = permit.permit.seconds(trio.current_time())
             caller = self.terms.caller
             caller.tally.attempt(seconds, lease.version)
             self._with.measured.emit(

@@ -9,8 +9,9 @@ from __future__ import annotations
 import trio
 
 from ..breaker.classification import call_result_of_visit
+from ..breaker.key import BreakerKey
 from ..breaker.pacing import Pace, Paces
-from ..breaker.registry import Admission, BreakerKey, Breakers
+from ..breaker.registry import Admission, Breakers
 from ..codes import CallResult, Code
 from ..errors import CircuitOpen, ExtractionError
 from ..wire import Failure, Outcome, Permission
@@ -39,19 +40,23 @@ class Visits:
     """The endpoints of one attempt, from its first request to its settlement.
 
     Args:
-        own: the endpoint of the job's URL, for which the attempt has its permit.
+        own: the endpoint of the job's URL.
+        permit: the attempt's permit for it. Like those of others, it rests while the job asks elsewhere.
         limits: of how many extractions of one site run at a time.
 
     Attributes:
         asking: the endpoint that is being asked.
     """
 
-    def __init__(self, breakers: Breakers, paces: Paces, limits: SiteLimits, own: BreakerKey) -> None:
+    def __init__(
+        self, breakers: Breakers, paces: Paces, limits: SiteLimits, own: BreakerKey, permit: Admission
+    ) -> None:
         self.asking = own.place
         self._breakers = breakers
         self._paces = paces
         self._limits = limits
         self._own = own
+        self._permit = permit
         self._admissions: dict[str, Admission] = {}
         self._held: dict[str, trio.CapacityLimiter] = {}
 
@@ -62,19 +67,29 @@ class Visits:
 
     async def enter(self, endpoint: str) -> Permission:
         """Whether the job may ask `endpoint` from now on."""
-        if endpoint != self._own.place and endpoint not in self._admissions:
-            key = BreakerKey.of(endpoint)
+        self._breakers.rest(self._permit_for(self.asking))
+        try:
+            permission = await self._admit(endpoint)
+            if permission.code is None:
+                self.asking = endpoint
+            return permission
+        finally:
+            self._leave_places(BreakerKey.of(self.asking).site)
+            self._breakers.resume(self._permit_for(self.asking))
+
+    async def _admit(self, endpoint: str) -> Permission:
+        if endpoint == self._own.place:
+            return Permission()
+        key = BreakerKey.of(endpoint)
+        if not self._take_place(key.site):
+            return Permission(Code.QUEUE_FULL, f"{key.site} is asked by others already; try again later", 1.0)
+        if endpoint not in self._admissions:
             pace = self._paces.pace(endpoint, trio.current_time())
-            if not self._take_place(key.site):
-                return Permission(
-                    Code.QUEUE_FULL, f"{key.site} is asked by others already; try again later", 1.0
-                )
             try:
                 await take_turn(pace, endpoint, trio.current_time() + PATIENCE)
                 self._admissions[endpoint] = self._breakers.visit(key)
             except (ExtractionError, CircuitOpen) as error:
                 return Permission(error.code, str(error), error.retry_after)
-        self.asking = endpoint
         return Permission()
 
     def settle(
@@ -87,9 +102,7 @@ class Visits:
             counts: it is the last attempt.
             silent: what counts for the endpoint that was being asked, where there is no outcome.
         """
-        for limiter in self._held.values():
-            limiter.release_on_behalf_of(self)
-        self._held.clear()
+        self._leave_places()
         told = {visit.endpoint: visit for visit in outcome.usage.elsewhere} if outcome is not None else {}
         for endpoint, admission in self._admissions.items():
             visit, result = told.get(endpoint), CallResult.IGNORED
@@ -113,6 +126,14 @@ class Visits:
         now = trio.current_time()
         for endpoint, retry_after in limited.items():
             self._paces.pace(endpoint, now).slow_down(now, retry_after=retry_after)
+
+    def _permit_for(self, endpoint: str) -> Admission:
+        return self._admissions.get(endpoint, self._permit)
+
+    def _leave_places(self, but: str | None = None) -> None:
+        """Leave the places that it has among those who ask a site, except at the site `but`."""
+        for site in [site for site in self._held if site != but]:
+            self._held.pop(site).release_on_behalf_of(self)
 
     def _take_place(self, site: str) -> bool:
         """A place among those who ask `site` at a time. Without waiting: the job holds a worker."""

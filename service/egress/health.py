@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import exp
 
+from ..breaker.key import BreakerKey
 from ..breaker.machine import Breaker, Permit, State
-from ..breaker.registry import BreakerKey
 from ..breaker.settings import BreakerSettings
 from ..codes import CallResult
 

@@ -18,7 +18,7 @@ from standardwebhooks import WebhookVerificationError
 from trio.testing import MockClock
 
 from service import events
-from service.breaker.registry import BreakerKey
+from service.breaker.key import BreakerKey
 from service.config import Config, ConfigError
 from service.telemetry.event_log import BACKLOG, KEPT, SUBSCRIBERS, EventLog, TooManySubscribers
 from service.telemetry.history import (

@@ -14,9 +14,23 @@ import pytest
 from service.keys import new_key
 from tests.internet import Internet
 from tests.support.engine import Engine, engine
+from tests.support.plugins import install_plugin
 from tests.support.running_service import PATIENCE, Service, eventually
 
 VIDEO = "https://www.youtube.com/watch?v=dQw4w9WgXcQ"
+CRASHING = """
+import os
+import signal
+
+from yt_dlp.extractor.common import InfoExtractor
+
+
+class CrashIE(InfoExtractor):
+    _VALID_URL = r"https?://crash\\.example/"
+
+    def _real_extract(self, url):
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
 KEY, HASH = new_key()
 LIMIT = 20
 COOKIES = "# Netscape HTTP Cookie File\n.elsewhere.example\tTRUE\t/\tTRUE\t0\tname\tvalue\n"
@@ -29,10 +43,13 @@ def valkey() -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="module")
-def fleet(internet: Internet, valkey: Engine) -> Iterator[list[Service]]:
+def fleet(
+    internet: Internet, valkey: Engine, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[list[Service]]:
     keys = {"alice": {"hash": HASH, "rate": 0.001, "burst": LIMIT}}
     settings = {"SCALING": "fixed:2", "CLUSTER_URL": valkey.url, "YTDLP_TIMEOUT": 60_000}
-    settings |= {"KEYS": json.dumps(keys)}
+    plugins = install_plugin(tmp_path_factory.mktemp("plugins"), CRASHING)
+    settings |= {"KEYS": json.dumps(keys), "PLUGIN_DIR": plugins}
     with ExitStack() as stack:
         yield [stack.enter_context(Service.run(internet, settings=settings)) for _ in range(2)]
 
@@ -106,6 +123,18 @@ def test_an_order_to_one_is_carried_out_by_all(fleet: list[Service]) -> None:
     assert "CIRCUIT_OPEN" not in [answer.get("code") for answer in answers]
     unknown = two.post("/api/v1/admin/circuit-breaker/reset", {"site": "never.example"})
     assert (unknown.status_code, unknown.json()["code"]) == (400, "INVALID_REQUEST")
+
+
+def test_a_url_that_killed_workers_of_one_is_refused_by_the_other(fleet: list[Service]) -> None:
+    one, two = fleet
+    eventually(lambda: sharing(fleet))
+    url = "https://crash.example/"
+    assert one.extract(url).json()["code"] == "WORKER_CRASHED"
+    eventually(lambda: two.get("/api/v1/admin/quarantine").json()["urls"])
+    assert two.extract(url).json()["code"] == "QUARANTINED"
+    released = two.post("/api/v1/admin/quarantine/release", {"url": url}).json()
+    assert (released["released"], [each["before"] for each in released["others"]]) == (1, ["1"])
+    assert one.get("/api/v1/admin/quarantine").json()["urls"] == []
 
 
 def test_cookies_stay_where_they_are(fleet: list[Service], valkey: Engine) -> None:

@@ -50,17 +50,25 @@ class _Lease:
     async def run(self, job: Job, timeout: float, *, tries: int = 2) -> Outcome:
         way = self.pool.way_of(job)
         self.pool.ran.append(way)
-        await trio.sleep(self.pool.takes)
+        try:
+            await trio.sleep(self.pool.takes)
+        except trio.Cancelled:
+            self.interrupted = Usage(wall=self.pool.takes)
+            raise
         return self.pool.answers(way, job)
 
 
 @dataclass
 class RoutedPool:
-    """A worker for everybody; `ran` has the egress of each attempt, by name."""
+    """So many workers; `ran` has the egress of each attempt, by name."""
 
     answers: Callable[[str, Job], Outcome]
     takes: float = 0.5
+    workers: int = 1000
     ran: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._limiter = trio.CapacityLimiter(self.workers)
 
     def way_of(self, job: Job) -> str:
         """The egress of `job`: the user of its proxy, or its source address."""
@@ -75,8 +83,8 @@ class RoutedPool:
     async def acquire(
         self, ticket: Ticket, waits: object = None, *, canary: bool = False
     ) -> AsyncIterator[Lease]:
-        await trio.lowlevel.checkpoint()
-        yield cast(Lease, _Lease(self, ticket, canary))
+        async with self._limiter:
+            yield cast(Lease, _Lease(self, ticket, canary))
 
 
 def proxies(*names: str, **tables: Mapping[str, object]) -> dict[str, Mapping[str, object]]:
@@ -98,10 +106,11 @@ class Harness:
         settings: BreakerSettings | None = None,
         egresses: type[EgressPool] = EgressPool,
         takes: float = 0.5,
+        workers: int = 1000,
         seed: int = 14,
     ) -> None:
         self.config = Config.load(egress=tables, cache_max_bytes=1 << 20)
-        self.pool = RoutedPool(answers, takes)
+        self.pool = RoutedPool(answers, takes, workers)
         self.heard: list[events.Event] = []
         bus = events.Events()
         bus.subscribe(self.heard.append)

@@ -10,16 +10,19 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 from rich.console import Console
 
 from service.command_line import cli
 from service.commands import doctor
+from service.commands.common import run
 from service.commands.doctor import Finding, Verdict
 from service.commands.extraction import table
 from service.config import Config
 from service.keys import KeyRing, KeySettings
+from service.main import StartError
 from service.pool.resources import FOOTPRINT, RESERVED
 from service.signals import stop
 
@@ -221,3 +224,11 @@ def test_the_doctor_s_exit_code_is_that_of_the_worst_finding(monkeypatch: pytest
 def test_the_shell_can_complete_commands() -> None:
     asked = {"_YTDLPD_COMPLETE": "bash_complete", "COMP_WORDS": "ytdlpd do", "COMP_CWORD": "1"}
     assert CliRunner().invoke(cli, env=asked, prog_name="ytdlpd").stdout == "plain,doctor\n"
+
+
+def test_of_several_failures_at_once_one_is_told() -> None:
+    async def start() -> None:
+        raise ExceptionGroup("at once", [OSError("the socket is gone"), StartError("deno is missing")])
+
+    with pytest.raises(click.ClickException, match="deno is missing"):
+        run(start)

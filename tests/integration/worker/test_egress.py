@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from publicsuffixlist import PublicSuffixList
 
-from service.wire import MAX_HEAD, Success, Usage, WorkerSettings, encode_outcome
+from service.wire import MAX_HEAD, Permission, Success, Usage, WorkerSettings, encode_outcome
 from service.worker.egress import _PRIVATE_SUFFIXES, Guard, is_public, literal, refusal, rules
 from service.worker.job_record import (
     MAX_BYTES,
@@ -314,6 +314,19 @@ def test_another_site_is_asked_little_and_no_more_once_it_says_stop() -> None:
     job_record.answered(429, {"retry-after": "3600"})
     with pytest.raises(Refused):
         job_record.asking("https://other.example/")
+
+
+def test_the_server_hears_which_endpoint_is_asked_from_the_first_on() -> None:
+    heard: list[str] = []
+
+    def may_visit(endpoint: str) -> Permission:
+        heard.append(endpoint)
+        return Permission()
+
+    job_record = JobRecord("page.example", may_visit)
+    for host in ("page", "page", "other", "other", "page"):
+        job_record.asking(f"https://{host}.example/")
+    assert heard == ["page.example", "other.example", "page.example"]
 
 
 def test_a_site_of_many_hosts_is_one_site() -> None:

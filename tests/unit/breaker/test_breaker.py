@@ -194,6 +194,43 @@ def test_what_a_job_spent_in_former_attempts_counts() -> None:
     assert breaker.statistics(102.0).slow_calls == 1
 
 
+def test_a_call_that_asks_another_site_is_not_slow_here() -> None:
+    breaker = Breaker(story(slow_after=2.0))
+    permit = admitted(breaker, 0.0)
+    breaker.rest(permit, 1.5)
+    assert breaker.next_deadline() == float("inf")
+    assert breaker.statistics(60.0).slow_calls == 0
+    breaker.resume(permit, 100.0)
+    assert breaker.next_deadline() == 100.5
+    assert breaker.statistics(100.4).slow_calls == 0
+    assert breaker.statistics(100.5).slow_calls == 1
+
+
+def test_a_call_that_came_back_in_time_ends_in_time() -> None:
+    breaker = Breaker(story(slow_after=2.0, slow_rate=0.1))
+    for _ in range(4):
+        permit = admitted(breaker, 0.0)
+        breaker.rest(permit, 1.0)
+        breaker.settle(permit, SUCCESS, 50.0)
+    assert breaker.label == "CLOSED"
+
+
+def test_a_probe_that_asks_another_site_takes_no_place_and_does_not_hang() -> None:
+    breaker, _ = half_open()
+    probes = [admitted(breaker, 6.0), admitted(breaker, 6.0)]
+    assert not breaker.admits(7.0)
+    for probe in probes:
+        breaker.rest(probe, 7.0)
+    assert breaker.next_deadline() == float("inf")
+    assert breaker.admits(60.0)
+    for probe in probes:
+        breaker.resume(probe, 60.0)
+    assert not breaker.admits(60.0)
+    assert breaker.next_deadline() == 67.0
+    breaker.tick(67.0)
+    assert breaker.label == "OPEN"
+
+
 def test_the_next_deadline_is_the_next_call_to_become_slow() -> None:
     breaker = Breaker(story(slow_after=2.0))
     call(breaker, SUCCESS, 0.0)

@@ -12,8 +12,9 @@ import trio
 import trio.testing
 
 from service.breaker.classification import call_result_of, call_result_of_exception
+from service.breaker.key import BreakerKey
 from service.breaker.machine import Breaker, Change
-from service.breaker.registry import BreakerKey, Breakers
+from service.breaker.registry import Breakers
 from service.breaker.settings import Mode
 from service.codes import Code
 from service.errors import CircuitOpen, ExtractionError, QueueFull

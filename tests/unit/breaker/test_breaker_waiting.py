@@ -8,7 +8,8 @@ import pytest
 import trio
 import trio.testing
 
-from service.breaker.registry import BreakerKey, Breakers, cooldowns
+from service.breaker.key import BreakerKey
+from service.breaker.registry import Breakers, cooldowns
 from service.errors import CircuitOpen
 from service.events import BreakerChanged, Event, Events
 

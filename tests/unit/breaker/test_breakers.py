@@ -6,7 +6,8 @@ import pytest
 import trio
 import trio.testing
 
-from service.breaker.registry import OVERFLOW, BreakerKey, Breakers
+from service.breaker.key import BreakerKey
+from service.breaker.registry import OVERFLOW, Breakers
 from service.codes import Code
 from service.errors import CircuitOpen, UnknownSite
 from service.events import BreakerChanged, Event, Events, WorkerBootFailed, WorkerEnded, WorkerStarted

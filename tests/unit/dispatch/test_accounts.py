@@ -10,8 +10,8 @@ from typing import Any
 import trio
 from trio.testing import MockClock
 
+from service.breaker.key import BreakerKey
 from service.breaker.pacing import Paces
-from service.breaker.registry import BreakerKey
 from service.codes import Code
 from service.config import Config
 from service.dispatch.accounts import Accounts
@@ -105,9 +105,10 @@ async def test_a_job_of_an_account_may_come_back_to_its_own_site(
 ) -> None:
     it = harness(tmp_path / "cookies.txt")
     key = BreakerKey.of("site.test", account=True)
-    visits = Visits(it.breakers, Paces(), SiteLimits(lambda _: None), key)
+    permit = await it.breakers.admit(key)
+    visits = Visits(it.breakers, Paces(), SiteLimits(lambda _: None), key, permit)
     assert await visits.enter("site.test") == Permission()
-    assert it.breakers.known == 0, "it has its permit"
+    assert it.breakers.known == 1, "it has its permit"
 
 
 def test_the_file_is_read_anew_when_it_changes(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
@@ -34,7 +34,7 @@ from service.pool.admission import Ticket
 from service.pool.lease import Preempted
 from service.pool.pool import Lease, Pool
 from service.releases.trial import Trial
-from service.wire import Failure, Job, Kind, Outcome, Success, Usage, Visit
+from service.wire import Failure, Job, Kind, Outcome, Permission, Success, Usage, Visit
 
 CALLER = Caller("a client", tier=2, share=3.0)
 JOB = Job(Kind.EXTRACT, "https://www.site.test/video")
@@ -59,6 +59,7 @@ class FakeLease:
     interrupted: Usage | None = None
     canary: bool = False
     version: str = ""
+    may_visit: Callable[[str], Awaitable[Permission]] | None = None
 
     async def run(self, job: Job, timeout: float, *, tries: int = 2) -> Outcome:
         self.pool.timeouts.append(timeout)
@@ -67,6 +68,10 @@ class FakeLease:
         self.pool.ran.append(self.version)
         began = trio.current_time()
         try:
+            for endpoint, seconds in self.pool.route:
+                assert self.may_visit is not None
+                await self.may_visit(endpoint)
+                await trio.sleep(seconds)
             await trio.sleep(self.pool.takes)
         except trio.Cancelled:
             wall = trio.current_time() - began
@@ -85,6 +90,7 @@ class FakePool:
 
     outcomes: list[Outcome | Exception]
     takes: float = 0.0
+    route: tuple[tuple[str, float], ...] = ()  # the endpoints that a job turns to, and how long it asks each
     busy: float = 0.0
     deaths: int = 0
     full: Exception | None = None
@@ -317,6 +323,26 @@ async def test_only_the_endpoint_that_answers_429_is_left_in_peace(autojump_cloc
     await it.submit()
     assert await it.code(Job(Kind.EXTRACT, "https://evil.test/")) is Code.RATE_LIMITED
     assert len(it.pool.leased) == 2
+
+
+@pytest.mark.parametrize(
+    ("route", "slow"),
+    [
+        ((("popular.test", 1.0), ("site.test", 20.0)), "site.test"),
+        ((("evil.test", 20.0),), "evil.test"),
+        ((("popular.test", 1.0), ("evil.test", 20.0), ("site.test", 1.0)), "evil.test"),
+    ],
+)
+async def test_only_the_endpoint_that_is_slow_is_closed_for_it(
+    autojump_clock: MockClock, route: tuple[tuple[str, float], ...], slow: str
+) -> None:
+    it = harness(GOOD, settings=BreakerSettings(slow_after=15.0), route=route)
+    async with trio.open_nursery() as nursery:
+        for number in range(10):
+            nursery.start_soon(it.submit, replace(JOB, url=f"{JOB.url}/{number}"))
+    states = {each.site: each.state for each in it.breakers.statistics().sites}
+    assert states == {site: "OPEN" if site == slow else "CLOSED" for site in states}
+    assert len(states) == len({"site.test", *dict(route)})
 
 
 async def test_a_callers_own_short_deadline_never_counts_against_the_site(autojump_clock: MockClock) -> None:
@@ -606,6 +632,19 @@ async def test_a_site_may_limit_how_many_ask_it_at_a_time(autojump_clock: MockCl
         nursery.start_soon(it.submit, Job(Kind.EXTRACT, "https://other.test/"))
     moments = sorted(granted - began for granted in it.pool.leased)
     assert moments == pytest.approx([0, 0, 0, 2, 2, 4, 4])
+
+
+async def test_a_place_at_a_limited_site_is_left_with_it(autojump_clock: MockClock) -> None:
+    it = harness(GOOD, route=(("popular.test", 1.0), ("evil.test", 20.0), ("popular.test", 1.0)))
+    it.config = Config.load(ytdlp_timeout=25_000, site={"popular.test": {"concurrency": 1}})
+    it.__post_init__()
+    began = trio.current_time()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(it.submit, Job(Kind.EXTRACT, "https://evil.test/"))
+        await trio.sleep(0.5)
+        it.pool.route = ()
+        await it.submit(Job(Kind.EXTRACT, "https://popular.test/"))
+        assert trio.current_time() - began == pytest.approx(1.0)
 
 
 async def test_one_who_joins_brings_a_later_deadline_and_a_better_place(autojump_clock: MockClock) -> None:

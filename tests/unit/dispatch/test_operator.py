@@ -6,7 +6,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from service.breaker.registry import BreakerKey
+from service.breaker.key import BreakerKey
 from service.codes import Code
 from service.dispatch.operator import Operator
 from service.errors import CircuitOpen, UnknownSite

@@ -13,7 +13,7 @@ from service import events
 from service.breaker.statistics import BreakerStatistics
 from service.codes import Code
 from service.dispatch.request import Caller
-from service.errors import ExtractionError, ServiceError
+from service.errors import DeadlineExceeded, ExtractionError, ServiceError
 from service.wire import Job, Kind, Outcome, Usage, Visit
 from tests.support.routed_pool import ASKED, GOOD, Harness, extraction, failure, proxies
 
@@ -74,6 +74,22 @@ async def test_it_is_quarantined_for_that_site_and_comes_back(autojump_clock: Mo
     assert it.dispatcher.egresses().egresses[2].quarantined == ()
 
 
+async def test_a_job_that_waits_for_a_worker_learns_of_a_quarantine(autojump_clock: MockClock) -> None:
+    it = Harness(proxies("a", "b", "bad"), failing(Code.BOT_CHECK, "bad"), workers=1)
+    async with trio.open_nursery() as nursery:
+        for number in range(20):
+            nursery.start_soon(it.submit, extraction(f"https://site.test/{number}"))
+    assert it.pool.ran.count("bad") == 2
+
+
+async def test_jobs_at_the_same_time_are_spread(autojump_clock: MockClock) -> None:
+    it = Harness(proxies("a", "b"), lambda way, job: GOOD)
+    async with trio.open_nursery() as nursery:
+        for number in range(40):
+            nursery.start_soon(it.submit, extraction(f"https://site.test/{number}"))
+    assert it.pool.ran.count("a") == it.pool.ran.count("b") == 20
+
+
 async def test_the_site_is_to_blame_where_every_egress_tried_fails(autojump_clock: MockClock) -> None:
     it = Harness(proxies("a", "b"), lambda way, job: failure(Code.BOT_CHECK))
     with pytest.raises(ExtractionError) as info:
@@ -110,7 +126,9 @@ async def test_a_dead_proxy_is_left_out_for_every_site_with_its_results(autojump
     await it.submit(shared, fresh=False)
     assert it.dispatcher.kept(kept) is not None
     dead = True
-    await blame(it, "bad", times=1)  # in three attempts
+    it.pool.ran.clear()
+    await blame(it, "bad", times=1)
+    assert it.pool.ran == ["bad"] * 2, "a third attempt at what is known to be dead would be in vain"
     assert it.of(events.EgressQuarantined)[-1].site is None
     assert it.dispatcher.kept(kept) is None, "its media URLs hold for an address that is gone"
     assert it.dispatcher.kept(shared) is not None, "sizes do not care"
@@ -135,6 +153,28 @@ async def test_a_client_that_asks_for_a_dead_egress_does_not_close_the_service(
         with pytest.raises(ServiceError):
             await it.submit(extraction(f"https://site{number}.test/"))
     assert it.breakers.statistics().service.state == "OPEN"
+
+
+async def test_a_slow_failure_of_an_egress_is_not_the_sites(autojump_clock: MockClock) -> None:
+    """A failed attempt of over five seconds counts at once, but not where the next one goes another way."""
+    it = Harness(proxies("good", "bad"), failing(Code.UPSTREAM_TIMEOUT, "bad"), takes=6.0)
+    for number in range(20):
+        assert (await it.submit(extraction(f"https://site.test/{number}"))).egress == "good"
+        await trio.sleep(120)
+    assert "bad" in it.pool.ran
+    assert site(it).total_failures == 0
+
+
+async def test_an_egress_that_hangs_is_not_the_sites_fault(autojump_clock: MockClock) -> None:
+    """Its job meets the deadline without an outcome; before, it has failed as a dead proxy does."""
+    it = Harness(proxies("good", "bad"), failing(Code.PROXY, "bad"), takes=13.0)
+    with pytest.raises(DeadlineExceeded):  # in the second attempt
+        await it.submit(extraction(egress="bad"))
+    assert site(it).total_failures == 0
+    it = Harness(proxies("good"), lambda way, job: GOOD, takes=30.0)
+    with pytest.raises(ServiceError):
+        await it.submit()
+    assert site(it).total_failures == 1, "nothing is known against the egress, so the site is silent"
 
 
 async def test_a_403_blames_the_egress_only_where_another_succeeds(autojump_clock: MockClock) -> None:

@@ -91,6 +91,8 @@ def test_a_success_elsewhere_clears_it_of_that_suspicion() -> None:
     for site in ("a.example", "b.example", "c.example", "d.example"):
         health.unreached(site, "fra1", 0.0)
         job(health, 0.0, site="good.example")
+    health.unreached("e.example", "fra1", 0.0)
+    health.unreached("e.example", "fra1", 0.0)
     assert health.usable(EVERY_SITE, "fra1", 0.0)
 
 

@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from trio.testing import MockClock
 
 from service import events
-from service.breaker.registry import BreakerKey
+from service.breaker.key import BreakerKey
 from service.errors import QueueFull
 from service.events import Events
 from service.telemetry.cluster_metrics import ClusterMetrics

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from werkzeug.datastructures import Headers
 
+from service.breaker.key import BreakerKey
 from service.breaker.pacing import PaceStatistics
-from service.breaker.registry import BreakerKey
 from service.config import Config
 from service.telemetry.sinks import level_of
 from service.web.http.authentication import access_rules

@@ -6,7 +6,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from service.breaker.registry import BreakerKey
+from service.breaker.key import BreakerKey
 from service.web.http.snapshots import FEW, MAX_AGE
 from tests.support.streaming_client import asking
 from tests.support.web_app import ROLLOUT, Web, web

@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urljoin
 
 import pytest
 
-from service.breaker.registry import BreakerKey
+from service.breaker.key import BreakerKey
 from service.codes import CallResult
 from service.dispatch.request import Answer
 from service.lifecycle import Phase
