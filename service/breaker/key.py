@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .sites import site_of_endpoint
+from .sites import ACCOUNT, site_of_endpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,4 +31,4 @@ class BreakerKey:
 
     @property
     def name(self) -> str:
-        return f"{self.place} (account)" if self.account else self.place
+        return f"{self.place}{ACCOUNT}" if self.account else self.place

@@ -12,6 +12,8 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from math import exp, inf
 
+from .sites import ACCOUNT
+
 _ROUNDING = 1e-6  # of a turn
 
 
@@ -180,7 +182,7 @@ class Paces:
 
     def forget(self, site: str | None = None) -> bool:
         """Begin anew with `site`, or with every site; returns whether there was anything to forget."""
-        names = [name for name in self._paces if site is None or name == site]
+        names = [name for name in self._paces if site in (None, name, name.removesuffix(ACCOUNT))]
         for name in names:
             del self._paces[name]
         return bool(names)

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from publicsuffixlist import PublicSuffixList
 
+ACCOUNT = " (account)"  # behind the name of a site that is asked with the operator's cookies
 _ALIASES = {"youtu.be": "youtube.com", "youtube-nocookie.com": "youtube.com"}
 # Hosts that are one with the main host of their site.
 _MAIN_HOSTS = frozenset(

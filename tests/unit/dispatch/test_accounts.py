@@ -96,6 +96,8 @@ async def test_the_account_has_a_breaker_and_a_pace_of_its_own(
     paces = {pace.site: pace.cuts for pace in it.dispatcher.paces()}
     assert paces == {"site.test (account)": 1}
     assert it.breakers.admits(BreakerKey("site.test"))
+    it.dispatcher.reset("site.test")
+    assert it.dispatcher.paces() == ()
 
 
 async def test_a_job_of_an_account_may_come_back_to_its_own_site(
