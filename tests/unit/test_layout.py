@@ -1,4 +1,4 @@
-"""Pure: no import circles, a worker without Trio, a server without yt-dlp."""
+"""Pure: no import circles, a worker without Trio, a server without yt-dlp, a client without the service."""
 
 from __future__ import annotations
 
@@ -42,3 +42,10 @@ def test_the_worker_imports_no_trio_and_the_server_no_yt_dlp() -> None:
         if module.startswith("service."):
             names = set(re.findall(r"^\s*(?:from|import) (\w+)", path.read_text(), re.MULTILINE))
             assert ("trio" if module.startswith("service.worker") else "yt_dlp") not in names, module
+
+
+def test_the_client_imports_nothing_of_the_service_but_the_codes() -> None:
+    for module in FILES:
+        if module.startswith("service.client"):
+            others = {name for name in imports(module) if not name.startswith("service.client")}
+            assert others <= {"service.codes"}, module
