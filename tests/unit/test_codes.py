@@ -7,7 +7,7 @@ from http import HTTPStatus
 import pytest
 
 from service.breaker.classification import call_result_of, call_result_of_exception
-from service.codes import TRAITS, Blame, CallResult, Code, Group, Retry, group_of
+from service.codes import TRAITS, Blame, CallResult, Code, EgressBlame, Group, Retry, group_of
 from service.dispatch.cache import Cache
 from service.errors import ExtractionError
 from service.web.statuses import codes_of
@@ -28,6 +28,9 @@ def test_a_row_is_consistent(code: Code) -> None:
     assert HTTPStatus(it.status) >= 400
     assert it.sentence[:1].isalpha()
     assert not it.sentence.endswith(".")
+    assert (it.egress is EgressBlame.WHOLE) is (it.blame is Blame.EGRESS)
+    # What another egress may not have had is worth another attempt, where the first says nothing by itself.
+    assert it.egress not in (EgressBlame.PAIR, EgressBlame.REACH) or it.retry is not Retry.NEVER
     # A failure that counts against the site is the site's, and one that is final is not tried again.
     assert it.counts is not CallResult.FAILURE or it.blame is Blame.SITE
     assert not (it.cacheable and it.retry is not Retry.NEVER)

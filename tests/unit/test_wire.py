@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from service import wire
 from service.codes import Code
+from service.egress.route import Route
 from service.wire import Failure, Job, Kind, ProtocolError, Ready, Success, Usage
 
 seconds = st.floats(0, 1e6, allow_nan=False)
@@ -98,6 +100,15 @@ json_values = st.recursive(
 
 
 near_misses = st.dictionaries(st.sampled_from(["ready", "job", "timeout", "success", "failure"]), json_values)
+
+
+def test_a_job_takes_its_egress_along_and_does_not_show_it() -> None:
+    route = Route("http://user:secret@proxy.example:3128", "2001:db8::1")
+    job = Job(Kind.EXTRACT, "https://site.example/", egress="de", route=route)
+    found, _ = wire.decode_job(wire.encode_job(job, 1.0)[wire.HEADER.size :])
+    assert (found.route, found.egress) == (route, "de")
+    assert found == replace(job, route=None), "jobs that differ in their egress alone share a result"
+    assert "secret" not in repr(job)
 
 
 @given(st.binary() | (json_values | near_misses).map(lambda value: json.dumps(value).encode()))
