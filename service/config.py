@@ -25,12 +25,12 @@ from .cluster.address import EngineAddress
 from .egress.settings import EgressSettings, check_egresses, masked_proxy
 from .hosts import Place, is_local, mode, places
 from .keys import KeySettings, check_keys
-from .setting_checks import WEB, is_host, is_origin, is_url, sentence
+from .setting_checks import WEB, is_url, sentence
 from .setting_sites import breaker_from
 from .setting_sources import ConfigError as ConfigError
 from .setting_sources import Environment, read_file, refuse_look_alikes, with_secrets
-from .setting_types import CommaSeparated, OptionalPath, OptionalSecret, OptionalText, level
-from .setting_ytdlp import masked, options_from
+from .setting_types import CommaSeparated, Hosts, OptionalPath, OptionalSecret, OptionalText, Origins, level
+from .setting_ytdlp import masked, options_by_site
 from .worker.egress import rules, sidecar_rules
 from .ytdlp_options import EVERY_SITE, YtdlpOptions
 
@@ -153,10 +153,10 @@ class Config(BaseSettings):
         {},
         description="API keys by name ([keys.alice] in TOML): hash, tier, rate, burst, share, admin.",
     )
-    allowed_origins: CommaSeparated = Field(
+    allowed_origins: Origins = Field(
         (), description="CORS origins: comma-separated, * or chrome-extension://…"
     )
-    allowed_hosts: CommaSeparated = Field(
+    allowed_hosts: Hosts = Field(
         (),
         description="Names beside the loopback's that Host may have where admins need no key.",
     )
@@ -269,14 +269,6 @@ class Config(BaseSettings):
         if self.require_auth and self.api_key is None and not self.keys:
             raise ValueError("REQUIRE_AUTH is on but API_KEY is not set; set API_KEY or [keys]")
         check_keys(self.api_key, self.admin_key, self.keys)
-        for origin in self.allowed_origins:
-            if not is_origin(origin):
-                raise ValueError(
-                    f"ALLOWED_ORIGINS: {origin!r} is not an origin; write it as https://example.com"
-                )
-        for host in self.allowed_hosts:
-            if not is_host(host):
-                raise ValueError(f"ALLOWED_HOSTS: {host!r} is not a host; write it without scheme and port")
         check_egresses(self.egress_proxy, self.egress)
         if self.webhook_url is not None and not is_url(self.webhook_url.get_secret_value(), WEB):
             raise ValueError("WEBHOOK_URL must look like https://host/path")
@@ -395,18 +387,7 @@ class Config(BaseSettings):
     @functools.cached_property
     def ytdlp_options(self) -> dict[str, YtdlpOptions]:
         """The operator's options for yt-dlp, by site. Raises ValueError where a table is wrong."""
-        timeout = self.job_timeout
-        every = options_from(self.ytdlp, "[ytdlp]", timeout=timeout)
-        if "ytdlp" in self.site.get(EVERY_SITE, {}):
-            raise ValueError('[site."*".ytdlp]: the options of all sites are in [ytdlp]')
-        own = {
-            site: options_from(
-                table["ytdlp"], f"[site.{site!r}.ytdlp]", site=site, base=every, timeout=timeout
-            )
-            for site, table in self.site.items()
-            if "ytdlp" in table
-        }
-        return {EVERY_SITE: every, **own}
+        return options_by_site(self.ytdlp, self.site, timeout=self.job_timeout)
 
     @property
     def drain_delay(self) -> float:

@@ -84,6 +84,29 @@ def options_from(
     return replace(base, **own, extractor_args=merged(base.extractor_args, normal))
 
 
+def options_by_site(
+    general: object, sites: Mapping[str, Mapping[str, Any]], *, timeout: float
+) -> dict[str, YtdlpOptions]:
+    """The options of every site, from [ytdlp], and of those with a table of their own.
+
+    Args:
+        sites: the tables [site."…"].
+        timeout: seconds that a job has.
+
+    Raises:
+        ValueError: a table is wrong.
+    """
+    every = options_from(general, "[ytdlp]", timeout=timeout)
+    if "ytdlp" in sites.get(EVERY_SITE, {}):
+        raise ValueError('[site."*".ytdlp]: the options of all sites are in [ytdlp]')
+    own = {
+        site: options_from(table["ytdlp"], f"[site.{site!r}.ytdlp]", site=site, base=every, timeout=timeout)
+        for site, table in sites.items()
+        if "ytdlp" in table
+    }
+    return {EVERY_SITE: every, **own}
+
+
 def _normal(name: str) -> str:
     """The name of an argument as yt-dlp looks it up."""
     return name.strip().lower().replace("-", "_")
