@@ -16,6 +16,7 @@ from .commands.common import WithSettings, config_option, load, own_problem, run
 from .commands.doctor import doctor
 from .commands.extraction import extract, size
 from .commands.keys import keys
+from .commands.why import why
 from .main import main
 from .probe import problem
 from .releases.commands import releases
@@ -125,5 +126,5 @@ def health(file: Path | None, url: str | None) -> None:
         raise click.ClickException(found)
 
 
-for command in (doctor, extract, keys, releases, size):
+for command in (doctor, extract, keys, releases, size, why):
     cli.add_command(command)

@@ -9,11 +9,14 @@ import json
 import os
 import socket
 import sys
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 TIMEOUT = 3.0  # seconds
+LONGEST = 1 << 22  # bytes of an answer
 UNIX = "unix:"
+STRANGER = "it is not ytdlpd; look for another HOST or PORT"
 
 # Hosts that are no address to connect to.
 _OWN = {"": "127.0.0.1", "localhost": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1", "[::]": "::1"}  # noqa: S104
@@ -26,24 +29,43 @@ def problem(url: str, *, proxy_protocol: bool = False) -> str | None:
         proxy_protocol: the service expects its header from this machine.
     """
     try:
-        connection, path = _connection(url)
+        answer = ask(url, "/health/ready", proxy_protocol=proxy_protocol)
+    except NoAnswer as error:
+        return str(error)
+    return None if answer.get("status") == "ready" else f"{url} answers, but {STRANGER}"
+
+
+class NoAnswer(Exception):
+    """The service does not answer, or says no; the text is a sentence."""
+
+
+def ask(
+    url: str, path: str, *, headers: Mapping[str, str] | None = None, proxy_protocol: bool = False
+) -> dict[str, Any]:
+    """What the service at `url` answers to a GET of `path`. Arguments as of `problem`.
+
+    Raises:
+        NoAnswer: it answers nothing, an error, or as another program would.
+    """
+    try:
+        connection, base = _connection(url)
         try:
             connection.connect()
             if proxy_protocol:
                 connection.sock.sendall(b"PROXY UNKNOWN\r\n")
-            connection.request("GET", f"{path.rstrip('/')}/health/ready")
+            connection.request("GET", base.rstrip("/") + path, headers=dict(headers or {}))
             response = connection.getresponse()
-            body = response.read(4096)
+            body = response.read(LONGEST)
         finally:
             connection.close()
     except (OSError, ValueError, http.client.HTTPException) as error:
-        return f"no answer from {url}: {error}"
+        raise NoAnswer(f"no answer from {url}: {error}") from None
     answer = _answer(body)
-    if answer.get("ok") is True and answer.get("status") == "ready":
-        return None
+    if answer.get("ok") is True:
+        return answer
     if isinstance(answer.get("error"), str):
-        return f"{url} answers {response.status}: {answer['error']}"
-    return f"{url} answers {response.status}, but it is not ytdlpd; look for another HOST or PORT"
+        raise NoAnswer(f"{url} answers {response.status}: {answer['error']}")
+    raise NoAnswer(f"{url} answers {response.status}, but {STRANGER}")
 
 
 def local(port: str | int, hosts: str = "") -> str:

@@ -14,7 +14,7 @@ from .. import logs
 from ..config import Config, ConfigError
 from ..errors import ServiceError
 from ..main import CannotListen, StartError
-from ..probe import local, problem
+from ..probe import NoAnswer, ask, local, problem
 from ..setting_sources import SECRETS
 from ..web.http.limits import is_within
 
@@ -110,8 +110,22 @@ def load(file: Path | None, given: Mapping[str, Any] | None = None) -> Config:
 
 def own_problem(config: Config) -> str | None:
     """Why the service of these settings is not ready, in a sentence; None where it is."""
-    announces = config.proxy_protocol and is_within("127.0.0.1", config.trusted_networks)
-    return problem(local(config.port, config.host), proxy_protocol=announces)
+    return problem(local(config.port, config.host), proxy_protocol=_announces(config))
+
+
+def ask_own(config: Config, path: str) -> dict[str, Any]:
+    """What the service of these settings answers its admin. Raises ClickException where it does not."""
+    key = config.admin_key
+    headers = {"X-API-Key": key.get_secret_value()} if key is not None else {}
+    try:
+        where = local(config.port, config.host)
+        return ask(where, path, headers=headers, proxy_protocol=_announces(config))
+    except NoAnswer as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _announces(config: Config) -> bool:
+    return config.proxy_protocol and is_within("127.0.0.1", config.trusted_networks)
 
 
 def run(entry: Callable[[], Any]) -> Any:

@@ -198,7 +198,9 @@ class Execution:
         call_result, retry_after = CallResult.IGNORED, None
         began, ended = trio.current_time(), CANCELLED
         try:
-            outcome = await self._opinions.outcome(lease, job, self._key.site, self.terms.deadline)
+            outcome = await self._opinions.outcome(
+                lease, job, self._key.site, self.terms.deadline, egress=self._way.name
+            )
             if isinstance(outcome, Success):
                 call_result, ended = call_result_of(outcome), OK
                 return outcome, None

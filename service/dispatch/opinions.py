@@ -6,6 +6,8 @@ counts once in its site's breaker, by what the client gets, and never waits in t
 
 from __future__ import annotations
 
+import itertools
+
 import trio
 
 from ..codes import TRAITS, CallResult, Code
@@ -18,6 +20,8 @@ from ..wire import Failure, Job, Outcome, Success
 
 PATIENCE = 0.7  # of the time that is left; then the other release is asked, in case this one hangs
 SHORT = 4.0  # seconds; with less time left, only one release is asked
+
+_numbers = itertools.count(1)  # of jobs, so that what their runs tell can be put together
 
 
 class Opinions:
@@ -35,9 +39,14 @@ class Opinions:
         self._trial = trial
         self._measured = measured
         self._counts = self._first_attempt = canary is None
+        self._number = next(_numbers)
+        self._site = self._egress = ""
 
-    async def outcome(self, lease: Lease, job: Job, site: str, deadline: float) -> Outcome:
+    async def outcome(
+        self, lease: Lease, job: Job, site: str, deadline: float, *, egress: str = ""
+    ) -> Outcome:
         """The outcome of `job`. Raises ShuttingDown where the pool is closed and a worker is missing."""
+        self._site, self._egress = site, egress
         left = deadline - trio.current_time()
         pair = self._first_attempt and self._trial.second(canary=lease.canary)
         self._first_attempt = False  # further ones are for the sake of the site
@@ -72,7 +81,7 @@ class Opinions:
 
     def _note(self, job: Job, version: str, outcome: Outcome) -> None:
         ended = OK if isinstance(outcome, Success) else outcome.code.value
-        self._measured.emit(RunEnded(version, ended))
+        self._measured.emit(RunEnded(version, ended, self._site, self._egress, self._number))
         if self._counts:
             self._trial.ran(job, version, outcome)
 

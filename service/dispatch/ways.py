@@ -47,6 +47,11 @@ class Way:
         return True
 
     @property
+    def name(self) -> str:
+        """The name of the egress; empty where there is only one."""
+        return ""
+
+    @property
     def last_hope(self) -> bool:
         """Whether the service reaches nothing where this way fails."""
         return True
@@ -99,6 +104,10 @@ class ChosenWay(Way):
     @property
     def trusted(self) -> bool:
         return not self._pool.health.failing(EVERY_SITE, self._held.identity, trio.current_time())
+
+    @property
+    def name(self) -> str:
+        return self._held.name
 
     @property
     def last_hope(self) -> bool:

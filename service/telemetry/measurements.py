@@ -59,10 +59,16 @@ class AttemptEnded(Event):
 
 @dataclass(frozen=True, slots=True)
 class RunEnded(Event):
-    """One run of a job on a release of yt-dlp; where two releases are asked, it is one for each."""
+    """One run of a job on a release of yt-dlp; where two releases are asked, it is one for each.
+
+    `egress` is empty where there is one way out; `job` is equal for the runs of one job.
+    """
 
     ytdlp: str
     outcome: str
+    site: str = ""
+    egress: str = ""
+    job: int = 0
 
 
 def group(outcome: str) -> str:

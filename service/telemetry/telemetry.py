@@ -9,9 +9,10 @@ import trio
 from .. import events
 from ..config import Config
 from . import statsd
+from .diagnosis import Diagnosis
 from .event_log import EventLog
 from .history import History
-from .measurements import JobEnded
+from .measurements import JobEnded, RunEnded
 from .metrics import Metrics
 from .tracing import Tracer, tracer_of
 from .webhook import Webhook, webhook_of
@@ -29,6 +30,7 @@ class Telemetry:
     metrics: Metrics = field(default_factory=Metrics)
     event_log: EventLog = field(default_factory=EventLog)
     history: History = field(default_factory=History)
+    diagnosis: Diagnosis = field(default_factory=Diagnosis)
     tracer: Tracer | None = None
     webhook: Webhook | None = None
 
@@ -70,5 +72,7 @@ class Telemetry:
         match event:
             case JobEnded(site, outcome, seconds, request_id):
                 self.history.job(trio.current_time(), site, outcome, seconds, request_id)
+            case RunEnded():
+                self.diagnosis.note(trio.current_time(), event)
             case events.BreakerChanged(site, _, current, reason):
                 self.history.breaker(trio.current_time(), site, current, reason)

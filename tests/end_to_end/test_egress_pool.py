@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -14,7 +18,7 @@ import pytest
 from service.codes import Code
 from tests.internet import Internet
 from tests.support import sick_proxy
-from tests.support.running_service import Service, eventually
+from tests.support.running_service import ADMIN_KEY, ROOT, Service, eventually
 
 GOOD = ("good1", "good2", "good3", "good4")
 BLOCKED = ("bad1", "bad2")
@@ -43,6 +47,15 @@ def failures(service: Service) -> dict[str, int]:
     """Those that the breakers of sites have counted."""
     breakers = service.get("/api/v1/metrics").json()["circuitBreakers"]
     return {each["site"]: each["stats"]["totalFailures"] for each in breakers}
+
+
+def why(service: Service, site: str) -> str:
+    """What `ytdlpd why` prints."""
+    environment = {"PORT": service.url.rpartition(":")[2], "ADMIN_KEY": ADMIN_KEY, "COLUMNS": "200"}
+    command = [sys.executable, "-m", "service", "why", site]
+    return subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, check=True
+    ).stdout
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +121,10 @@ def test_a_site_that_blocks_some_egresses_costs_no_answer(service: Service, inte
         assert quarantined <= {"youtube.com"}
     assert service.extract("https://html5.example/elsewhere", egress="bad1").status_code == 200
     internet.heal("youtube.com")
+    told = why(service, "youtube.com")
+    assert re.search(r"youtube\.com fails with BOT_CHECK on [12] of [3-6] egresses \(bad", told), told
+    assert re.search(r"youtube\.com +OK +[\d.]+ +good", told), told
+    assert "Nothing has failed at other.example" in why(service, "other.example")
 
 
 def test_a_video_that_one_country_does_not_get_comes_from_another(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from functools import partial
 
+import trio
 from quart import Blueprint, Response, request
 from quart_schema import security_scheme, tag
 from quart_schema.documentation import document_response
@@ -32,7 +34,10 @@ from .models import (
     WorkerPool,
 )
 from .openapi import SECURITY, fails
-from .report_models import MetricsResponse
+from .report_models import Cell, Finding, MetricsResponse
+
+FINDINGS = 20
+CELLS = 200
 
 
 def blueprint(services: Services) -> Blueprint:
@@ -57,6 +62,9 @@ def blueprint(services: Services) -> Blueprint:
 def _report(services: Services, *, admin: bool, sites: bool) -> bytes:
     breakers = services.breakers.statistics()
     paces = services.dispatcher.paces() if sites else ()
+    now, diagnosis = trio.current_time(), services.telemetry.diagnosis
+    findings = diagnosis.findings(now, datetime.now(UTC)) if sites else ()
+    cells = diagnosis.cells(now) if sites else ()
     return encoded(
         MetricsResponse(
             ok=True,
@@ -69,6 +77,8 @@ def _report(services: Services, *, admin: bool, sites: bool) -> bytes:
             cache=Cache.model_validate(services.dispatcher.cache()),
             egresses=reports(services.dispatcher.egresses().egresses, sites=sites),
             paces=[Pace.model_validate(pace) for pace in paces if pace.cuts],
+            why=[Finding.model_validate(finding) for finding in findings[:FINDINGS]],
+            runs=[Cell.model_validate(cell) for cell in cells[:CELLS]],
         )
     )
 

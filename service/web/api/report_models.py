@@ -79,6 +79,29 @@ class UnhealthyResponse(HealthResponse, ErrorResponse):
     ok: Literal[False] = False
 
 
+class Finding(Model):
+    """What has failed at a site in the last hour, and what an operator should know of it."""
+
+    site: str
+    code: str
+    runs: int = Field(description="Those that ended with the code.")
+    total: int
+    since: float = Field(description="Seconds ago, when it began.")
+    sentence: str
+
+
+class Cell(Model):
+    """The runs of a site with one outcome on one release of yt-dlp and one egress, of the last six hours."""
+
+    site: str
+    outcome: str = Field(description="OK or a code.")
+    ytdlp: str
+    egress: str = Field(description="Empty where there is one way out.")
+    runs: int
+    since: float = Field(description="Seconds ago, the first of them.")
+    last: float = Field(description="Seconds ago, the last of them.")
+
+
 class MetricsResponse(Model):
     """Counters since the start."""
 
@@ -92,3 +115,5 @@ class MetricsResponse(Model):
     cache: Cache
     paces: list[Pace]
     egresses: list[EgressReport]
+    why: list[Finding] = Field(description="The most frequent failures, where the client may know of sites.")
+    runs: list[Cell] = Field(description="What `why` follows from, the latest first.")

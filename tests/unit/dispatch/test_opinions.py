@@ -145,9 +145,11 @@ async def test_each_run_is_measured_with_its_release(autojump_clock: MockClock) 
     runs: list[events.Event] = []
     it.dispatcher._with.measured.subscribe(runs.append)
     await it.submit()
-    assert [run for run in runs if isinstance(run, RunEnded)] == [
-        RunEnded("new", "EXTRACTOR_BROKEN"),
-        RunEnded("old", "OK"),
+    first, second = (run for run in runs if isinstance(run, RunEnded))
+    assert first.job == second.job > 0
+    assert [first, second] == [
+        RunEnded("new", "EXTRACTOR_BROKEN", "site.test", job=first.job),
+        RunEnded("old", "OK", "site.test", job=first.job),
     ]
 
 

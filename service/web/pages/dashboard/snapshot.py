@@ -7,8 +7,9 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -78,6 +79,8 @@ def _snapshot(services: Services, now: float, view: View) -> dict[str, Any]:
     workers = [asdict(worker) for worker in pool.workers]
     sites = breakers.sites if view.sites else ()
     worst_first = sorted(sites, key=lambda each: (_BADNESS.index(each.state), -each.total_requests))
+    found = services.telemetry.diagnosis.findings(now, datetime.now(UTC)) if view.sites else ()
+    reasons = {(finding.site, finding.code): finding.sentence for finding in found}
     at = released(status.serving)
     turned_away = dict(history.ranges["15 min"].codes(now, MINUTE)).get(Code.QUEUE_FULL, 0)
     situation = Situation(
@@ -124,7 +127,7 @@ def _snapshot(services: Services, now: float, view: View) -> dict[str, Any]:
             }
             for name, series in history.ranges.items()
         },
-        "failures": _failures(history.failures(now), view)[:FAILURES] if view.sites else [],
+        "failures": _failures(history.failures(now), view, reasons)[:FAILURES] if view.sites else [],
         "egresses": [
             report.model_dump(by_alias=True)
             for report in reports(services.dispatcher.egresses().egresses, sites=view.sites)
@@ -152,10 +155,13 @@ def releases_in_use(status: RolloutStatus, pool: PoolStatistics) -> dict[str, An
     }
 
 
-def _failures(noted: Sequence[FailureNote], view: View) -> list[dict[str, Any]]:
+def _failures(
+    noted: Sequence[FailureNote], view: View, reasons: Mapping[tuple[str, str], str]
+) -> list[dict[str, Any]]:
     """The latest of each site and code, with how many there were: one outage would hide every other.
 
-    The sentence is the service's own: the site's words may name what a client asked for.
+    The sentence is the service's own, from `reasons` where there is one: the site's words may name what a
+    client asked for.
     """
     times = Counter((failure.site, failure.code) for failure in noted)
     latest = {(failure.site, failure.code): failure for failure in reversed(noted)}
@@ -165,7 +171,7 @@ def _failures(noted: Sequence[FailureNote], view: View) -> list[dict[str, Any]]:
             "site": failure.site,
             "code": failure.code,
             "times": times[failure.site, failure.code],
-            "sentence": TRAITS[Code(failure.code)].sentence,
+            "sentence": reasons.get((failure.site, failure.code), TRAITS[Code(failure.code)].sentence),
             **({"requestId": failure.request_id} if view.admin else {}),
         }
         for failure in sorted(latest.values(), key=lambda failure: failure.age)
