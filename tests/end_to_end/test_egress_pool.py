@@ -9,10 +9,11 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from service.codes import Code
@@ -100,30 +101,26 @@ def test_all_requests_of_a_job_leave_through_one_egress(service: Service, intern
 
 def test_a_site_that_blocks_some_egresses_costs_no_answer(service: Service, internet: Internet) -> None:
     for name in BLOCKED:
-        internet.fail("youtube.com", "botcheck", egress=name)
-    before = internet.counters()
+        internet.fail("guarded.example", "cloudflare", egress=name)
+    before = states(service)
     with ThreadPoolExecutor(4) as clients:
-        answers = list(clients.map(lambda number: service.extract(video(number)), range(100, 130)))
-    for name in BLOCKED:
-        asked_twice = service.extract(video(99), egress=name)  # so that both are known, whatever the draw
-        assert asked_twice.json()["code"] == Code.BOT_CHECK
-    assert [answer.status_code for answer in answers] == [200] * 30
+        pages = (f"https://guarded.example/{number}" for number in range(80))
+        answers = list(clients.map(service.extract, pages))
+    assert [answer.status_code for answer in answers] == [200] * 80
     assert {answer.headers["X-Egress"] for answer in answers} <= {*GOOD}
-    after = internet.counters()
-    requests = {
-        name: after.through(name, "www.youtube.com") - before.through(name, "www.youtube.com")
-        for name in states(service)
-    }
-    # Two and those that were under way with them, of several requests each; a third of 30 at random.
-    assert sum(requests[name] for name in BLOCKED) < sum(requests[name] for name in GOOD) / 2
+    after = states(service)
+    # Two in a row each, those that were under way with them, and a probe or two. At random it were a third.
+    on_blocked = sum(after[name]["jobs"] - before[name]["jobs"] for name in BLOCKED)
+    assert on_blocked <= 14
+    assert failures(service).get("guarded.example", 0) == 0
     for name in BLOCKED:
-        quarantined = {each["site"] for each in states(service)[name]["quarantined"]}
-        assert quarantined <= {"youtube.com"}
+        assert service.extract("https://guarded.example/0", egress=name).json()["code"] == Code.BOT_CHECK
+        assert {each["site"] for each in states(service)[name]["quarantined"]} <= {"guarded.example"}
     assert service.extract("https://html5.example/elsewhere", egress="bad1").status_code == 200
-    internet.heal("youtube.com")
-    told = why(service, "youtube.com")
-    assert re.search(r"youtube\.com fails with BOT_CHECK on [12] of [3-6] egresses \(bad", told), told
-    assert re.search(r"youtube\.com +OK +[\d.]+ +good", told), told
+    internet.heal("guarded.example")
+    told = why(service, "guarded.example")
+    assert re.search(r"guarded\.example fails with BOT_CHECK on [12] of [2-6] egresses \(bad", told), told
+    assert re.search(r"guarded\.example +OK +[\d.]+ +good", told), told
     assert "Nothing has failed at other.example" in why(service, "other.example")
 
 
@@ -144,7 +141,8 @@ def test_secrets_stay_where_they_are(service: Service) -> None:
     service.extract("https://html5.example/secrets")
     shown = [service.log, *(service.get(path).text for path in ("/health", "/api/v1/metrics", "/metrics"))]
     for process in service.family():
-        shown += process.cmdline()
+        with suppress(psutil.NoSuchProcess):
+            shown += process.cmdline()
     assert not any(":secret@" in text for text in shown)
 
 
@@ -187,7 +185,10 @@ def test_every_kind_of_dead_proxy_is_left_out_and_no_site_is_blamed(internet: In
         health = service.get("/health")
         assert (health.status_code, health.json()["status"]) == (200, "degraded")
         assert all(name in health.json()["reason"] for name in dead)
-        told = {name for record in service.events("EgressQuarantined") for name in record["egresses"]}
-        assert {*dead} <= told
+
+        def told() -> set[str]:
+            return {name for record in service.events("EgressQuarantined") for name in record["egresses"]}
+
+        eventually(lambda: {*dead} <= told())
         assert "secret" not in service.log
         eventually(lambda: service.pool()["activeTasks"] == 0)
