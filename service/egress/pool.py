@@ -102,7 +102,8 @@ class EgressPool:
         able = [each for each in self._egresses if each.takes(site) and each.is_meant(wanted)]
         able = [each for each in able if each.egress_class not in shunned]
         if jar is not None:
-            return max(able, key=lambda each: _affinity(each, jar), default=None)
+            cookies = "\n".join(sorted(jar.split("\n")))  # whatever their order
+            return max(able, key=lambda each: _affinity(each, cookies), default=None)
         candidates = [self._candidate(each, site, now) for each in able]
         place = self._places.get(url)
         liked = None if place is None or place in shunned else lambda each: each.egress_class == place
@@ -212,8 +213,10 @@ class EgressPool:
         )
 
 
-def _affinity(egress: Egress, jar: str) -> float:
+def _affinity(egress: Egress, cookies: str) -> float:
     """Rendezvous hashing (Thaler and Ravishankar 1998): a new egress takes over its part of the jars only."""
-    digest = hashlib.blake2b(f"{egress.name} {jar}".encode(errors="surrogatepass"), digest_size=7).digest()
+    digest = hashlib.blake2b(
+        f"{egress.name} {cookies}".encode(errors="surrogatepass"), digest_size=7
+    ).digest()
     fraction = (int.from_bytes(digest) + 1) / (1 << 56)
     return -egress.weight / math.log(fraction) if fraction < 1 else math.inf
