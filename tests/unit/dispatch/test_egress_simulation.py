@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import trio
@@ -21,7 +21,8 @@ from tests.support.routed_pool import GOOD, Harness, extraction, failure, proxie
 
 RATE = 2.0  # jobs per second, a Poisson stream
 BEGINS, LASTS, WHOLE = 30.0, 60.0, 150.0  # seconds
-SEEDS = range(3)
+SEEDS = (0,)
+MORE_SEEDS = range(3)  # for the figures
 
 
 class RandomPool(EgressPool):
@@ -84,10 +85,14 @@ async def simulate(
 
 
 async def total(
-    policy: type[EgressPool], names: Sequence[str], blocked: Collection[str], lasts: float = LASTS
+    policy: type[EgressPool],
+    names: Sequence[str],
+    blocked: Collection[str],
+    lasts: float = LASTS,
+    seeds: Iterable[int] = SEEDS,
 ) -> Tally:
     """The sum over all seeds."""
-    found = [await simulate(policy, names, blocked, seed, lasts) for seed in SEEDS]
+    found = [await simulate(policy, names, blocked, seed, lasts) for seed in seeds]
     return Tally(*(sum(getattr(each, name) for each in found) for name in Tally.__slots__))
 
 
@@ -116,14 +121,14 @@ async def test_six_of_ten_blocked_cost_few(autojump_clock: MockClock) -> None:
 async def test_a_long_block_costs_no_more_calls_than_its_probes(autojump_clock: MockClock) -> None:
     """Two in a row, those that were under way with them, and a probe after 30 and after 90 seconds."""
     chosen = await total(EgressPool, TEN, THREE, lasts=WHOLE)
-    assert chosen.on_blocked <= 3 * 6 * len(SEEDS)
+    assert chosen.on_blocked <= 3 * 6
 
 
 async def _print() -> None:
     for title, blocked in (("3 of 10", THREE), ("6 of 10", SIX)):
         for policy in (EgressPool, RandomPool):
-            print(title, policy.__name__, await total(policy, TEN, blocked))
-    print("the only one", await total(EgressPool, TEN[:1], TEN[:1]))
+            print(title, policy.__name__, await total(policy, TEN, blocked, seeds=MORE_SEEDS))
+    print("the only one", await total(EgressPool, TEN[:1], TEN[:1], seeds=MORE_SEEDS))
 
 
 if __name__ == "__main__":
