@@ -20,9 +20,9 @@ CASES = [
 ]
 
 
-def through(proxy: str) -> Failure:
+def through(proxy: str, url: str = SITE) -> Failure:
     with LoneWorker.spawn(WorkerSettings(proxy=proxy)) as worker:
-        outcome = worker.run(Job(Kind.EXTRACT, SITE), timeout=1.0)
+        outcome = worker.run(Job(Kind.EXTRACT, url), timeout=1.0)
     assert isinstance(outcome, Failure)
     return outcome
 
@@ -42,6 +42,21 @@ def test_the_proxy_is_blamed(scheme: str, kind: str, behaviour: Callable[..., No
 @pytest.mark.parametrize("scheme", ["socks5", "socks5h"])
 def test_one_that_nobody_runs(scheme: str) -> None:
     assert through(f"{scheme}://127.0.0.1:9").code is Code.PROXY
+
+
+@pytest.mark.parametrize(
+    ("url", "status", "code"),
+    [
+        ("http://html5.example/", 407, Code.UPSTREAM_ERROR),
+        (SITE, 407, Code.BLOCKED_TARGET),
+        (SITE, 429, Code.BLOCKED_TARGET),
+        (SITE, 302, Code.BLOCKED_TARGET),
+    ],
+)
+def test_a_living_proxy_is_not_blamed_for_what_it_says_of_a_site(url: str, status: int, code: Code) -> None:
+    with sick_proxy.sick_proxy(sick_proxy.refuses_the_site(status)) as address:
+        found = through(f"http://{address}", url)
+    assert found.code is code, found
 
 
 def test_a_site_that_a_living_proxy_does_not_reach() -> None:
