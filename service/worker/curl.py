@@ -43,7 +43,7 @@ from yt_dlp.networking.impersonate import ImpersonateRequestHandler
 from yt_dlp.utils.networking import select_proxy
 
 from .egress import Guard, place_of
-from .job_record import DeadProxy, Refused
+from .job_record import Refused
 from .transport import MAX_REDIRECTS, suspect, tls_context
 
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
@@ -141,7 +141,7 @@ class GuardedCurlRH(ImpersonateRequestHandler):  # type: ignore[misc]  # yt-dlp 
             job_record.failing()
             raise TransportError(cause=error) from error
         if proxy and response.status == 407:
-            raise DeadProxy("the proxy wants other credentials")
+            suspect(guard, proxy, tls_context(self._ca_file, False))  # a site may say that, too
         job_record.answered(response.status, response.headers)
         jar.extract_cookies(response, urllib.request.Request(hop.url))  # noqa: S310  # it is only read
         return response

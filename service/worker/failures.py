@@ -165,7 +165,7 @@ def _network(chain: tuple[BaseException, ...], job_record: JobRecord) -> Code | 
             return Code.BOT_CHECK
         return _of_status(answer.status)
     if (proxy := _first(chain, ProxyError)) is not None:
-        return _of_proxy(proxy, chain)
+        return _of_proxy(proxy, chain, job_record)
     if _first(chain, (UnsupportedRequest, NoSupportingHandlers)):
         return Code.INVALID_URL
     if _first(chain, socket.gaierror):
@@ -177,7 +177,7 @@ def _network(chain: tuple[BaseException, ...], job_record: JobRecord) -> Code | 
     return None
 
 
-def _of_proxy(error: ProxyError, chain: tuple[BaseException, ...]) -> Code:
+def _of_proxy(error: ProxyError, chain: tuple[BaseException, ...], job_record: JobRecord) -> Code:
     """Whether the proxy failed, or the site behind it.
 
     urllib3 also says "Unable to connect to proxy" of a site that resets its connection through the proxy, and
@@ -187,7 +187,7 @@ def _of_proxy(error: ProxyError, chain: tuple[BaseException, ...]) -> Code:
         return Code.PROXY
     tunnel = re.search(r"Tunnel connection failed: (\d{3})", str(error))
     status = int(tunnel[1]) if tunnel is not None else 502
-    if status in proxy_check.REFUSES:
+    if status in proxy_check.REFUSES and not job_record.proxy_lives:
         return Code.PROXY
     if status < 500:  # its rules do not let it reach this host or port
         return Code.BLOCKED_TARGET

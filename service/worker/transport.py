@@ -89,7 +89,7 @@ class GuardedAdapter(RequestsHTTPAdapter):  # type: ignore[misc]  # yt-dlp is un
                 raise requests.exceptions.ConnectionError(error) from error
             raise
         if proxy and response.status_code == 407 and request.url.startswith("http:"):
-            raise DeadProxy("the proxy wants other credentials")
+            suspect(self._guard, proxy, self._tls)  # a site may say that, too
         job_record.answered(response.status_code, response.headers)
         return response
 

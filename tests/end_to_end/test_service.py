@@ -108,7 +108,7 @@ def test_the_runtime_solves_a_challenge(service: Service) -> None:
         ("https://redirect-file.fail-19.example/", 403, "BLOCKED_TARGET"),
         ("https://hls-private.fail-20.example/", 403, "BLOCKED_TARGET"),
         ("https://refused.fail-21.example/", 502, "UPSTREAM_NETWORK"),
-        ("https://proxy-auth.fail-22.example/", 503, "PROXY"),
+        ("https://proxy-auth.fail-22.example/", 403, "BLOCKED_TARGET"),
         ("http://127.0.0.1:9/", 403, "BLOCKED_TARGET"),
     ],
 )

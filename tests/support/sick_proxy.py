@@ -1,4 +1,4 @@
-"""Egress proxies that fail in their own ways, and one SOCKS proxy that lives while every site is dead."""
+"""Egress proxies that fail in their own ways, and some that live while every site is dead or refused."""
 
 from __future__ import annotations
 
@@ -69,6 +69,16 @@ def finds_no_site(client: socket.socket) -> None:
     client.sendall(bytes((5, 0)))
     if client.recv(4096):
         client.sendall(bytes((5, _HOST_UNREACHABLE, 0, 1, *bytes(6))))
+
+
+def refuses_the_site(status: int) -> Behaviour:
+    """One that lives, and answers for a site, or passes on, what a proxy says of itself."""
+
+    def behaviour(client: socket.socket) -> None:
+        said = 502 if b"nowhere.invalid" in client.recv(4096) else status
+        client.sendall(b"HTTP/1.1 %d No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" % said)
+
+    return behaviour
 
 
 SOCKS: Mapping[str, Behaviour] = {

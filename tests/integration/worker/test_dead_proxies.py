@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
 
 import pytest
 
 from service.breaker.classification import call_result_of
 from service.codes import CallResult, Code
+from service.egress.route import Route
 from service.wire import Failure, Job, Kind, WorkerSettings
-from service.ytdlp_options import EVERY_SITE, NO_OPTIONS, YtdlpOptions
+from service.ytdlp_options import EVERY_SITE, YtdlpOptions
 from tests.support import sick_proxy
 from tests.support.lone_worker import LoneWorker
 
 SITE = "https://html5.example/"
+NOBODY = 9  # a port that nobody listens on
 CASES = [
     *(("socks5", kind, behaviour) for kind, behaviour in sick_proxy.SOCKS.items()),
     ("socks5h", "wrong password", sick_proxy.takes_no_password),
@@ -21,22 +25,43 @@ CASES = [
 ]
 
 
-BROWSER = {EVERY_SITE: YtdlpOptions(impersonate="chrome")}
+@dataclass
+class Patient:
+    """A proxy that treats each connection as a test has it, and workers that leave through it."""
+
+    address: str
+    workers: dict[str, LoneWorker]
+    behaviour: sick_proxy.Behaviour = sick_proxy.hangs
+
+    def failure(self, proxy: str, url: str = SITE, browser: str = "") -> Failure:
+        job = Job(Kind.EXTRACT, url, route=Route(proxy))
+        outcome = self.workers[browser].run(job, timeout=1.0)
+        assert isinstance(outcome, Failure)
+        return outcome
 
 
-def through(proxy: str, options: Mapping[str, YtdlpOptions] = NO_OPTIONS) -> Failure:
-    with LoneWorker.spawn(WorkerSettings(proxy=proxy, options={**options})) as worker:
-        outcome = worker.run(Job(Kind.EXTRACT, SITE), timeout=1.0)
-    assert isinstance(outcome, Failure)
-    return outcome
+@pytest.fixture(scope="module")
+def patient() -> Iterator[Patient]:
+    with sick_proxy.sick_proxy(lambda client: found.behaviour(client)) as address, ExitStack() as stack:
+        ports = (NOBODY, int(address.rpartition(":")[2]))
+        workers = {}
+        for browser in ("", "chrome"):
+            options = {EVERY_SITE: YtdlpOptions(impersonate=browser)}
+            settings = WorkerSettings(proxy_ports=ports, only_proxies=True, options=options)
+            workers[browser] = stack.enter_context(LoneWorker.spawn(settings))
+        found = Patient(address, workers)
+        yield found
 
 
 @pytest.mark.parametrize(
     ("scheme", "kind", "behaviour"), CASES, ids=[f"{scheme} {kind}" for scheme, kind, _ in CASES]
 )
-def test_the_proxy_is_blamed(scheme: str, kind: str, behaviour: Callable[..., None]) -> None:
-    with sick_proxy.sick_proxy(behaviour) as address:
-        found = through(f"{scheme}://user:secret@{address}" if "wrong" in kind else f"{scheme}://{address}")
+def test_the_proxy_is_blamed(
+    patient: Patient, scheme: str, kind: str, behaviour: Callable[..., None]
+) -> None:
+    patient.behaviour = behaviour
+    secret = "user:secret@" if "wrong" in kind else ""
+    found = patient.failure(f"{scheme}://{secret}{patient.address}")
     assert found.code is Code.PROXY, found
     assert call_result_of(found) is CallResult.IGNORED, "no breaker of a site counts it"
     assert not any(visit.failed for visit in found.usage.elsewhere)
@@ -52,20 +77,37 @@ def test_the_proxy_is_blamed(scheme: str, kind: str, behaviour: Callable[..., No
         ("http", sick_proxy.answers_with_a_page),
     ],
 )
-def test_so_it_is_where_a_browser_asks(scheme: str, behaviour: Callable[..., None]) -> None:
-    with sick_proxy.sick_proxy(behaviour) as address:
-        found = through(f"{scheme}://user:secret@{address}", BROWSER)
+def test_so_it_is_where_a_browser_asks(patient: Patient, scheme: str, behaviour: Callable[..., None]) -> None:
+    patient.behaviour = behaviour
+    found = patient.failure(f"{scheme}://user:secret@{patient.address}", browser="chrome")
     assert found.code is Code.PROXY, found
     assert "secret" not in found.message
 
 
 @pytest.mark.parametrize("scheme", ["socks5", "socks5h"])
-def test_one_that_nobody_runs(scheme: str) -> None:
-    assert through(f"{scheme}://127.0.0.1:9").code is Code.PROXY
+def test_one_that_nobody_runs(patient: Patient, scheme: str) -> None:
+    assert patient.failure(f"{scheme}://127.0.0.1:{NOBODY}").code is Code.PROXY
 
 
-def test_a_site_that_a_living_proxy_does_not_reach() -> None:
-    with sick_proxy.sick_proxy(sick_proxy.finds_no_site) as address:
-        found = through(f"socks5://{address}")
+@pytest.mark.parametrize(
+    ("url", "status", "code"),
+    [
+        ("http://html5.example/", 407, Code.UPSTREAM_ERROR),
+        (SITE, 407, Code.BLOCKED_TARGET),
+        (SITE, 429, Code.BLOCKED_TARGET),
+        (SITE, 302, Code.BLOCKED_TARGET),
+    ],
+)
+def test_a_living_proxy_is_not_blamed_for_what_it_says_of_a_site(
+    patient: Patient, url: str, status: int, code: Code
+) -> None:
+    patient.behaviour = sick_proxy.refuses_the_site(status)
+    found = patient.failure(f"http://{patient.address}", url)
+    assert found.code is code, found
+
+
+def test_a_site_that_a_living_proxy_does_not_reach(patient: Patient) -> None:
+    patient.behaviour = sick_proxy.finds_no_site
+    found = patient.failure(f"socks5://{patient.address}")
     assert found.code is Code.UPSTREAM_NETWORK
     assert call_result_of(found) is CallResult.FAILURE

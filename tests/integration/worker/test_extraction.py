@@ -318,7 +318,7 @@ FAILURES: dict[str, Code] = (
         "https://www.dailymotion.com/video/xbroken": Code.UPSTREAM_ERROR,
         "https://unresolved.fail-1.example/": Code.UPSTREAM_NETWORK,
         "https://bad-cert.fail-1.example/": Code.UPSTREAM_NETWORK,
-        "https://proxy-auth.fail-1.example/": Code.PROXY,
+        "https://proxy-auth.fail-1.example/": Code.BLOCKED_TARGET,  # the proxy lives
         f"{SITE}/empty": Code.UNSUPPORTED_URL,
         f"{SITE}/text": Code.NO_MEDIA,
         "http://127.0.0.1:80/": Code.BLOCKED_TARGET,
