@@ -29,6 +29,9 @@ class Link:
         ca_file: certificates to trust in addition, where the address asks for TLS.
         channels: what to subscribe to on each connection; `hear` gets channel and payload.
         joined: called each time the link comes up.
+
+    Attributes:
+        patience: seconds for a reply.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class Link:
         joined: Callable[[], None] = lambda: None,
     ) -> None:
         self.state = LinkState()
+        self.patience = PATIENCE
         self.rejections: dict[str, str] = {}  # by operation, until it succeeds again
         self.engine = ""
         self.calls = self.failures = 0
@@ -77,7 +81,7 @@ class Link:
                 self._events.emit(ClusterLost(str(self._address), problem))
             await trio.sleep(pause * (1 + SPREAD * random.random()))  # noqa: S311
 
-    async def call(self, operation: str, *words: Word, patience: float = PATIENCE) -> Any:
+    async def call(self, operation: str, *words: Word) -> Any:
         """The engine's reply to a command.
 
         Args:
@@ -87,7 +91,7 @@ class Link:
             Unavailable: at once while the link is down; within `patience` where that is not known yet.
             Rejected: the engine refuses.
         """
-        return await self._counted(operation, self._up().call(*words, patience=patience))
+        return await self._counted(operation, self._up().call(*words, patience=self.patience))
 
     async def run_script(self, script: Script, keys: Sequence[str], *words: Word) -> Any:
         """The reply of `script`. Raises as `call`."""
@@ -95,13 +99,13 @@ class Link:
         connection = self._up()
         try:
             return await self._counted(
-                script.name, connection.call("EVALSHA", script.sha, *arguments, patience=PATIENCE)
+                script.name, connection.call("EVALSHA", script.sha, *arguments, patience=self.patience)
             )
         except Rejected as error:
             if not str(error).startswith("NOSCRIPT"):
                 raise
         return await self._counted(
-            script.name, connection.call("EVAL", script.text, *arguments, patience=PATIENCE)
+            script.name, connection.call("EVAL", script.text, *arguments, patience=self.patience)
         )
 
     def post_script(self, script: Script, keys: Sequence[str], *words: Word) -> None:
@@ -112,7 +116,7 @@ class Link:
         """Send a command without waiting; nothing happens where the engine cannot be asked."""
         if self._connection is not None:
             try:
-                self._connection.post(*words, patience=PATIENCE)
+                self._connection.post(*words, patience=self.patience)
                 self.calls += 1
             except Unavailable:
                 self.failures += 1

@@ -30,7 +30,8 @@ from .scripts import CLAIM, FINISH, RENEW
 
 PREFIX = "ytdlpd:1:"
 DONE = f"{PREFIX}done"  # the channel that tells that a flight has ended: its key, and a refusal if it was one
-LEASE = 3.0  # seconds; renewed after a third
+LEASE = 3.0  # seconds
+RENEWAL = 1.0  # seconds between two renewals
 LOOK = 1.01  # seconds after which those who wait ask again: a word may be lost, and the engine hang
 LEAST_LIFE = 1.0  # seconds for which a result must be of use to be kept
 THREADS = 2  # entries packed or unpacked at a time, so that the loop goes on
@@ -205,7 +206,7 @@ class SharedResults:
 
     async def _renew(self, key: str, token: str) -> None:
         while True:
-            await trio.sleep(LEASE / 3)
+            await trio.sleep(RENEWAL)
             self._link.post_script(RENEW, (f"{PREFIX}f:{key}",), token, int(LEASE * 1000))
 
     def _life(self, ended: Answer | Exception) -> float:

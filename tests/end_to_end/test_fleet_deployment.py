@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
@@ -46,6 +47,23 @@ async def test_a_url_goes_to_one_instance_however_it_is_asked_for(tmp_path: Path
     asked = [Counter(job.url for job, _ in each.dispatcher.seen) for each in fleet]
     assert all(counted and set(counted.values()) == {2} for counted in asked)
     assert sum(len(counted) for counted in asked) == len(urls)
+
+
+async def test_instances_that_are_gone_cost_no_request(tmp_path: Path) -> None:
+    """Two of three are: their ports refuse, and the balancer finds out by the first requests."""
+    it = web()
+    async with serving(it.app, it.lifecycle) as port:
+        with socket.socket() as one, socket.socket() as two:
+            for each in (one, two):
+                each.bind(("127.0.0.1", 0))  # nobody listens there, and nobody else can
+            gone = [f"127.0.0.1:{each.getsockname()[1]}" for each in (one, two)]
+
+            def ask() -> list[int]:
+                with fleet_proxy([f"127.0.0.1:{port}", *gone], tmp_path) as proxy:
+                    urls = [f"https://site.example/{number}" for number in range(12)]
+                    return [proxy.post("/api/v1/size", {"url": url}).status_code for url in urls]
+
+            assert await trio.to_thread.run_sync(ask) == [200] * 12
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ from service.config import Config
 from service.events import Event, Events
 from tests.support.engine import Engine
 
+PATIENCE = 2.0  # seconds; an engine on a busy machine may be slow, and only its hanging is to be noticed
+
 
 class Instance:
     """One instance's cluster, and the events that it told."""
@@ -23,6 +25,7 @@ class Instance:
         bus.subscribe(self.told.append)
         self.config = Config.load(**{"cluster_url": engine.url, **settings})
         self.cluster = Shared(self.config, bus)
+        self.cluster.link.patience = PATIENCE
 
     @property
     def is_up(self) -> bool:

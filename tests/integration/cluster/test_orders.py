@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
-import trio
 
 from service.cluster.port import Action, OrderAnswer
 from service.errors import UnknownSite
@@ -118,9 +117,7 @@ async def test_without_the_engine_an_order_is_for_one(valkey: Engine) -> None:
         await introduced(*fleet)
         valkey.kill()
         await until(lambda: not fleet[0].is_up)
-        began = trio.current_time()
         assert await fleet[0].cluster.order("open", "example.com") == ()
-        assert trio.current_time() - began < 1
 
 
 async def test_an_instance_that_is_gone_is_waited_for_a_second(valkey: Engine) -> None:
