@@ -130,7 +130,8 @@ def stock(proxy: str) -> Callable[[str], bytes]:
 
 def workers(proxy: str, ca_file: str) -> Callable[[str], bool]:
     """A function that runs a job as a worker does, guard included, and returns whether it succeeded."""
-    from service.wire import Job, Kind, Success, WorkerSettings
+    from service.template_wire import WorkerSettings
+    from service.wire import Job, Kind, Success
     from service.worker import runner, warmup
     from service.worker.egress import Guard
 

@@ -24,7 +24,7 @@ from .. import events, package
 from ..config import Config
 from ..egress.settings import proxy_ports
 from ..solver.solver import Solver
-from ..wire import Warm, WorkerSettings
+from ..template_wire import Warm, WorkerSettings
 from ..worker.template import receive, send
 from .backoff import Backoff
 from .process import Process

@@ -23,7 +23,8 @@ from ..events import Events
 from ..pool.accounting import cost_of
 from ..pool.process import Process, WorkerDied
 from ..pool.template import COMMAND, ForkFailed, StartError, Template
-from ..wire import Failure, Job, Kind, ProtocolError, Warm
+from ..template_wire import Warm
+from ..wire import Failure, Job, Kind, ProtocolError
 from ..worker.pages import pages, visits
 from ..worker.template import die_with_parent
 

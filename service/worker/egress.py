@@ -20,7 +20,7 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from ..egress.route import Route
-from ..wire import WorkerSettings
+from ..template_wire import WorkerSettings
 from .job_record import JobRecord
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address

@@ -24,7 +24,8 @@ from yt_dlp.utils import DownloadError, ExtractorError, sanitize_url
 from yt_dlp.utils._jsruntime import DenoJsRuntime
 
 from ..egress.route import Route
-from ..wire import Job, WorkerSettings
+from ..template_wire import WorkerSettings
+from ..wire import Job
 from . import (
     challenges,
     impersonation,

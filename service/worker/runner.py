@@ -26,6 +26,7 @@ from yt_dlp.version import __version__ as ytdlp_version
 from .. import sizes
 from ..breaker.sites import endpoint_of, site_of
 from ..codes import Code
+from ..template_wire import Warm, WorkerSettings
 from ..wire import (
     HEADER,
     MAX_HEAD,
@@ -37,8 +38,6 @@ from ..wire import (
     Ready,
     Success,
     Usage,
-    Warm,
-    WorkerSettings,
     decode_job,
     encode_outcome,
     encode_ready,

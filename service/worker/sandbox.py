@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from ..wire import WorkerSettings
+from ..template_wire import WorkerSettings
 from . import egress, landlock
 
 # Files for name resolution, for loading programs, and for time zones.

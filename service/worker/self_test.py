@@ -20,7 +20,7 @@ from yt_dlp.extractor.youtube.jsc.provider import (
 from yt_dlp.networking import Response
 
 from ..solver.ejs import SAMPLE
-from ..wire import WorkerSettings
+from ..template_wire import WorkerSettings
 from .egress import Guard
 from .extraction import Downloader, parameters, shared
 from .job_record import JobRecord

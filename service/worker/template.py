@@ -32,7 +32,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ..wire import Warm, WorkerSettings, decode_settings
+from ..template_wire import Warm, WorkerSettings, decode_settings
 from .cold import ColdTemplate
 from .scratch import RUNTIME_CACHE, have_scratch
 

@@ -13,7 +13,8 @@ from typing import Any
 from yt_dlp.networking import Response
 from yt_dlp.utils import YoutubeDLError
 
-from ..wire import Job, Kind, WorkerSettings
+from ..template_wire import WorkerSettings
+from ..wire import Job, Kind
 from . import state
 from .cold import ColdTemplate
 from .egress import Guard

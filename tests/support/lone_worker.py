@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from service.template_wire import WorkerSettings, decode_settings
 from service.wire import (
     HEADER,
     Challenges,
@@ -27,11 +28,9 @@ from service.wire import (
     Outcome,
     Permission,
     Solution,
-    WorkerSettings,
     decode_challenges,
     decode_outcome,
     decode_ready,
-    decode_settings,
     decode_visit,
     encode_job,
     encode_permission,

@@ -18,7 +18,8 @@ from http.server import ThreadingHTTPServer
 from service.egress.egress import ROTATION, egresses_of
 from service.egress.pool import EgressPool
 from service.egress.settings import EgressSettings
-from service.wire import Job, Kind, Success, WorkerSettings
+from service.template_wire import WorkerSettings
+from service.wire import Job, Kind, Success
 from tests.support.lone_worker import LoneWorker
 from tests.support.origin import VideoSite
 

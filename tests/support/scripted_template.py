@@ -20,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from service.codes import Code
+from service.template_wire import Warm, WorkerSettings
 from service.wire import (
     HEADER,
     MAX_HEAD,
@@ -29,8 +30,6 @@ from service.wire import (
     Outcome,
     Ready,
     Success,
-    Warm,
-    WorkerSettings,
     decode_job,
     decode_solution,
     encode_challenges,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from service.wire import WorkerSettings
+from service.template_wire import WorkerSettings
 from tests.internet import Internet
 from tests.support.lone_worker import LoneWorker
 

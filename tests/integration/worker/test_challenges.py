@@ -12,7 +12,8 @@ import psutil
 
 from service.codes import Code
 from service.solver import ejs
-from service.wire import Challenges, Failure, Job, Kind, Outcome, Solution, Success, Usage, WorkerSettings
+from service.template_wire import WorkerSettings
+from service.wire import Challenges, Failure, Job, Kind, Outcome, Solution, Success, Usage
 from service.worker import challenges, runner
 from tests.internet import Internet
 from tests.support.lone_worker import LoneWorker

@@ -11,7 +11,8 @@ import psutil
 import pytest
 
 from service.codes import Code
-from service.wire import Failure, Job, Kind, Success, WorkerSettings
+from service.template_wire import WorkerSettings
+from service.wire import Failure, Job, Kind, Success
 from service.worker.job_record import MAX_BYTES
 from service.ytdlp_options import EVERY_SITE, YtdlpOptions
 from tests.internet import Internet

@@ -11,7 +11,8 @@ import pytest
 from service.breaker.classification import call_result_of
 from service.codes import CallResult, Code
 from service.egress.route import Route
-from service.wire import Failure, Job, Kind, WorkerSettings
+from service.template_wire import WorkerSettings
+from service.wire import Failure, Job, Kind
 from service.ytdlp_options import EVERY_SITE, YtdlpOptions
 from tests.support import sick_proxy
 from tests.support.lone_worker import LoneWorker

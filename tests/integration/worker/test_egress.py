@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from publicsuffixlist import PublicSuffixList
 
-from service.wire import MAX_HEAD, Permission, Success, Usage, WorkerSettings, encode_outcome
+from service.template_wire import WorkerSettings
+from service.wire import MAX_HEAD, Permission, Success, Usage, encode_outcome
 from service.worker.egress import _PRIVATE_SUFFIXES, Guard, is_public, literal, refusal, rules
 from service.worker.job_record import (
     MAX_BYTES,
@@ -231,7 +232,7 @@ def test_with_a_proxy_only_the_proxy_may_be_connected_to() -> None:
 
 _HOOKED = """
 import json, os, socket, subprocess, sys, urllib.request
-from service.wire import WorkerSettings
+from service.template_wire import WorkerSettings
 from service.worker.egress import Guard
 from service.worker.job_record import Blocked
 guard = Guard(WorkerSettings(), programs=["/bin/true"])

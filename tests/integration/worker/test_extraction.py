@@ -22,7 +22,8 @@ import pytest
 
 from service.codes import Code
 from service.sizes import KEYS
-from service.wire import Failure, Job, Kind, Outcome, Success, WorkerSettings
+from service.template_wire import WorkerSettings
+from service.wire import Failure, Job, Kind, Outcome, Success
 from service.worker.job_record import MAX_BYTES
 from tests.internet import Internet
 from tests.support.lone_worker import LoneWorker

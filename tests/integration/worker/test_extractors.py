@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from yt_dlp import YoutubeDL
 from yt_dlp.extractor.common import InfoExtractor
 
-from service.wire import WorkerSettings
+from service.template_wire import WorkerSettings
 from service.worker import extractors, patches
 from service.worker.extraction import shared
 from service.worker.extractors import EMBEDDING, KNOWN, Extractors, longest_literal

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from service.codes import Code
-from service.wire import MAX_HEAD, Failure, Job, Kind, Success, WorkerSettings
+from service.template_wire import WorkerSettings
+from service.wire import MAX_HEAD, Failure, Job, Kind, Success
 from service.worker.completion import MAX_LOCATION
 from tests.internet import Internet
 from tests.support.lone_worker import LoneWorker

@@ -8,7 +8,8 @@ import pytest
 
 from service.breaker.classification import call_result_of
 from service.codes import CallResult, Code
-from service.wire import Failure, Job, Kind, WorkerSettings
+from service.template_wire import WorkerSettings
+from service.wire import Failure, Job, Kind
 from service.worker import impersonation
 from service.worker.cold import ColdTemplate
 from service.ytdlp_options import YtdlpOptions

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from service.codes import Code
-from service.wire import Failure, Job, Kind, Success, WorkerSettings
+from service.template_wire import WorkerSettings
+from service.wire import Failure, Job, Kind, Success
 from tests.internet import Internet
 from tests.support.lone_worker import LoneWorker
 from tests.support.plugins import install_plugin

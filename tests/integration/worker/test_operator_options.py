@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from service.wire import Job, Kind, Success, WorkerSettings
+from service.template_wire import WorkerSettings
+from service.wire import Job, Kind, Success
 from service.ytdlp_options import EVERY_SITE, YtdlpOptions
 from tests.support.lone_worker import LoneWorker
 from tests.support.origin import Site, origin

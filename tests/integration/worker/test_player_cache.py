@@ -7,7 +7,8 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.wire import Job, Kind, Success, WorkerSettings
+from service.template_wire import WorkerSettings
+from service.wire import Job, Kind, Success
 from service.worker.player_cache import PlayerCache
 from tests.internet import Internet
 from tests.support.lone_worker import LoneWorker

@@ -12,7 +12,8 @@ from urllib.parse import quote
 import pytest
 
 from service.codes import Code
-from service.wire import Failure, Job, Kind, Outcome, Success, WorkerSettings
+from service.template_wire import WorkerSettings
+from service.wire import Failure, Job, Kind, Outcome, Success
 from service.ytdlp_options import EVERY_SITE, YtdlpOptions
 from tests.internet import Internet
 from tests.support.lone_worker import LoneWorker

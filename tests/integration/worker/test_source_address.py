@@ -11,7 +11,8 @@ from ipaddress import ip_address, ip_network
 import pytest
 
 from service.egress.route import Route
-from service.wire import Job, Kind, Success, WorkerSettings
+from service.template_wire import WorkerSettings
+from service.wire import Job, Kind, Success
 from service.worker import landlock
 from service.worker.egress import Guard, ports
 from service.worker.job_record import Blocked

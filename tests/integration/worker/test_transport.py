@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 
-from service.wire import WorkerSettings
+from service.template_wire import WorkerSettings
 from service.worker.egress import Guard
 from service.worker.transport import GuardedAdapter, tls_context
 from tests.internet import Internet

@@ -19,7 +19,8 @@ from service.pool.lease import Lease, Preempted
 from service.pool.pool import Pool
 from service.pool.process import Process, WorkerDied
 from service.pool.template import ForkFailed, Template
-from service.wire import Job, Kind, Outcome, Success, Usage, Warm
+from service.template_wire import Warm
+from service.wire import Job, Kind, Outcome, Success, Usage
 
 
 class FakeProcess:

@@ -14,7 +14,8 @@ from service import events
 from service.config import Config
 from service.pool.admission import Ticket
 from service.pool.template import ForkFailed, Template
-from service.wire import Job, Kind, Success, Warm
+from service.template_wire import Warm
+from service.wire import Job, Kind, Success
 from tests.unit.pool.test_pool import Fakes, FakeTemplate, running
 
 

@@ -22,7 +22,8 @@ from service.releases.live import BOOT_FAILURES, ROOM, LiveRollout
 from service.releases.release import Release
 from service.releases.store import MANIFEST, ReleaseStore, StoreError, digests, write
 from service.releases.trial import Comparison, Trial
-from service.wire import Job, Kind, Warm
+from service.template_wire import Warm
+from service.wire import Job, Kind
 from tests.unit.pool.test_pool import FakeTemplate
 
 OLD, NEW, NEWER = "2027.1.1", "2027.1.2", "2027.1.3"
