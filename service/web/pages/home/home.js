@@ -1,12 +1,12 @@
 // The page for people: asks for the sizes of a URL and shows the answer. No framework, no build step.
 
+import { credentials, keep, kept } from "../dashboard/key.js";
 import { advice } from "./advice.js";
 import { picture } from "./picture.js";
 import { events, lines } from "./stream.js";
 
 const get = (id) => document.getElementById(id);
 const put = (id, text) => { get(id).textContent = text; };
-const KEY = "ytdlpd key"; // the dashboard keeps it in the same place
 const PAGE = 10; // entries of a list at a time; each counts as a request
 const CODECS = [[/^av01/, "AV1"], [/^avc|^h264/, "H.264"], [/^hev|^hvc|^h265/, "H.265"], [/^vp0?9/, "VP9"], [/^mp4a/, "AAC"], [/^opus/, "Opus"]];
 const STEPS = {
@@ -19,8 +19,6 @@ let asked = null; // what is being asked, to be cancelled
 let url = "";
 
 // Asking
-
-const credentials = () => { const key = sessionStorage.getItem(KEY); return key ? { "X-API-Key": key } : {}; };
 
 async function ask(path, body, accept, show) {
   asked?.abort();
@@ -169,7 +167,7 @@ function totalled({ sum, title, playlistCount, hasMore }, start) {
 
 function offer(answer, body) {
   const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
-  const key = sessionStorage.getItem(KEY) ? ' -H "X-API-Key: $API_KEY"' : "";
+  const key = kept() ? ' -H "X-API-Key: $API_KEY"' : "";
   put("json", Array.isArray(answer) ? answer.map((line) => JSON.stringify(line)).join("\n") : JSON.stringify(answer, null, 2));
   put("curl", `curl -sN ${quoted(new URL("api/v1/size", location.href).href)} -H 'Content-Type: application/json'${key} -d ${quoted(JSON.stringify(body))}`);
   get("copies").hidden = false;
@@ -205,8 +203,7 @@ get("copy-curl").addEventListener("click", () => copy("curl"));
 get("key-button").addEventListener("click", () => askForKey(""));
 get("key-cancel").addEventListener("click", () => get("key-dialog").close());
 get("key-form").addEventListener("submit", () => {
-  const key = get("key").value.trim();
-  if (key) sessionStorage.setItem(KEY, key); else sessionStorage.removeItem(KEY);
+  keep(get("key").value.trim());
   get("key").value = "";
   begin();
 });
