@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import structlog
 
 from tests.internet import EASY, Internet
 from tests.support import effort
@@ -30,6 +31,17 @@ PR_SET_CHILD_SUBREAPER = 36
 
 # Orphans of a test's processes become children of this process, where the check finds them.
 ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def loggers_are_not_cached() -> Iterator[None]:
+    """A cached logger would keep the processors of the test that used it first."""
+    configure = structlog.configure
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            structlog, "configure", lambda **given: configure(**given | {"cache_logger_on_first_use": False})
+        )
+        yield
 
 
 class _Module(pytest.Module):

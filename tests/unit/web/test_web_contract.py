@@ -17,6 +17,7 @@ from service.dispatch.request import Answer
 from service.lifecycle import Phase
 from service.web.api import fleet_models, models, report_models, size_models
 from service.web.api.health import PATIENCE
+from service.web.api.metrics import uptime
 from service.wire import Job, Kind
 from tests.support.web_app import BODY, SOLVER, URL, WORKER, Web, web
 
@@ -95,6 +96,13 @@ async def test_extract_by_body(sent: Any, fields: tuple[str, ...], playlist: int
     assert it.dispatcher.seen[0][0] == expected
 
 
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0.4, "0s"), (59.9, "59s"), (3600, "1h 0s"), (93_784, "1d 2h 3m 4s")]
+)
+def test_an_uptime_as_people_say_it(seconds: float, said: str) -> None:
+    assert uptime(seconds).formatted == said
+
+
 @pytest.mark.parametrize("path", ["/health", "/health/main"])
 async def test_health_of_a_healthy_service(path: str) -> None:
     response = await web(admin_key="the key of an admin").get(path)
@@ -103,7 +111,7 @@ async def test_health_of_a_healthy_service(path: str) -> None:
     report_models.HealthResponse.model_validate(body)
     assert (body["ok"], body["status"], body["reason"]) == (True, "healthy", None)
     assert body["dependencies"]["ytdlp"] == {"available": True, "version": "2026.08.19"}
-    assert body["uptime"]["formatted"] == "0s"
+    assert body["uptime"]["formatted"].endswith("s")
     assert body["workerPool"]["queueLength"] == 0
     assert body["circuitBreaker"]["state"] == "CLOSED"
     assert body["config"]["requireAuth"] is False
