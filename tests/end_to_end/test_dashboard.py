@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -23,11 +24,19 @@ pytestmark = needs_browser
 
 SITE, OTHER = "tube.example", "youtube.com"
 VIDEO = "https://youtu.be/dQw4w9WgXcQ"
+EGRESSES = ("fra1", "fra2")
 
 
 @pytest.fixture(scope="module")
 def running(internet: Internet) -> Iterator[Service]:
-    with Service.run(internet, settings={"CB_COOLDOWN_MS": 600_000, "CACHE_MAX_BYTES": 0}) as service:
+    settings = {
+        "CB_COOLDOWN_MS": 600_000,
+        "CACHE_MAX_BYTES": 0,
+        "EGRESS": json.dumps({name: {"proxy": internet.proxy_of(name), "class": "de"} for name in EGRESSES}),
+        "EGRESS_CA_FILE": internet.ca_file,
+        "YTDLP": json.dumps({"language": "de"}),
+    }
+    with Service.run(settings=settings) as service:
         assert service.extract(VIDEO).status_code == 200
         yield service
 
@@ -121,6 +130,25 @@ def test_it_follows_an_outage_and_an_admin_ends_it(
     row = driver.find_element(By.CSS_SELECTOR, f"[data-key='{SITE}']")
     eventually(lambda: row.find_element(By.CSS_SELECTOR, ".pill").text == "closed")
     assert driver.switch_to.active_element == reset
+    assert errors(driver) == []
+
+
+def test_it_tells_where_a_site_fails_and_how_the_egresses_do(
+    service: Service, internet: Internet, driver: Any
+) -> None:
+    driver.get(service.url + "/dashboard")
+    internet.fail("guarded.example", "cloudflare", egress="fra1")
+    for _ in range(2):  # which an egress may have once without being left out
+        assert service.extract("https://guarded.example/", egress="fra1").json()["code"] == "BOT_CHECK"
+    shows(driver, "#runs", "guarded.example")
+    assert re.search(r"guarded\.example \S+ fra1 0 % BOT_CHECK \d", text(driver, "#runs"))
+    shows(driver, "#failures", "guarded.example fails with BOT_CHECK in every run since ")
+    shows(driver, "#egresses", "guarded.example for ")
+    assert {row.split()[0] for row in text(driver, "#egresses tbody").splitlines()} == {*EGRESSES}
+    assert not driver.find_element(By.ID, "instances-card").is_displayed()
+    assert text(driver, "#options") == ""
+    sign_in(driver)
+    shows(driver, "#options", "Options in force: all sites: language.")
     assert errors(driver) == []
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from typing import Any
 
 import httpx
 import pytest
@@ -16,7 +17,7 @@ from service.keys import new_key
 from tests.internet import Internet
 from tests.support.engine import Engine, engine
 from tests.support.plugins import install_plugin
-from tests.support.running_service import PATIENCE, Service, eventually
+from tests.support.running_service import ADMIN, PATIENCE, Service, eventually
 
 VIDEO = "https://www.youtube.com/watch?v=dQw4w9WgXcQ"
 CRASHING = """
@@ -119,6 +120,20 @@ def test_each_sees_all(fleet: list[Service]) -> None:
         assert each.url.endswith(me["name"].rpartition(":")[2])
         assert (me["phase"], me["workers"]) == ("ready", 2)
     assert httpx.get(f"{fleet[0].url}/api/v1/fleet", timeout=PATIENCE).status_code == 401
+
+
+def test_the_dashboard_of_each_shows_all(fleet: list[Service]) -> None:
+    eventually(lambda: all(len(instances(each)) == 2 for each in fleet))
+    assert [each["name"] for each in instances(fleet[0])] == [each["name"] for each in instances(fleet[1])]
+
+
+def instances(service: Service) -> list[dict[str, Any]]:
+    """Those of the dashboard's next snapshot."""
+    stream = httpx.stream("GET", f"{service.url}/api/v1/dashboard/stream", headers=ADMIN, timeout=PATIENCE)
+    with stream as response:
+        line = next(line for line in response.iter_lines() if line.startswith("data: "))
+    found: list[dict[str, Any]] = json.loads(line.removeprefix("data: "))["instances"]
+    return found
 
 
 def test_an_order_to_one_is_carried_out_by_all(fleet: list[Service]) -> None:

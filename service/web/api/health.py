@@ -195,7 +195,7 @@ def _report(services: Services, admin: bool) -> _Report:
         "cluster": cluster(shared, details=admin),
         "egresses": reports(egresses) if admin else None,
         "update": update(services.updater.statistics(), details=admin),
-        "options": _options(services.config) if admin else None,
+        "options": options_in_force(services.config) if admin else None,
         "config": {
             "requireAuth": services.config.require_auth,
             "sites": services.config.sites,
@@ -206,7 +206,7 @@ def _report(services: Services, admin: bool) -> _Report:
     return _Report(report, code, encoded(HealthResponse(**report)) if code is None else None)
 
 
-def _options(config: Config) -> dict[str, tuple[str, ...]]:
+def options_in_force(config: Config) -> dict[str, tuple[str, ...]]:
     """What the operator tells yt-dlp, by name: values may be secret."""
     return {site: each.in_force for site, each in config.ytdlp_options.items() if each.in_force}
 

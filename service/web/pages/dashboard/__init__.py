@@ -36,7 +36,7 @@ _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
     "require-trusted-types-for 'script'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-_SCRIPTS = ("dashboard", "admin", "charts", "key", "stream", "tables", "text")
+_SCRIPTS = ("dashboard", "admin", "charts", "key", "reports", "stream", "tables", "text")
 _FILES = {
     "/dashboard": ("index.html", "text/html; charset=utf-8"),
     "/dashboard/dashboard.css": ("dashboard.css", "text/css; charset=utf-8"),

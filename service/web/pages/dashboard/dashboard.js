@@ -2,6 +2,7 @@
 
 import { account, buttons, refused, releaseActions, siteActions } from "./admin.js";
 import { Chart, columns, lines, share, sparkline, timeline } from "./charts.js";
+import { egresses, instances, options, runs } from "./reports.js";
 import { follow } from "./stream.js";
 import { part, pill, row, rows } from "./tables.js";
 import { bytes, clock, duration, fill, get, number, percent, plural, precise, put } from "./text.js";
@@ -176,8 +177,7 @@ function show(shot) {
   const chosen = range(shot);
   for (const each of [health, glance, breakers, releases, workers]) each(shot, chosen);
   codes(chosen);
-  failures(shot);
-  events(shot);
+  for (const each of [failures, runs, egresses, options, instances, events]) each(shot);
 }
 
 function lost() {

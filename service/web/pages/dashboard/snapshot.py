@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -20,15 +20,18 @@ from ....breaker.statistics import BreakerStatistics
 from ....codes import TRAITS, Code
 from ....pool.statistics import PoolStatistics
 from ....releases.release import RolloutStatus, released
+from ....telemetry.diagnosis import Cell
 from ....telemetry.history import FailureNote, History
 from ....telemetry.measurements import group
 from ...api.egresses import reports
+from ...api.health import options_in_force
 from ...http.authentication import access_rules
 from ...services import Services
 from .trouble import HANGING, Situation, troubles
 
 BREAKERS = 50  # to show; the others are counted
 FAILURES = 8
+RUNS = 40
 EVENTS = 20
 MINUTE = 6  # buckets of the shortest range
 MAX_AGE = 0.5  # seconds
@@ -132,6 +135,13 @@ def _snapshot(services: Services, now: float, view: View) -> dict[str, Any]:
             report.model_dump(by_alias=True)
             for report in reports(services.dispatcher.egresses().egresses, sites=view.sites)
         ],
+        "runs": _runs({finding.site for finding in found}, services.telemetry.diagnosis.cells(now)),
+        "options": options_in_force(services.config) if view.admin else {},
+        "instance": services.cluster.id,
+        "instances": [
+            {**each.member.model_dump(), "age": each.age}
+            for each in (services.cluster.sightings() if view.admin else ())
+        ],
         "service": _breaker(breakers.service, None, history, now),
         "breakers": [_breaker(each, each.site, history, now) for each in worst_first[:BREAKERS]],
         "furtherBreakers": max(0, len(worst_first) - BREAKERS),
@@ -175,6 +185,18 @@ def _failures(
             **({"requestId": failure.request_id} if view.admin else {}),
         }
         for failure in sorted(latest.values(), key=lambda failure: failure.age)
+    ]
+
+
+def _runs(failing: Collection[str], cells: Iterable[Cell]) -> list[dict[str, Any]]:
+    """The runs of the `failing` sites by release and egress, each with its outcomes."""
+    found: dict[tuple[str, str, str], list[tuple[str, int]]] = {}
+    for cell in cells:
+        if cell.site in failing:
+            found.setdefault((cell.site, cell.ytdlp, cell.egress), []).append((cell.outcome, cell.runs))
+    return [
+        {"site": site, "ytdlp": ytdlp, "egress": egress, "outcomes": sorted(outcomes)}
+        for (site, ytdlp, egress), outcomes in sorted(found.items())[:RUNS]
     ]
 
 
