@@ -1,6 +1,6 @@
-"""The pictures of the pages that the documents show, of a running service under some load; five minutes.
+"""The picture of the dashboard that the documents show, of a running service under load; five minutes.
 
-python -m tests.support.screenshots deploy/screenshots
+python -m tests.support.dashboard_screenshot deploy/screenshots
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from selenium.webdriver.common.by import By
-from selenium.webdriver.common.keys import Keys
 
 from tests.internet import EASY, Internet
 from tests.support.browser import browser, picture
@@ -26,8 +25,6 @@ from tests.support.running_service import ADMIN_KEY, Service, eventually
 
 CALM = 240  # seconds of ordinary load before the outage
 SETTINGS = {"CACHE_TTL_MS": 60_000}
-VIDEO = "https://youtu.be/dQw4w9WgXcQ"
-
 
 URLS = (  # of each client
     lambda number: f"https://youtu.be/{number % 80:011d}",
@@ -60,15 +57,6 @@ def load(service: Service) -> Iterator[None]:
             over.set()
 
 
-def people(driver: Any, service: Service, path: Path) -> None:
-    """The page for people, with the sizes of a video."""
-    driver.get(service.url + "/")
-    driver.switch_to.active_element.send_keys(VIDEO, Keys.ENTER)
-    eventually(lambda: driver.find_element(By.ID, "status").text == "Done.")
-    driver.execute_script("document.activeElement.blur()")
-    picture(driver, str(path), height=620)
-
-
 def shows(driver: Any, place: str, words: str) -> bool:
     return words in driver.find_element(By.ID, place).text
 
@@ -82,7 +70,6 @@ def main(folder: Path) -> None:
         browser(profile, width=960) as driver,
         load(service),
     ):
-        people(driver, service, folder / "page.png")
         driver.set_window_size(1216, 900)
         driver.get(service.url + "/dashboard")
         driver.execute_script("sessionStorage.setItem('ytdlpd key', arguments[0])", ADMIN_KEY)
