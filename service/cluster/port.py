@@ -70,6 +70,29 @@ class Budget(Protocol):
         """All instances together are so many seconds ahead for the client."""
 
 
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """What an instance says about a place that it has just asked.
+
+    Attributes:
+        place: the name of its breaker.
+        seconds: for which the breaker stays open by its own evidence; 0: it is not.
+    """
+
+    place: str
+    seconds: float
+
+
+class Voter(Protocol):
+    """Breakers that others' votes can open."""
+
+    def votes(self) -> list[Vote]:
+        """What there is to say since the last call."""
+
+    def adopt(self, place: str, seconds: float) -> None:
+        """Enough other instances have opened theirs, for so long."""
+
+
 Action = Literal["reset", "close", "open", "disable", "release", "purge"]
 
 
@@ -124,6 +147,9 @@ class Cluster(Protocol):
     def share_limits(self, budget: Budget) -> None:
         """Let `budget` be that of all instances together."""
 
+    def share_breakers(self, voter: Voter) -> None:
+        """Let `voter` vote from now on."""
+
     def introduce(self, describe: Callable[[str], Member]) -> None:
         """Tell the others of this instance from now on, as `describe` does, given its id."""
 
@@ -158,6 +184,9 @@ class Alone:
         return await run()
 
     def share_limits(self, budget: Budget) -> None:
+        return None
+
+    def share_breakers(self, voter: Voter) -> None:
         return None
 
     def introduce(self, describe: Callable[[str], Member]) -> None:

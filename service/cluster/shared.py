@@ -19,8 +19,9 @@ from .limits import SharedLimits
 from .link import Link
 from .members import Member, Sighting
 from .orders import Orders
-from .port import Action, Budget, ClusterStatistics, Operator, OrderAnswer, Run
-from .results import SharedResults, engine_statistics
+from .port import Action, Budget, ClusterStatistics, Operator, OrderAnswer, Run, Voter
+from .results import SharedResults, engine_statistics, way_out
+from .votes import SharedVotes
 
 
 class Shared:
@@ -41,6 +42,7 @@ class Shared:
         self._orders = Orders(self.link, self._fleet.id, self._results.purge)
         self._deaths = SharedDeaths(self.link, self._fleet.id)
         self._limits = SharedLimits(self.link)
+        self._votes = SharedVotes(self.link, self._fleet.id, way_out(config))
 
     @property
     def id(self) -> str:
@@ -52,6 +54,9 @@ class Shared:
     def share_limits(self, budget: Budget) -> None:
         budget.share()
         self._limits.budget = budget
+
+    def share_breakers(self, voter: Voter) -> None:
+        self._votes.voter = voter
 
     def introduce(self, describe: Callable[[str], Member]) -> None:
         self._fleet.describe = describe
@@ -84,6 +89,7 @@ class Shared:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.link.run)
             nursery.start_soon(self._limits.run)
+            nursery.start_soon(self._votes.run)
             nursery.start_soon(self._fleet.run)
             nursery.start_soon(self._orders.run)
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import trio
 
 from ..breaker.classification import call_result_of_visit
+from ..breaker.entry import Admission
 from ..breaker.key import BreakerKey
 from ..breaker.pacing import Pace, Paces
-from ..breaker.registry import Admission, Breakers
+from ..breaker.registry import Breakers
 from ..codes import CallResult, Code
 from ..errors import CircuitOpen, ExtractionError
 from ..wire import Failure, Outcome, Permission
