@@ -8,6 +8,8 @@ Each transition begins a new generation. A permit belongs to the generation that
 a call that began before a transition moves nothing after it. Timed transitions happen in whichever step comes
 first at or after their time; `next_deadline()` tells the cooldown task when to call `tick(now)`.
 
+Other instances may open it, too (`adopt`); what follows is its own.
+
 A half-open breaker without calls stays half-open: there is no evidence either way. With calls, the time limit
 of each probe bounds that state.
 """

@@ -120,6 +120,9 @@ class Operator(Protocol):
     def note_deaths(self, url: str, client: str, causes: Sequence[str]) -> None:
         """A job of `client` has killed workers of another instance, as `Cluster.died` has it."""
 
+    def note_pause(self, egress: str, place: str, seconds: float) -> None:
+        """A site has told another instance to wait, as `Cluster.pause` has it."""
+
     def modes(self) -> Mapping[str, Action]:
         """The lasting orders that hold here, by site; a star is all of them."""
 
@@ -162,6 +165,9 @@ class Cluster(Protocol):
     def died(self, url: str, client: str, causes: Sequence[str]) -> None:
         """Tell the others that a job of `client` for `url` has killed a worker for each of `causes`."""
 
+    def pause(self, egress: str, place: str, seconds: float) -> None:
+        """Tell the others to leave a place alone for so long where they leave through the same egress."""
+
     def purge(self, ytdlp: str) -> None:
         """Use no result that this release of yt-dlp has made, at no instance."""
 
@@ -199,6 +205,9 @@ class Alone:
         return ()
 
     def died(self, url: str, client: str, causes: Sequence[str]) -> None:
+        return None
+
+    def pause(self, egress: str, place: str, seconds: float) -> None:
         return None
 
     def purge(self, ytdlp: str) -> None:
