@@ -19,6 +19,7 @@ from .config import Config
 from .dispatch.dispatcher import Dispatcher
 from .dispatch.operator import Operator
 from .dispatch.request import Caller
+from .dispatch.voter import BreakerVoter
 from .egress.egress import egresses_of
 from .egress.pool import EgressPool
 from .introduction import introduce
@@ -96,6 +97,7 @@ class Core:
 
         self.cluster.introduce(describe)
         self.cluster.obey(Operator(self.breakers, self.dispatcher))
+        self.cluster.share_breakers(BreakerVoter(self.breakers))
 
     def children(self) -> frozenset[int]:
         """Children of this process in sessions of their own, whose own tasks wait for them."""

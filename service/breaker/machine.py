@@ -8,6 +8,8 @@ Each transition begins a new generation. A permit belongs to the generation that
 a call that began before a transition moves nothing after it. Timed transitions happen in whichever step comes
 first at or after their time; `next_deadline()` tells the cooldown task when to call `tick(now)`.
 
+Other instances may open it, too (`adopt`); what follows is its own.
+
 A half-open breaker without calls stays half-open: there is no evidence either way. With calls, the time limit
 of each probe bounds that state.
 """
@@ -21,6 +23,7 @@ from enum import StrEnum
 from math import inf
 
 from ..codes import CallResult
+from .permit import Permit
 from .settings import BreakerSettings, Mode
 from .statistics import BreakerStatistics, Totals
 
@@ -31,30 +34,6 @@ class State(StrEnum):
     CLOSED = "CLOSED"
     OPEN = "OPEN"
     HALF_OPEN = "HALF_OPEN"
-
-
-@dataclass(slots=True, eq=False)
-class Permit:
-    """The right to make one call; two permits are never equal. Settled exactly once.
-
-    Attributes:
-        since: when the call began to wait for the site: earlier by what its job has waited in former
-            attempts, later by the time in which it asked another site, and infinite while it does.
-        waited: seconds, while it asks another site.
-    """
-
-    generation: int
-    is_probe: bool
-    since: float
-    waited: float = 0.0
-
-    @property
-    def resting(self) -> bool:
-        return self.since == inf
-
-    def seconds(self, now: float) -> float:
-        """How long the call has waited for the site."""
-        return self.waited if self.resting else now - self.since
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +63,7 @@ class Breaker:
         self._state = State.CLOSED
         self._mode = settings.mode
         self._open_until = inf
+        self._adopted = False  # it is open because other instances' are
         self._embargo = -inf  # the end of the site's own Retry-After
         self._next_cooldown = settings.cooldown
         self._probe_successes = 0
@@ -131,6 +111,12 @@ class Breaker:
         if self._mode is Mode.FORCED_OPEN:
             return None
         return self._open_until - now if self._state is State.OPEN else 1.0
+
+    def vote(self, now: float) -> float:
+        """Seconds for which it stays open by its own evidence, which others may go by; else 0."""
+        now = self._advance(now)
+        own = self._state is State.OPEN and self._mode is Mode.AUTOMATIC and not self._adopted
+        return self._open_until - now if own else 0.0
 
     def next_deadline(self) -> float:
         """The time of the next timed step, always later than the last step; infinite where there is none."""
@@ -259,6 +245,21 @@ class Breaker:
         self._advance(now)
         permit.since = now - permit.seconds(now)
 
+    def adopt(self, until: float, now: float) -> None:
+        """Open until then, because other instances have; then it probes by itself.
+
+        Only where it is closed and decides by itself, and not within a cooldown after its last transition:
+        what its own probes or an operator have just said counts more.
+        """
+        now, settings = self._advance(now), self.settings
+        settled = now - self._since >= settings.cooldown
+        if self._mode is Mode.AUTOMATIC and self._state is State.CLOSED and settled and until > now:
+            longest = max(settings.cooldown, settings.cooldown_cap, settings.retry_after_cap)
+            self._open_until = max(min(until, now + longest), self._embargo)
+            self.totals.opened += 1
+            self._enter(State.OPEN, Mode.AUTOMATIC, "other instances have opened it")
+            self._adopted = True
+
     def tick(self, now: float) -> None:
         """Do what is due."""
         self._advance(now)
@@ -386,6 +387,7 @@ class Breaker:
     def _enter(self, state: State, mode: Mode, reason: str) -> None:
         previous = self.label
         self._state, self._mode, self._since = state, mode, self._now
+        self._adopted = False
         self._generation += 1
         self._stale.update(self._running)
         self._running.clear()

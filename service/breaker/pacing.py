@@ -120,13 +120,18 @@ class Pace:
         now = self._advance(now)
         settings = self._settings
         if retry_after is not None:
-            self._paused_until = max(self._paused_until, now + min(retry_after, settings.pause_cap))
+            self.pause(now, retry_after)
         if now < self._cut_at + settings.settle:
             return
         self._limit = max(min(self._rate(now), self._sent / settings.memory), settings.slowest)
         self._due = min(self._due, self._turns)  # no burst from what was saved
         self._cut_at = now
         self._cuts += 1
+
+    def pause(self, now: float, seconds: float) -> None:
+        """Hold all turns for so long, as the site has asked. The longest pause holds."""
+        now = self._advance(now)
+        self._paused_until = max(self._paused_until, now + min(seconds, self._settings.pause_cap))
 
     def statistics(self, now: float, site: str) -> PaceStatistics:
         wait = self.wait(now)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from math import inf
 
 import trio
@@ -21,48 +21,16 @@ import trio
 from ..codes import CallResult
 from ..errors import CircuitOpen, UnknownSite
 from ..events import BreakerChanged, Event, Events, WorkerBootFailed, WorkerEnded, WorkerStarted
+from .entry import Admission, Entry
 from .key import BreakerKey
-from .machine import Breaker, Permit, State
+from .machine import Breaker, State
+from .permit import Permit
 from .settings import BreakerSettings, Mode
-from .statistics import BreakersStatistics, BreakerStatistics, Totals
+from .statistics import BreakersStatistics, Totals
 
 _BADNESS = (State.CLOSED, State.HALF_OPEN, State.OPEN)
-
-
 OVERFLOW = BreakerKey("(further sites)")  # no host name has brackets
 EVERY_SITE = "*"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Entry:
-    """A breaker in the registry; `site` is its key's name, and None for the service's own."""
-
-    site: str | None
-    egress: str
-    breaker: Breaker
-    queue: trio.lowlevel.ParkingLot = field(default_factory=trio.lowlevel.ParkingLot)
-
-    @property
-    def waiting(self) -> int:
-        return len(self.queue)
-
-    def statistics(self, now: float) -> BreakerStatistics:
-        site = self.site or ""
-        return self.breaker.statistics(now, site=site, egress=self.egress, waiting=self.waiting)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Admission:
-    """The permits of both breakers for one call; settled exactly once. A visit has none of the service's."""
-
-    entry: _Entry
-    permit: Permit
-    service_permit: Permit | None
-
-    @property
-    def is_probe(self) -> bool:
-        """Whether a half-open breaker depends on the result of the call."""
-        return self.permit.is_probe or (self.service_permit is not None and self.service_permit.is_probe)
 
 
 class Breakers:
@@ -93,9 +61,9 @@ class Breakers:
         self._capacity = capacity
         self._clock = clock
         own = service or replace(settings, mode=Mode.AUTOMATIC, slow_after=None, ramp=0.0)
-        self._service = _Entry(None, "", Breaker(own))
-        self._entries: OrderedDict[BreakerKey, _Entry] = OrderedDict()
-        self._overflow = _Entry(OVERFLOW.site, "", Breaker(replace(settings, mode=Mode.METRICS_ONLY)))
+        self._service = Entry(None, "", Breaker(own))
+        self._entries: OrderedDict[BreakerKey, Entry] = OrderedDict()
+        self._overflow = Entry(OVERFLOW.site, "", Breaker(replace(settings, mode=Mode.METRICS_ONLY)))
         self._evicted = Totals()
         self._mode_for_all: Mode | None = None  # an operator's choice, which holds for new sites too
         self._modes: dict[str, Mode] = {}  # those for single sites, which hold for their new endpoints too
@@ -219,6 +187,19 @@ class Breakers:
         elif isinstance(event, WorkerBootFailed) and not self._workers:
             self.service_failed()
 
+    # Among instances
+
+    def watched(self) -> list[tuple[str, Breaker]]:
+        """The breakers of sites, by name, but those of the operator's account."""
+        return [(key.name, entry.breaker) for key, entry in self._entries.items() if not key.account]
+
+    def adopt(self, name: str, seconds: float) -> None:
+        """Open the breaker called `name` for so long, as other instances have; see `Breaker.adopt`."""
+        if (entry := self._entries.get(BreakerKey.of(name))) is not None:
+            now = self._clock()
+            entry.breaker.adopt(now + seconds, now)
+            self._publish(entry)
+
     # For the operator; each returns the worst state before and after
 
     def reset(self, site: str | None = None) -> tuple[str, str]:
@@ -308,7 +289,7 @@ class Breakers:
 
     # Internals
 
-    def _entry(self, key: BreakerKey) -> _Entry:
+    def _entry(self, key: BreakerKey) -> Entry:
         entry = self._entries.get(key)
         if entry is None:
             if len(self._entries) >= self._capacity and not self._evict():
@@ -318,7 +299,7 @@ class Breakers:
             if chosen is not None:
                 breaker.set_mode(chosen, self._clock())
                 breaker.take_changes()  # its initial mode is no transition
-            entry = self._entries[key] = _Entry(key.name, key.egress, breaker)
+            entry = self._entries[key] = Entry(key.name, key.egress, breaker)
         self._entries.move_to_end(key)
         return entry
 
@@ -331,17 +312,17 @@ class Breakers:
                 return True
         return False
 
-    def _admits(self, entry: _Entry) -> bool:
+    def _admits(self, entry: Entry) -> bool:
         admitted = entry.breaker.admits(self._clock())
         self._publish(entry)
         return admitted
 
-    def _may_wait(self, entry: _Entry) -> bool:
+    def _may_wait(self, entry: Entry) -> bool:
         settings = entry.breaker.settings
         free = settings.probe_wait > 0 and entry.waiting < settings.probe_waiters
         return free and entry.breaker.crowded(self._clock())
 
-    async def _probed(self, entry: _Entry) -> None:
+    async def _probed(self, entry: Entry) -> None:
         """Wait while all probe permits are taken, if the settings allow it and a place is free."""
         if not self._may_wait(entry):
             return
@@ -349,11 +330,11 @@ class Breakers:
             while entry.breaker.crowded(self._clock()):
                 await entry.queue.park()
 
-    def _refusal(self, entry: _Entry) -> CircuitOpen:
+    def _refusal(self, entry: Entry) -> CircuitOpen:
         return CircuitOpen(entry.site, entry.breaker.retry_after(self._clock()))
 
     def _settle(
-        self, entry: _Entry, permit: Permit, call_result: CallResult, retry_after: float | None = None
+        self, entry: Entry, permit: Permit, call_result: CallResult, retry_after: float | None = None
     ) -> None:
         entry.breaker.settle(permit, call_result, self._clock(), retry_after=retry_after)
         self._publish(entry)
@@ -365,7 +346,7 @@ class Breakers:
             breaker.settle(permit, call_result, now)
         self._publish(self._service)
 
-    def _publish(self, entry: _Entry) -> None:
+    def _publish(self, entry: Entry) -> None:
         """After each step of a breaker: emit its transitions, wake its waiters, reschedule the task."""
         for change in entry.breaker.take_changes():
             self._events.emit(BreakerChanged(entry.site, change.previous, change.current, change.reason))
@@ -410,7 +391,7 @@ class Breakers:
         return self._operate(site, mode, lambda breaker, now: breaker.set_mode(mode, now), expected=expected)
 
 
-def _worst(entries: list[_Entry]) -> str:
+def _worst(entries: list[Entry]) -> str:
     breakers = (entry.breaker for entry in entries)
     worst = max(breakers, key=lambda each: _BADNESS.index(each.state), default=None)
     return State.CLOSED.value if worst is None else worst.label

@@ -70,6 +70,29 @@ class Budget(Protocol):
         """All instances together are so many seconds ahead for the client."""
 
 
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """What an instance says about a place that it has just asked.
+
+    Attributes:
+        place: the name of its breaker.
+        seconds: for which the breaker stays open by its own evidence; 0: it is not.
+    """
+
+    place: str
+    seconds: float
+
+
+class Voter(Protocol):
+    """Breakers that others' votes can open."""
+
+    def votes(self) -> list[Vote]:
+        """What there is to say since the last call."""
+
+    def adopt(self, place: str, seconds: float) -> None:
+        """Enough other instances have opened theirs, for so long."""
+
+
 Action = Literal["reset", "close", "open", "disable", "release", "purge"]
 
 
@@ -96,6 +119,9 @@ class Operator(Protocol):
 
     def note_deaths(self, url: str, client: str, causes: Sequence[str]) -> None:
         """A job of `client` has killed workers of another instance, as `Cluster.died` has it."""
+
+    def note_pause(self, egress: str, place: str, seconds: float) -> None:
+        """A site has told another instance to wait, as `Cluster.pause` has it."""
 
     def modes(self) -> Mapping[str, Action]:
         """The lasting orders that hold here, by site; a star is all of them."""
@@ -124,6 +150,9 @@ class Cluster(Protocol):
     def share_limits(self, budget: Budget) -> None:
         """Let `budget` be that of all instances together."""
 
+    def share_breakers(self, voter: Voter) -> None:
+        """Let `voter` vote from now on."""
+
     def introduce(self, describe: Callable[[str], Member]) -> None:
         """Tell the others of this instance from now on, as `describe` does, given its id."""
 
@@ -135,6 +164,9 @@ class Cluster(Protocol):
 
     def died(self, url: str, client: str, causes: Sequence[str]) -> None:
         """Tell the others that a job of `client` for `url` has killed a worker for each of `causes`."""
+
+    def pause(self, egress: str, place: str, seconds: float) -> None:
+        """Tell the others to leave a place alone for so long where they leave through the same egress."""
 
     def purge(self, ytdlp: str) -> None:
         """Use no result that this release of yt-dlp has made, at no instance."""
@@ -160,6 +192,9 @@ class Alone:
     def share_limits(self, budget: Budget) -> None:
         return None
 
+    def share_breakers(self, voter: Voter) -> None:
+        return None
+
     def introduce(self, describe: Callable[[str], Member]) -> None:
         return None
 
@@ -170,6 +205,9 @@ class Alone:
         return ()
 
     def died(self, url: str, client: str, causes: Sequence[str]) -> None:
+        return None
+
+    def pause(self, egress: str, place: str, seconds: float) -> None:
         return None
 
     def purge(self, ytdlp: str) -> None:

@@ -75,10 +75,10 @@ class _Wait:
     seconds: float
 
 
-def _way(config: Config) -> str:
-    """What a site is shown depends on it: the ways out, and the operator's options for yt-dlp."""
+def way_out(config: Config, *further: str) -> str:
+    """The ways out, by which a site knows us, and what it is shown depends on; with `further` settings."""
     settings = config.masked()
-    return json.dumps([settings[name] for name in ("egress_proxy", "egress", "ytdlp", "site")], default=str)
+    return json.dumps([settings[name] for name in ("egress_proxy", "egress", *further)], default=str)
 
 
 class SharedResults:
@@ -89,7 +89,7 @@ class SharedResults:
         self._link = link
         self._ttl = config.cache_ttl if config.cache_max_bytes else 0.0
         self._max_body = config.ytdlp_max_buffer
-        self._way = _way(config)
+        self._way = way_out(config, "ytdlp", "site")
         self._news: dict[str, list[_News]] = {}  # of those who wait here, by key
         self._purged: dict[str, float] = {}  # releases of yt-dlp, until all that they made has run out
 

@@ -130,3 +130,33 @@ end
 return redis.call('HGETALL', KEYS[1])
 """,
 )
+
+# Votes: the caller asks each place, and votes for so long. The reply tells for how long each instance votes
+# that has asked the place lately, the caller included; others are forgotten. All in milliseconds.
+VOTE = Script(
+    "votes",
+    """
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local lately, longest = tonumber(ARGV[2]), tonumber(ARGV[3])
+local reply = {}
+for i, key in ipairs(KEYS) do
+  if redis.call('TYPE', key).ok ~= 'hash' then redis.call('DEL', key) end
+  local word = string.format('%.0f %.0f', now + lately, now + tonumber(ARGV[3 + i]))
+  redis.call('HSET', key, ARGV[1], word)
+  redis.call('PEXPIRE', key, longest)
+  local kept, votes = redis.call('HGETALL', key), {}
+  for j = 2, #kept, 2 do
+    local asks, open = string.match(kept[j], '^(%d+) (%d+)$')
+    asks, open = (tonumber(asks) or 0) - now, (tonumber(open) or 0) - now
+    if math.max(asks, open) <= 0 or math.max(asks, open) > longest then
+      redis.call('HDEL', key, kept[j - 1])
+    else
+      votes[#votes + 1] = math.max(open, 0)
+    end
+  end
+  reply[i] = votes
+end
+return reply
+""",
+)

@@ -11,7 +11,7 @@ from ..config import Config
 from ..dispatch.request import Answer
 from ..events import Events
 from ..wire import Job
-from . import deaths, orders, results
+from . import deaths, orders, pauses, results
 from .address import EngineAddress
 from .deaths import SharedDeaths
 from .fleet import Fleet
@@ -19,8 +19,10 @@ from .limits import SharedLimits
 from .link import Link
 from .members import Member, Sighting
 from .orders import Orders
-from .port import Action, Budget, ClusterStatistics, Operator, OrderAnswer, Run
-from .results import SharedResults, engine_statistics
+from .pauses import SharedPauses
+from .port import Action, Budget, ClusterStatistics, Operator, OrderAnswer, Run, Voter
+from .results import SharedResults, engine_statistics, way_out
+from .votes import SharedVotes
 
 
 class Shared:
@@ -32,7 +34,7 @@ class Shared:
             EngineAddress.parse(config.cluster_url.get_secret_value()),
             events,
             ca_file=config.cluster_ca_file,
-            channels=(results.DONE, orders.ORDERS, orders.ANSWERS, deaths.DEATHS),
+            channels=(results.DONE, orders.ORDERS, orders.ANSWERS, deaths.DEATHS, pauses.PAUSES),
             hear=self._hear,
             joined=self._joined,
         )
@@ -40,7 +42,9 @@ class Shared:
         self._results = SharedResults(config, self.link)
         self._orders = Orders(self.link, self._fleet.id, self._results.purge)
         self._deaths = SharedDeaths(self.link, self._fleet.id)
+        self._pauses = SharedPauses(self.link, self._fleet.id, way_out(config))
         self._limits = SharedLimits(self.link)
+        self._votes = SharedVotes(self.link, self._fleet.id, way_out(config))
 
     @property
     def id(self) -> str:
@@ -53,13 +57,16 @@ class Shared:
         budget.share()
         self._limits.budget = budget
 
+    def share_breakers(self, voter: Voter) -> None:
+        self._votes.voter = voter
+
     def introduce(self, describe: Callable[[str], Member]) -> None:
         self._fleet.describe = describe
         self._orders.name = lambda: describe(self.id).name
         self._fleet.hurry()
 
     def obey(self, operator: Operator) -> None:
-        self._orders.operator = self._deaths.operator = operator
+        self._orders.operator = self._deaths.operator = self._pauses.operator = operator
         if self.link.is_up:
             self._orders.joined()
 
@@ -69,6 +76,9 @@ class Shared:
 
     def died(self, url: str, client: str, causes: Sequence[str]) -> None:
         self._deaths.tell(url, client, causes)
+
+    def pause(self, egress: str, place: str, seconds: float) -> None:
+        self._pauses.tell(egress, place, seconds)
 
     def purge(self, ytdlp: str) -> None:
         self._results.purge(ytdlp)
@@ -84,6 +94,7 @@ class Shared:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.link.run)
             nursery.start_soon(self._limits.run)
+            nursery.start_soon(self._votes.run)
             nursery.start_soon(self._fleet.run)
             nursery.start_soon(self._orders.run)
 
@@ -101,3 +112,5 @@ class Shared:
                 self._orders.hear_answer(payload)
             case deaths.DEATHS:
                 self._deaths.hear(payload)
+            case pauses.PAUSES:
+                self._pauses.hear(payload)

@@ -125,6 +125,14 @@ class Dispatcher:
         now = trio.current_time()
         return self._egresses.pace_statistics(now) if self._egresses else self._with.paces.statistics(now)
 
+    def pause(self, egress: str, place: str, seconds: float) -> None:
+        """Let nobody ask `place` through `egress` for so long; "" is the only one there is."""
+        now = trio.current_time()
+        if self._egresses is not None:
+            self._egresses.pause(egress, place, seconds, now)
+        elif not egress:
+            self._with.paces.pace(place, now).pause(now, seconds)
+
     def egresses(self) -> EgressPoolStatistics:
         """A snapshot of the egress pool, if there is one."""
         return self._egresses.statistics(trio.current_time()) if self._egresses else EgressPoolStatistics()

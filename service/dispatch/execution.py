@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import trio
 
@@ -191,7 +192,8 @@ class Execution:
         # No waiting while a worker is leased.
         permit = await self._with.breakers.admit(self._key, wait=False, spent=self._spent)
         job = self._way.route(self._sent)
-        visits = Visits(self._with.breakers, self._way.paces, self._with.limits, self._key, permit)
+        tell = partial(self._tell_pause, self._way.name)
+        visits = Visits(self._with.breakers, self._way.paces, self._with.limits, self._key, permit, tell)
         lease.may_visit = visits.enter
         outcome: Outcome | None = None
         final, silent = True, CallResult.IGNORED
@@ -299,6 +301,10 @@ class Execution:
             self._with.cluster.died(job.url, client, lease.deaths)
         if closed:
             self._with.bus.emit(events.UrlQuarantined(site=self._key.site, deaths=len(lease.deaths)))
+
+    def _tell_pause(self, egress: str, place: str, seconds: float) -> None:
+        if self._sent.cookies is None:  # what a site says to an account is not for all
+            self._with.cluster.pause(egress, place, seconds)
 
     def _report(self, failure: Failure, lease: Lease) -> None:
         """Report a failure that concerns more than its caller."""

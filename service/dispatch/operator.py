@@ -48,6 +48,10 @@ class Operator:
         """Workers of another instance died of `url`; see `Quarantine.killed`."""
         self._dispatcher.quarantine.killed(url, client, trio.current_time(), causes)
 
+    def note_pause(self, egress: str, place: str, seconds: float) -> None:
+        """A site has told another instance to wait; see `Dispatcher.pause`."""
+        self._dispatcher.pause(egress, place, seconds)
+
     def modes(self) -> Mapping[str, Action]:
         """The lasting orders that hold here, by site; a star is all of them."""
         return {site: _LASTING[mode] for site, mode in self._breakers.chosen_modes().items()}

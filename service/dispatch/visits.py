@@ -6,12 +6,15 @@ turn like that of any other job, and counts what it did itself.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import trio
 
 from ..breaker.classification import call_result_of_visit
+from ..breaker.entry import Admission
 from ..breaker.key import BreakerKey
 from ..breaker.pacing import Pace, Paces
-from ..breaker.registry import Admission, Breakers
+from ..breaker.registry import Breakers
 from ..codes import CallResult, Code
 from ..errors import CircuitOpen, ExtractionError
 from ..wire import Failure, Outcome, Permission
@@ -43,13 +46,20 @@ class Visits:
         own: the endpoint of the job's URL.
         permit: the attempt's permit for it. Like those of others, it rests while the job asks elsewhere.
         limits: of how many extractions of one site run at a time.
+        tell: called with each place that says how long to leave it alone, and the seconds.
 
     Attributes:
         asking: the endpoint that is being asked.
     """
 
     def __init__(
-        self, breakers: Breakers, paces: Paces, limits: SiteLimits, own: BreakerKey, permit: Admission
+        self,
+        breakers: Breakers,
+        paces: Paces,
+        limits: SiteLimits,
+        own: BreakerKey,
+        permit: Admission,
+        tell: Callable[[str, float], None],
     ) -> None:
         self.asking = own.place
         self._breakers = breakers
@@ -57,6 +67,7 @@ class Visits:
         self._limits = limits
         self._own = own
         self._permit = permit
+        self._tell = tell
         self._admissions: dict[str, Admission] = {}
         self._held: dict[str, trio.CapacityLimiter] = {}
 
@@ -126,6 +137,8 @@ class Visits:
         now = trio.current_time()
         for endpoint, retry_after in limited.items():
             self._paces.pace(endpoint, now).slow_down(now, retry_after=retry_after)
+            if retry_after:
+                self._tell(endpoint, retry_after)
 
     def _permit_for(self, endpoint: str) -> Admission:
         return self._admissions.get(endpoint, self._permit)

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from math import exp
 
 from ..breaker.key import BreakerKey
-from ..breaker.machine import Breaker, Permit, State
+from ..breaker.machine import Breaker, State
+from ..breaker.permit import Permit
 from ..breaker.settings import BreakerSettings
 from ..codes import CallResult
 

@@ -168,6 +168,11 @@ class EgressPool:
         """The names of those that a site takes for `identity`."""
         return tuple(each.name for each in self._egresses if each.identity == identity)
 
+    def pause(self, name: str, place: str, seconds: float, now: float) -> None:
+        """Let nobody ask `place` through the egress of this name for so long."""
+        if (paces := self._paces.get(name)) is not None:
+            paces.pace(place, now).pause(now, seconds)
+
     def reset(self, site: str | None, now: float) -> bool:
         """Begin anew with `site`, or with every site; returns whether there was anything to forget."""
         forgotten = [paces.forget(site) for paces in self._paces.values()]

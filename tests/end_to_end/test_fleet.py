@@ -108,24 +108,19 @@ def test_equal_requests_are_one_extraction_in_the_fleet(internet: Internet, flee
 
 
 def test_each_sees_all(fleet: list[Service]) -> None:
-    def seen(service: Service) -> list[str]:
-        return [each["name"].rpartition(":")[2] for each in service.get("/api/v1/fleet").json()["instances"]]
+    def seen(service: Service) -> list[tuple[str, str, int]]:
+        """Port, phase and workers of each instance, as of its last heartbeat."""
+        found = service.get("/api/v1/fleet").json()["instances"]
+        return sorted((each["name"].rpartition(":")[2], each["phase"], each["workers"]) for each in found)
 
-    ports = sorted(each.url.rpartition(":")[2] for each in fleet)
+    ready = sorted((each.url.rpartition(":")[2], "ready", 2) for each in fleet)
     for each in fleet:
-        eventually(lambda: sorted(seen(each)) == ports)  # noqa: B023  (it is called at once)
-        assert each.get("/api/v1/fleet").json()["cluster"]["state"] == "ok"
-        assert each.url.endswith(itself(each)["name"].rpartition(":")[2])
-        # What it tells at its start is that it starts; the next heartbeat comes after some seconds.
-        eventually(lambda: (itself(each)["phase"], itself(each)["workers"]) == ("ready", 2))  # noqa: B023
+        eventually(lambda: seen(each) == ready)  # noqa: B023  (it is called at once)
+        answer = each.get("/api/v1/fleet").json()
+        assert answer["cluster"]["state"] == "ok"
+        (me,) = [instance for instance in answer["instances"] if instance["answers"]]
+        assert each.url.endswith(me["name"].rpartition(":")[2])
     assert httpx.get(f"{fleet[0].url}/api/v1/fleet", timeout=PATIENCE).status_code == 401
-
-
-def itself(service: Service) -> dict[str, Any]:
-    """What the fleet knows of the instance that answers."""
-    known: list[dict[str, Any]] = service.get("/api/v1/fleet").json()["instances"]
-    (me,) = [instance for instance in known if instance["answers"]]
-    return me
 
 
 def test_the_dashboard_of_each_shows_all(fleet: list[Service]) -> None:

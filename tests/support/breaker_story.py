@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from service.breaker.key import BreakerKey
-from service.breaker.machine import Breaker, Change, Permit
+from service.breaker.machine import Breaker, Change
+from service.breaker.permit import Permit
 from service.breaker.registry import Breakers
 from service.breaker.settings import BreakerSettings
 from service.codes import CallResult

@@ -24,6 +24,7 @@ class Noting:
 
     def __init__(self, instance: Instance, name: str, *opened: str) -> None:
         self.deaths: list[tuple[str, ...]] = []
+        self.pauses: list[tuple[str, str, float]] = []
         self.ordered: list[tuple[str, str | None]] = []
         self.held: dict[str, Action] = dict.fromkeys(opened, "open")
         introduce(instance, name)
@@ -40,6 +41,9 @@ class Noting:
 
     def note_deaths(self, url: str, client: str, causes: Sequence[str]) -> None:
         self.deaths.append((url, client, *causes))
+
+    def note_pause(self, egress: str, place: str, seconds: float) -> None:
+        self.pauses.append((egress, place, seconds))
 
     def modes(self) -> Mapping[str, Action]:
         return self.held
@@ -136,6 +140,24 @@ async def test_deaths_are_told_to_the_others(valkey: Engine) -> None:
         await until(lambda: two.deaths)
         assert two.deaths == [("https://example.com", "a client", "SIGSEGV", "SIGKILL")]
         assert one.deaths == []
+
+
+async def test_pauses_are_told_to_those_who_leave_the_same_way(valkey: Engine) -> None:
+    async with instances(valkey) as fleet, instances(valkey, 1, egress_proxy="http://p:1") as (elsewhere,):
+        one, two = await introduced(*fleet)
+        far = Noting(elsewhere, "far")
+        for garbage in ("", "{}", '{"by":"x","way":"w","egress":"","place":"example.com","seconds":"NaN"}'):
+            valkey.ask("PUBLISH", "ytdlpd:1:pauses", garbage)
+        fleet[0].cluster.pause("fra", "example.com", 30.0)
+        elsewhere.cluster.pause("", "elsewhere.example", 30.0)
+        fleet[0].cluster.pause("fra", "example.com", 1e9)
+        await until(lambda: len(two.pauses) == 2)
+        assert two.pauses == [("fra", "example.com", 30.0), ("fra", "example.com", 86_400.0)]
+        fleet[1].cluster.pause("", "last.example", 1.0)
+        await until(lambda: one.pauses == [("", "last.example", 1.0)])
+        fleet[1].cluster.died("https://example.com", "a client", ["SIGSEGV"])
+        await until(lambda: far.deaths)  # so it heard what was told before
+        assert far.pauses == []
 
 
 @pytest.mark.parametrize(

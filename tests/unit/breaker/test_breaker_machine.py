@@ -9,7 +9,8 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 
-from service.breaker.machine import Breaker, Permit, State
+from service.breaker.machine import Breaker, State
+from service.breaker.permit import Permit
 from service.breaker.settings import BreakerSettings, Mode
 from service.codes import CallResult
 
@@ -115,6 +116,22 @@ class BreakerMachine(RuleBasedStateMachine):
         before = self.breaker.label
         self.breaker.tick(self.now - seconds)
         assert self.breaker.label == before
+
+    @rule(seconds=SOON | st.just(1e9))
+    def adopt(self, seconds: float) -> None:
+        self.breaker.tick(self.now)
+        self.step()
+        before = self.breaker.label
+        self.breaker.adopt(self.now + seconds, self.now)
+        self.step()
+        assert (before, self.breaker.label) in {(before, before), ("CLOSED", "OPEN")}
+        if before != self.breaker.label:
+            assert self.breaker.vote(self.now) == 0.0
+
+    @invariant()
+    def only_an_open_breaker_votes(self) -> None:
+        assert self.breaker.vote(self.now) == 0.0 or self.breaker.label == "OPEN"
+        self.step()
 
     @rule(order=st.sampled_from(["reset", "close", *Mode]))
     def operate(self, order: str) -> None:

@@ -87,6 +87,18 @@ def test_tokens_come_back_at_the_rate_up_to_the_burst() -> None:
     assert waits(pace, 60.0, 6) == pytest.approx([0, 0, 0, 0, 0, 0.1])
 
 
+def test_a_pause_holds_turns_and_cuts_nothing() -> None:
+    pace = Pace(replace(SETTINGS, pause_cap=30.0))
+    pace.pause(0.0, 4.0)
+    pace.pause(0.0, 2.0)
+    assert pace.wait(1.0) == pytest.approx(3.0)
+    assert not pace.forgettable(1.0)
+    assert pace.statistics(4.0, "").cuts == 0
+    assert waits(pace, 4.0, 6) == pytest.approx([0, 0, 0, 0, 0, 0.1])
+    pace.pause(5.0, 1e9)
+    assert pace.wait(5.0) == pytest.approx(30.0)
+
+
 def test_a_cut_starts_from_the_calls_of_late_divided_by_the_memory() -> None:
     pace = Pace(DEEP)
     go(pace, 0.0, calls=4)

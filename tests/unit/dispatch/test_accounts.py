@@ -106,7 +106,7 @@ async def test_a_job_of_an_account_may_come_back_to_its_own_site(
     it = harness(tmp_path / "cookies.txt")
     key = BreakerKey.of("site.test", account=True)
     permit = await it.breakers.admit(key)
-    visits = Visits(it.breakers, Paces(), SiteLimits(lambda _: None), key, permit)
+    visits = Visits(it.breakers, Paces(), SiteLimits(lambda _: None), key, permit, lambda *_: None)
     assert await visits.enter("site.test") == Permission()
     assert it.breakers.known == 1, "it has its permit"
 

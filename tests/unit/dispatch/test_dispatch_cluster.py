@@ -18,8 +18,8 @@ from service.dispatch.request import Answer, Caller
 from service.errors import DeadlineExceeded, ExtractionError, ShuttingDown
 from service.events import Events
 from service.pool.pool import Pool
-from service.wire import Job
-from tests.unit.dispatch.test_dispatch import CALLER, GOOD, JOB, FakePool, Harness, harness
+from service.wire import Job, Outcome
+from tests.unit.dispatch.test_dispatch import CALLER, GOOD, JOB, FakePool, Harness, failure, harness
 
 THEIRS = Answer(b'{"of":"another"}', "Generic", etag="abc", age=100.0, lifetime=3600.0, ytdlp="theirs")
 
@@ -31,6 +31,7 @@ class Others(Alone):
         self.asked: list[tuple[Job, bool]] = []
         self.purged: list[str] = []
         self.deaths: list[tuple[str, str, int]] = []
+        self.pauses: list[tuple[str, str, float]] = []
         self._found = found
         self._hangs = hangs
 
@@ -39,6 +40,9 @@ class Others(Alone):
 
     def died(self, url: str, client: str, causes: Sequence[str]) -> None:
         self.deaths.append((url, client, len(causes)))
+
+    def pause(self, egress: str, place: str, seconds: float) -> None:
+        self.pauses.append((egress, place, seconds))
 
     async def once(self, job: Job, run: Run, *, fresh: bool) -> Answer:
         self.asked.append((job, fresh))
@@ -49,8 +53,8 @@ class Others(Alone):
         return self._found or await run()
 
 
-def among(others: Others) -> Harness:
-    it = harness(GOOD)
+def among(others: Others, *outcomes: Outcome) -> Harness:
+    it = harness(*(outcomes or (GOOD,)))
     it.dispatcher = Dispatcher(it.config, cast(Pool, it.pool), it.breakers, Events(), cluster=others)
     return it
 
@@ -126,6 +130,26 @@ async def test_deaths_are_told_but_not_those_of_jobs_with_cookies(autojump_clock
     await it.submit()
     await it.submit(replace(JOB, cookies="a cookie"))
     assert others.deaths == [(JOB.url, CALLER.client, 1)]
+
+
+async def test_a_retry_after_is_told_but_not_one_to_an_account(autojump_clock: MockClock) -> None:
+    others = Others()
+    it = among(others, *[failure(Code.RATE_LIMITED, retry_after=10.0)] * 2)
+    assert await it.code() is Code.RATE_LIMITED
+    assert others.pauses == [("", "site.test", 10.0)]
+    with pytest.raises(ExtractionError):
+        await it.submit(replace(JOB, cookies="a cookie"))
+    assert len(others.pauses) == 1
+
+
+async def test_a_pause_that_is_heard_of_holds_here(autojump_clock: MockClock) -> None:
+    others = Others()
+    it = among(others)
+    Operator(it.breakers, it.dispatcher).note_pause("", "site.test", 20.0)
+    Operator(it.breakers, it.dispatcher).note_pause("another way", "site.test", 25.0)
+    await it.submit()
+    assert trio.current_time() == pytest.approx(20)
+    assert others.pauses == []  # it is not sent in circles
 
 
 async def test_a_bad_release_is_purged_everywhere(autojump_clock: MockClock) -> None:

@@ -56,3 +56,11 @@ def test_the_places_of_the_latest_urls_are_remembered() -> None:
         it.remember_place(str(number), "class-a")
     names = {found.name for _ in range(50) if (found := it.choose(SITE, 0.0, url="first")) is not None}
     assert names == {"a", "b"}
+
+
+def test_a_pause_holds_at_its_egress_only() -> None:
+    it = EgressPool([Egress("a", identity="a"), Egress("b", identity="b")])
+    it.pause("a", SITE, 5.0, 0.0)
+    it.pause("unknown", SITE, 9.0, 0.0)
+    waits = [it.paces(Egress(name)).pace(SITE, 0.0).wait(0.0) for name in "ab"]
+    assert waits == [5.0, 0.0]
