@@ -11,9 +11,7 @@ from hypothesis import strategies as st
 from yt_dlp import YoutubeDL
 from yt_dlp.extractor.common import InfoExtractor
 
-from service.template_wire import WorkerSettings
 from service.worker import extractors, patches
-from service.worker.extraction import shared
 from service.worker.extractors import EMBEDDING, KNOWN, Extractors, longest_literal
 
 SITES = 300  # of the 6,000 URLs that yt-dlp tests itself with
@@ -27,7 +25,9 @@ UNKNOWN = [
 
 @pytest.fixture(scope="module")
 def table() -> Extractors:
-    return shared(WorkerSettings()).extractors
+    # Not by extraction.shared, which patches yt-dlp for every later test of this process.
+    with YoutubeDL({"quiet": True, "cachedir": False}, auto_init="no_verbose_header") as stock:
+        return Extractors(dict(stock._ies))
 
 
 def _real(extractor: type[InfoExtractor]) -> type[InfoExtractor]:
