@@ -194,7 +194,7 @@ class Execution:
         job = self._way.route(self._sent)
         tell = partial(self._tell_pause, self._way.name)
         visits = Visits(self._with.breakers, self._way.paces, self._with.limits, self._key, permit, tell)
-        lease.may_visit = visits.enter
+        lease.visits = visits
         outcome: Outcome | None = None
         final, silent = True, CallResult.IGNORED
         call_result, retry_after = CallResult.IGNORED, None

@@ -6,7 +6,8 @@ turn like that of any other job, and counts what it did itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import trio
 
@@ -76,14 +77,25 @@ class Visits:
         """Whether a half-open breaker depends on the result."""
         return any(admission.is_probe for admission in self._admissions.values())
 
+    def begin(self) -> None:
+        """A run begins at the own endpoint; a worker before may have died while it asked another."""
+        with self._moving():
+            self.asking = self._own.place
+
     async def enter(self, endpoint: str) -> Permission:
         """Whether the job may ask `endpoint` from now on."""
-        self._breakers.rest(self._permit_for(self.asking))
-        try:
+        with self._moving():
             permission = await self._admit(endpoint)
             if permission.code is None:
                 self.asking = endpoint
             return permission
+
+    @contextmanager
+    def _moving(self) -> Iterator[None]:
+        """Let the permit of the endpoint that was asked rest, until that of the next one goes on."""
+        self._breakers.rest(self._permit_for(self.asking))
+        try:
+            yield
         finally:
             self._leave_places(BreakerKey.of(self.asking).site)
             self._breakers.resume(self._permit_for(self.asking))

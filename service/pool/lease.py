@@ -13,7 +13,7 @@ from ..errors import ServiceError
 from ..wire import Failure, Job, JobTooLarge, Outcome, ProtocolError, Usage
 from .accounting import Cost
 from .admission import Ticket
-from .process import MayVisit, ResultTooLarge, WorkerDied, anywhere
+from .process import Anywhere, ResultTooLarge, Visits, WorkerDied
 from .worker import Reason, Worker
 
 DEATHS = 2  # workers that a job may kill
@@ -51,7 +51,7 @@ class Lease:
         fresh: it needs a worker that has run no job.
         canary: it wants a worker of the release that is being tried.
         version: the release that its latest run was on.
-        may_visit: says whether the job may ask an endpoint that it is led to; anyone, by default.
+        visits: says whether the job may ask an endpoint that it is led to; any, by default.
     """
 
     def __init__(self, pool: Lessor, ticket: Ticket, *, canary: bool = False) -> None:
@@ -64,7 +64,7 @@ class Lease:
         self.waited = 0.0
         self.interrupted: Usage | None = None
         self.deaths: list[str] = []
-        self.may_visit: MayVisit = anywhere
+        self.visits: Visits = Anywhere()
         self.worker: Worker | None = None
         self._pool = pool
         self._changed = trio.Event()
@@ -108,7 +108,7 @@ class Lease:
         outcome: Outcome | None = None
         reason: Reason | None = Reason.CRASHED
         try:
-            outcome = await worker.process.run(job, deadline - began, self.may_visit)
+            outcome = await worker.process.run(job, deadline - began, self.visits)
             if job.cookies is not None:
                 reason = Reason.COOKIES
             elif isinstance(outcome, Failure) and outcome.code is Code.BUDGET_EXCEEDED:

@@ -8,6 +8,7 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
+from typing import Protocol
 
 import trio
 
@@ -38,10 +39,29 @@ from .accounting import Cost, Meter, cost_below
 AHEAD = 512  # bytes of the first read, which mostly returns header and head in one piece
 CHUNK = 1 << 20
 MAX_ASKED = 64  # times that a job may ask the solver: each video of it does so once or twice
-MAX_VISITS = 500  # times that it may go from one endpoint to another: twice its requests
+MAX_MOVES = 500  # times that it may go from one endpoint to another: twice its requests
 KILL_PATIENCE = 5.0  # seconds that a killed process may take to end; only a hung disk makes it take any
 
-MayVisit = Callable[[str], Awaitable[Permission]]
+
+class Visits(Protocol):
+    """Hears which endpoint a job asks, and says whether it may."""
+
+    def begin(self) -> None:
+        """A run of the job begins, at its own endpoint."""
+
+    async def enter(self, endpoint: str) -> Permission:
+        """Whether the job may ask `endpoint` from now on."""
+
+
+class Anywhere:
+    """Lets a job ask every endpoint."""
+
+    def begin(self) -> None:
+        """Do nothing."""
+
+    async def enter(self, endpoint: str) -> Permission:
+        """A permission."""
+        return Permission()
 
 
 class WorkerDied(Exception):
@@ -106,9 +126,9 @@ class Process:
         if decode_ready(head).pid != self.pid:
             raise ProtocolError("the worker is not who it says")
 
-    async def run(self, job: Job, timeout: float, may_visit: MayVisit | None = None) -> Outcome:
+    async def run(self, job: Job, timeout: float, visits: Visits | None = None) -> Outcome:
         """Let the worker run `job`, in about `timeout` seconds; the caller sets the real deadline.
-        `may_visit` says whether it may ask an endpoint that it is led to.
+        `visits` says whether it may ask an endpoint that it is led to.
 
         After an exception the worker must not be used again.
 
@@ -119,15 +139,16 @@ class Process:
             ProtocolError: its answer is malformed.
         """
         self.solving = 0.0
+        visits = visits or Anywhere()
+        visits.begin()
         await self._send(encode_job(job, timeout))
         with self._solver.visit() if self._solver is not None else nullcontext(_unsolved) as ask:
-            asked = visits = 0
-            while asked < MAX_ASKED and visits < MAX_VISITS:
+            asked = moves = 0
+            while asked < MAX_ASKED and moves < MAX_MOVES:
                 head, body = await self._frame()
                 if is_visit(head):
-                    visits += 1
-                    permission = await (may_visit or anywhere)(decode_visit(head))
-                    await self._send(encode_permission(permission))
+                    moves += 1
+                    await self._send(encode_permission(await visits.enter(decode_visit(head))))
                     continue
                 asked += 1
                 if not is_challenges(head):
@@ -228,11 +249,6 @@ class Process:
             chunks.append(chunk)
             missing -= len(chunk)
         return b"".join(chunks)
-
-
-async def anywhere(endpoint: str) -> Permission:
-    """Every job may ask every endpoint."""
-    return Permission()
 
 
 async def _unsolved(challenges: Challenges, script: bytes) -> Solution:

@@ -73,7 +73,7 @@ class JobRecord:
 
     Attributes:
         endpoint: of the job's URL, which it may ask.
-        may_visit: tells the server which endpoint is asked from now on, and asks whether it may be.
+        may_visit: tells the server which other endpoint is asked from now on, and asks whether it may be.
         endpoints: each that was asked, or refused.
         asked: the one that was asked last.
         refused: the last refusal, or None; it stays when yt-dlp goes on without the answer.
@@ -194,8 +194,7 @@ class JobRecord:
             elif self._foreign_requests(name) >= MAX_FOREIGN_REQUESTS:
                 site = site_of_endpoint(name)
                 endpoint.refusal = _too_much(f"more than {MAX_FOREIGN_REQUESTS} requests to {site}")
-        # Also before the first request: a worker before this one may have died while it asked another.
-        if endpoint.refusal is None and name != self.asked:
+        if endpoint.refusal is None and name != (self.asked or self.endpoint):
             permission = self.may_visit(name)
             endpoint.refusal = permission if permission.code is not None else None
         if endpoint.refusal is None:

@@ -18,6 +18,7 @@ import trio
 from service import events
 from service.codes import Code
 from service.pool.admission import Ticket
+from service.pool.process import Anywhere
 from service.wire import Failure, Outcome, Success
 from tests.support.processes import gone
 from tests.support.scripted_pool import eventually, scripted, standing, told
@@ -60,6 +61,19 @@ async def test_scenario_03_an_exit_with_status_0_is_still_a_death(tmp_path: Path
         assert isinstance(outcome, Failure)
         assert outcome.code is Code.WORKER_CRASHED
         assert stand.pool.statistics().retried_tasks == 2
+
+
+async def test_each_run_of_a_job_begins_at_its_own_endpoint(tmp_path: Path) -> None:
+    runs: list[str] = []
+
+    class Visits(Anywhere):
+        def begin(self) -> None:
+            runs.append("begun")
+
+    async with standing(tmp_path) as stand, stand.pool.acquire(Ticket("a client")) as lease:
+        lease.visits = Visits()
+        assert isinstance(await lease.run(scripted("once"), 5), Success)
+        assert runs == ["begun", "begun"]
 
 
 async def test_scenario_04_the_queue_is_served_after_the_last_worker_died(tmp_path: Path) -> None:

@@ -317,7 +317,7 @@ def test_another_site_is_asked_little_and_no_more_once_it_says_stop() -> None:
         job_record.asking("https://other.example/")
 
 
-def test_the_server_hears_which_endpoint_is_asked_from_the_first_on() -> None:
+def test_the_server_hears_of_each_move_to_another_endpoint() -> None:
     heard: list[str] = []
 
     def may_visit(endpoint: str) -> Permission:
@@ -327,7 +327,18 @@ def test_the_server_hears_which_endpoint_is_asked_from_the_first_on() -> None:
     job_record = JobRecord("page.example", may_visit)
     for host in ("page", "page", "other", "other", "page"):
         job_record.asking(f"https://{host}.example/")
-    assert heard == ["page.example", "other.example", "page.example"]
+    assert heard == ["other.example", "page.example"]
+
+
+def test_the_server_hears_of_a_first_request_elsewhere() -> None:
+    heard: list[str] = []
+
+    def may_visit(endpoint: str) -> Permission:
+        heard.append(endpoint)
+        return Permission()
+
+    JobRecord("page.example", may_visit).asking("https://other.example/")
+    assert heard == ["other.example"]
 
 
 def test_a_site_of_many_hosts_is_one_site() -> None:

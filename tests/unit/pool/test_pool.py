@@ -37,7 +37,7 @@ class FakeProcess:
     async def ready(self) -> None:
         await trio.sleep(0.01)
 
-    async def run(self, job: Job, timeout: float, may_visit: object = None) -> Outcome:
+    async def run(self, job: Job, timeout: float, visits: object = None) -> Outcome:
         with trio.move_on_after(float(job.url.rpartition("/")[2])):
             await self._death.wait()
             raise WorkerDied
