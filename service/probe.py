@@ -14,7 +14,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 TIMEOUT = 3.0  # seconds
-LONGEST = 1 << 22  # bytes of an answer
+READY_LONGEST = 4096  # bytes that it reads of an answer to whether it is ready
+LONGEST = 1 << 22  # of every other
 UNIX = "unix:"
 STRANGER = "it is not ytdlpd; look for another HOST or PORT"
 
@@ -29,7 +30,7 @@ def problem(url: str, *, proxy_protocol: bool = False) -> str | None:
         proxy_protocol: the service expects its header from this machine.
     """
     try:
-        answer = ask(url, "/health/ready", proxy_protocol=proxy_protocol)
+        answer = ask(url, "/health/ready", proxy_protocol=proxy_protocol, longest=READY_LONGEST)
     except NoAnswer as error:
         return str(error)
     return None if answer.get("status") == "ready" else f"{url} answers, but {STRANGER}"
@@ -40,9 +41,14 @@ class NoAnswer(Exception):
 
 
 def ask(
-    url: str, path: str, *, headers: Mapping[str, str] | None = None, proxy_protocol: bool = False
+    url: str,
+    path: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    proxy_protocol: bool = False,
+    longest: int = LONGEST,
 ) -> dict[str, Any]:
-    """What the service at `url` answers to a GET of `path`. Arguments as of `problem`.
+    """What the service at `url` answers to a GET of `path`; at most `longest` bytes are read.
 
     Raises:
         NoAnswer: it answers nothing, an error, or as another program would.
@@ -55,7 +61,7 @@ def ask(
                 connection.sock.sendall(b"PROXY UNKNOWN\r\n")
             connection.request("GET", base.rstrip("/") + path, headers=dict(headers or {}))
             response = connection.getresponse()
-            body = response.read(LONGEST)
+            body = response.read(longest)
         finally:
             connection.close()
     except (OSError, ValueError, http.client.HTTPException) as error:

@@ -187,14 +187,10 @@ def network(config: Config) -> Iterator[Finding]:
     if proxy is not None:
         host, port = proxy_address(str(config.egress_proxy))
         way = f" by the proxy {host}:{port}"
-        try:
-            socket.create_connection((host, port), PATIENCE).close()
-        except OSError as error:
-            yield broken(
-                "proxy", f"{host}:{port} does not answer: {_why(error)}", "repair EGRESS_PROXY, or start it"
-            )
+        found = _reached(broken, "proxy", host, port, "repair EGRESS_PROXY, or start it")
+        yield found
+        if found.cure:
             return
-        yield ok("proxy", f"{host}:{port} answers")
         if proxy.scheme != "http" or "@" in proxy.netloc:
             return
     target = (proxy.hostname, proxy.port or 80) if proxy is not None else (SITE, 80)
@@ -218,26 +214,28 @@ def egresses(config: Config) -> Iterator[Finding]:
         if settings.proxy is None:
             continue
         host, port = proxy_address(settings.proxy.get_secret_value())
-        try:
-            socket.create_connection((host, port), PATIENCE).close()
-        except OSError as error:
-            cure = f"repair [egress.{name}], or start it; the others serve meanwhile"
-            yield warning(f"egress {name}", f"{host}:{port} does not answer: {_why(error)}", cure)
-        else:
-            yield ok(f"egress {name}", f"{host}:{port} answers")
+        cure = f"repair [egress.{name}], or start it; the others serve meanwhile"
+        yield _reached(warning, f"egress {name}", host, port, cure)
 
 
 def sidecars(config: Config) -> Iterator[Finding]:
     """Whether the places that plugins ask answer; jobs go on without them."""
     for place in config.sidecars:
         host, _, port = place.rpartition(":")
-        try:
-            socket.create_connection((host.strip("[]"), int(port)), PATIENCE).close()
-        except OSError as error:
-            cure = "start it, or name another one in SIDECARS and as the plugin's base_url"
-            yield warning("sidecar", f"{place} does not answer: {_why(error)}", cure)
-        else:
-            yield ok("sidecar", f"{place} answers")
+        cure = "start it, or name another one in SIDECARS and as the plugin's base_url"
+        yield _reached(warning, "sidecar", host.strip("[]"), int(port), cure)
+
+
+def _reached(
+    trouble: Callable[[str, str, str], Finding], what: str, host: str, port: int, cure: str
+) -> Finding:
+    """Whether a place takes connections; `trouble` makes the finding where it takes none."""
+    place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    try:
+        socket.create_connection((host, port), PATIENCE).close()
+    except OSError as error:
+        return trouble(what, f"{place} does not answer: {_why(error)}", cure)
+    return ok(what, f"{place} answers")
 
 
 def clock(stamp: str, now: Callable[[], float] = time.time) -> Iterator[Finding]:

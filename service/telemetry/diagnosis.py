@@ -130,22 +130,23 @@ class Diagnosis:
         elif before is not None:
             self._pair(now, before, run)
 
-    def cells(self, now: float, site: str | None = None) -> tuple[Cell, ...]:
-        """The matrix, of all sites or of one, the latest first."""
+    def cells(self, now: float) -> tuple[Cell, ...]:
+        """The matrix, the latest first."""
         return tuple(
             Cell(*name, count, now - runs.first, now - runs.last)
             for name, runs in reversed(self._cells.items())
-            if (site is None or name[0] == site) and (count := runs.forget(now))
+            if (count := runs.forget(now))
         )
 
-    def findings(self, now: float, at: datetime, site: str | None = None) -> tuple[Finding, ...]:
-        """What has failed lately, of all sites or of one, the most frequent first.
+    def findings(self, matrix: Iterable[Cell], now: float, at: datetime) -> tuple[Finding, ...]:
+        """What has failed lately, the most frequent first.
 
         Args:
+            matrix: the cells as they are `now`, of all sites or of one.
             at: what a clock on the wall shows at `now`.
         """
         sites: dict[str, list[Cell]] = {}
-        for cell in self.cells(now, site):
+        for cell in matrix:
             if cell.last <= LATELY:
                 sites.setdefault(cell.site, []).append(cell)
         found = [

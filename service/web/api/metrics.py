@@ -63,8 +63,8 @@ def _report(services: Services, *, admin: bool, sites: bool) -> bytes:
     breakers = services.breakers.statistics()
     paces = services.dispatcher.paces() if sites else ()
     now, diagnosis = trio.current_time(), services.telemetry.diagnosis
-    findings = diagnosis.findings(now, datetime.now(UTC)) if sites else ()
     cells = diagnosis.cells(now) if sites else ()
+    findings = diagnosis.findings(cells, now, datetime.now(UTC))
     return encoded(
         MetricsResponse(
             ok=True,

@@ -24,8 +24,8 @@ def job(known: Diagnosis, now: float, *runs: tuple[str, str, str], site: str = "
         known.note(now, RunEnded(ytdlp, outcome, site, egress, number))
 
 
-def sentences(known: Diagnosis, now: float, site: str | None = None) -> list[str]:
-    return [finding.sentence for finding in known.findings(now, NOON, site)]
+def sentences(known: Diagnosis, now: float) -> list[str]:
+    return [finding.sentence for finding in known.findings(known.cells(now), now, NOON)]
 
 
 def test_some_egresses_are_blocked() -> None:
@@ -110,14 +110,13 @@ def test_what_was_long_ago_is_forgotten() -> None:
     assert (cell.runs, cell.since, cell.last) == (1, 1.0, 1.0)
 
 
-def test_the_most_frequent_comes_first_and_a_site_alone() -> None:
+def test_the_most_frequent_comes_first() -> None:
     known = Diagnosis()
     for site, times in (("a.example", 2), ("b.example", 3)):
         for _ in range(times):
             job(known, 0.0, ("UPSTREAM_ERROR", NEW, ""), site=site)
-    assert [finding.site for finding in known.findings(0.0, NOON)] == ["b.example", "a.example"]
-    assert [finding.site for finding in known.findings(0.0, NOON, "a.example")] == ["a.example"]
-    assert {cell.site for cell in known.cells(0.0, "a.example")} == {"a.example"}
+    found = known.findings(known.cells(0.0), 0.0, NOON)
+    assert [finding.site for finding in found] == ["b.example", "a.example"]
 
 
 def test_it_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,7 +82,9 @@ def _snapshot(services: Services, now: float, view: View) -> dict[str, Any]:
     workers = [asdict(worker) for worker in pool.workers]
     sites = breakers.sites if view.sites else ()
     worst_first = sorted(sites, key=lambda each: (_BADNESS.index(each.state), -each.total_requests))
-    found = services.telemetry.diagnosis.findings(now, datetime.now(UTC)) if view.sites else ()
+    diagnosis = services.telemetry.diagnosis
+    cells = diagnosis.cells(now) if view.sites else ()
+    found = diagnosis.findings(cells, now, datetime.now(UTC))
     reasons = {(finding.site, finding.code): finding.sentence for finding in found}
     at = released(status.serving)
     turned_away = dict(history.ranges["15 min"].codes(now, MINUTE)).get(Code.QUEUE_FULL, 0)
@@ -135,7 +137,7 @@ def _snapshot(services: Services, now: float, view: View) -> dict[str, Any]:
             report.model_dump(by_alias=True)
             for report in reports(services.dispatcher.egresses().egresses, sites=view.sites)
         ],
-        "runs": _runs({finding.site for finding in found}, services.telemetry.diagnosis.cells(now)),
+        "runs": _runs({finding.site for finding in found}, cells),
         "options": options_in_force(services.config) if view.admin else {},
         "instance": services.cluster.id,
         "instances": [
