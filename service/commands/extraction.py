@@ -131,7 +131,7 @@ def _checked(model: type[M], **given: Any) -> M:
     try:
         return model.model_validate({name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
-        refused = refusal(error)
+        refused = refusal(error, model.model_fields)
         raise click.ClickException(f"{refused} ({refused.code})") from None
 
 

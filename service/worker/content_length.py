@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import re
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from yt_dlp.networking import Request, Response
@@ -65,9 +65,7 @@ def complete(
     for item in wanted:
         if item.get("protocol") in _PLAIN:
             _note(item, **{sizes.PROBLEM: _LATE})
-    # Also where a server sends its head byte by byte.
-    bounded = alarm(signal.ITIMER_REAL, max(min(MAX_TIME, seconds / 2), 0.001), _TimeUp)
-    with contextlib.suppress(_TimeUp), bounded:
+    with _bounded(seconds):
         if duration is None:
             _time(downloader, video, wanted)
         for item in wanted:
@@ -94,12 +92,29 @@ def length(downloader: Downloader, url: str, headers: Mapping[str, str]) -> int 
         return int(total[1]) if total else None
 
 
-def serves_anyone(downloader: Downloader, url: str) -> bool:
-    """Whether the file at `url` is served without the headers that an extractor puts into its requests."""
-    try:
-        return length(downloader, url, {}) is not None
-    except RequestError:
-        return False
+def serves_anyone(downloader: Downloader, url: str, seconds: float) -> bool | None:
+    """Whether the file at `url` is served without the headers that an extractor puts into its requests.
+
+    Args:
+        seconds: what is left of the job's time.
+
+    Returns:
+        None where its server does not tell in time.
+    """
+    with _bounded(seconds):
+        try:
+            return length(downloader, url, {}) is not None
+        except RequestError:
+            return False
+    return None
+
+
+@contextlib.contextmanager
+def _bounded(seconds: float) -> Iterator[None]:
+    """Leave its body after half of `seconds` or MAX_TIME, also where a server sends its head byte by byte."""
+    bound = max(min(MAX_TIME, seconds / 2), 0.001)
+    with contextlib.suppress(_TimeUp), alarm(signal.ITIMER_REAL, bound, _TimeUp):
+        yield
 
 
 def _asking(

@@ -30,7 +30,7 @@ from .egresses import wanted
 from .extract import admit, charge, read_body
 from .models import BatchLine
 from .openapi import EXTRACTION_STATUSES, SECURITY, fails, streams
-from .requests import BatchRequest
+from .requests import BatchRequest, out_of_place
 from .streaming import LINES, enclosed, outcome, stream
 
 LANES = 4  # URLs of one batch that wait or run at a time
@@ -60,6 +60,8 @@ def blueprint(services: Services) -> Blueprint:
         """
         caller = admit(services)
         asked = await read_body(BatchRequest, most=MAX_BODY)
+        if asked.fields and asked.kind == "size":
+            raise out_of_place("fields", "kind: extract")
         egress = wanted(asked.egress, services.config) if asked.kind == "extract" else ""
         charge(services, asked.urls)
 

@@ -67,6 +67,7 @@ def blueprint(services: Services) -> Blueprint:
         jar = cookies_of(asked)
         make = partial(job, asked, jar)
         if not asked.entries:
+            asked.of_one()
             return await answer_as(services, make(asked.url), caller, accepted(JSON, EVENTS))
         listing = await _listing(services, asked, jar, caller)
         return stream(_sized(services, listing, make, caller, current()), LINES)
@@ -82,7 +83,7 @@ def blueprint(services: Services) -> Blueprint:
     async def size_by_query() -> Response:
         """Sizes of a video per resolution, in bytes and as text: for bookmarks, scripts and spreadsheets."""
         caller = admit(services)
-        asked = read_query(SizeQuery)
+        asked = read_query(SizeQuery, SizeRequest)
         return await answer_as(services, job(asked, None, asked.url), caller, accepted(JSON, EVENTS))
 
     return routes
@@ -96,12 +97,13 @@ async def _listing(services: Services, asked: SizeRequest, jar: str | None, call
     """
     limit = services.limits.of(services.keys.identify(request.headers.get(HEADER)))
     most = WHOLE_PLAYLIST if limit is None else min(WHOLE_PLAYLIST, limit.limit)
+    start, count = asked.page(most)
     found = await services.dispatcher.submit(
         Job(
             Kind.ENTRIES,
             urls.check(asked.url, sites=services.config.sites),
-            playlist=asked.count or most,
-            start=asked.start or 1,
+            playlist=count,
+            start=start,
             cookies=jar,
         ),
         caller,

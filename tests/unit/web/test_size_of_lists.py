@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from openapi_schema_validator import OAS31Validator
 
+from service import cursors
 from service.codes import Code
 from service.dispatch.request import Answer
 from service.errors import ExtractionError
@@ -66,6 +67,14 @@ async def test_a_line_for_each_entry_and_their_sum() -> None:
         "hasMore": True,
         "cursor": "next",
     }
+
+
+async def test_a_cursor_leads_to_the_next_entries() -> None:
+    it = list_of(10)
+    *entries, _ = await lines_of(it, cursor=cursors.encode(LIST, 6, 5), count=2)
+    assert len(entries) == 2
+    listed = it.dispatcher.seen[0][0]
+    assert (listed.kind, listed.start, listed.playlist) == (Kind.ENTRIES, 6, 2)
 
 
 async def test_the_lines_are_as_documented() -> None:
