@@ -24,6 +24,7 @@ _AROUND = re.compile(rf"\A{_BLANKS}|{_BLANKS}\Z")
 _MARKED = re.compile(r"<(?:URL:)?(.*)>|\"(.*)\"|'(.*)'|`(.*)`|view-source:(.*)", re.DOTALL | re.IGNORECASE)
 _ORIGIN = re.compile(r"(https?)://([^/?#@]*)", re.IGNORECASE)
 _BEGINNING = re.compile(r"https?://", re.IGNORECASE)
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:\S", re.IGNORECASE)
 _ANOTHER = re.compile(r"https?://\S+\s(?:.*\s)?https?://", re.IGNORECASE | re.DOTALL)
 _ASCII_NAME = re.compile(r"[a-z0-9_.-]+")
 # Whitespace and control characters of Unicode, and the backslash that some parsers take for a slash.
@@ -84,7 +85,7 @@ def _no_beginning(url: str) -> str:
     """Why `url` is none that begins as it should."""
     if url.lower().startswith(tuple(f"{scheme}%3a" for scheme in SCHEMES)):
         return "url is percent-encoded once too often"
-    if _BEGINNING.search(url):
+    if _BEGINNING.search(url) and not _SCHEME.match(url):
         return "url has other text in front of it; send the URL alone"
     return f"url must start with {' or '.join(_BEGINNINGS)}"
 

@@ -41,6 +41,7 @@ def test_what_a_copy_brings_along_is_left_out(sent: str, meant: str) -> None:
         (f"{PAGE}, or else {PAGE}", "several URLs"),
         (f"https://{PAGE}", "https:// twice"),
         ("https%3A%2F%2Fa.example%2Fx", "percent-encoded once too often"),
+        (f"blob:{PAGE}", "must start with https://"),
         ("magnet:?xt=urn:btih:abc", "must start with https://"),
         ("intent://a.example/x#Intent;scheme=https;end", "must start with https://"),
         ("https:/a.example/x", "must start with https://"),

@@ -16,6 +16,7 @@ from pydantic import (
     ValidationError,
     WithJsonSchema,
 )
+from pydantic_core import ErrorDetails
 
 from ... import cursors, fields, urls
 from ...codes import Code
@@ -280,6 +281,10 @@ class RollbackRequest(BaseModel):
     reason: str = Field("an admin said so", max_length=200, description="Why, in a few words.")
 
 
+def _lacks(error: ErrorDetails) -> bool:
+    return error["type"] == "missing"
+
+
 def refusal(error: ValidationError, there: Iterable[str] = ()) -> Refused:
     """The first problem as a sentence that names the field and never repeats its value.
 
@@ -292,10 +297,11 @@ def refusal(error: ValidationError, there: Iterable[str] = ()) -> Refused:
         return Refused(Code.INVALID_REQUEST, f"The body is not valid JSON: {first['msg'].partition(': ')[2]}")
     if not where:
         return Refused(Code.INVALID_REQUEST, "The body must be a JSON object")
-    if first["type"] == "missing":
+    if _lacks(first):
         return Refused(Code.INVALID_REQUEST, f"The field {where} is required", field=where)
     if first["type"] == "extra_forbidden":
-        return unknown(where, there)
+        missing = next((f"; the field {each['loc'][0]} is required" for each in errors if _lacks(each)), "")
+        return unknown(where, there, missing)
     what = _PATTERNS.get(str(first["loc"][0]), first["msg"]) if "pattern" in first["type"] else first["msg"]
     what = what.removeprefix("Value error, ")
     return Refused(

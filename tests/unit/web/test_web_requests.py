@@ -62,6 +62,7 @@ async def test_a_wrong_field_is_named(path: str, body: Any, field: str, words: s
     [
         ("size", {"URL": URL}, "URL", "is it url?"),
         ("size", {"urls": [URL]}, "urls", "is it url?"),
+        ("size", {"link": URL}, "link", "the field url is required"),
         ("extract", {"url": URL, "feilds": ["title"]}, "feilds", "is it fields?"),
         ("extract", {"url": URL, "fields": ["title;id"]}, "fields.0", "letters, digits"),
         ("size", {"url": URL, "language": "en_US"}, "language", "as in de or pt-BR"),
