@@ -14,11 +14,12 @@ from .errors import ServiceError
 class Line:
     """The answer for one URL of a batch, or one entry of a list; either `result` or `error` is None.
 
-    `index` is its place in what was asked, from 0.
+    `index` is its place in what was asked, from 0; `title` that of an entry, as the list names it.
     """
 
     index: int
     url: str
+    title: str | None = None
     result: dict[str, Any] | None = None
     error: ServiceError | None = None
 
@@ -61,8 +62,8 @@ def line(text: str) -> Line | None:
         return None
     sent = json.loads(text)
     if sent["ok"]:
-        return Line(sent["index"], sent["url"], result=sent["result"])
-    return Line(sent["index"], sent["url"], error=errors.described(sent))
+        return Line(sent["index"], sent["url"], sent.get("title"), result=sent["result"])
+    return Line(sent["index"], sent["url"], sent.get("title"), error=errors.described(sent))
 
 
 def entry(text: str) -> Line | Total | None:

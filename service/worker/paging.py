@@ -69,14 +69,19 @@ def page(job: Job, info: Mapping[str, Any], count: int, more: bool) -> dict[str,
 
 
 def addresses(job: Job, info: Mapping[str, Any], count: int, more: bool) -> dict[str, Any]:
-    """The addresses of the entries of a list; of a video, its own."""
-    entries = info.get("entries")
+    """The addresses of the entries of a list, and their titles; of a video, its own."""
+    title, entries = info.get("title"), info.get("entries")
     if entries is None:
-        return {"title": info.get("title"), "entries": [job.url], "missing": 0, **_WHOLE}
-    found = [_address(entry) for entry in entries]
-    known = [address for address in found if address]
-    missing = len(found) - len(known)
-    return {"title": info.get("title"), "entries": known, "missing": missing, **page(job, info, count, more)}
+        return {"title": title, "entries": [job.url], "titles": [title], "missing": 0, **_WHOLE}
+    found = [(_address(entry), entry) for entry in entries]
+    known = [(address, entry.get("title")) for address, entry in found if address]
+    return {
+        "title": title,
+        "entries": [address for address, _ in known],
+        "titles": [told if isinstance(told, str) else None for _, told in known],
+        "missing": len(found) - len(known),
+        **page(job, info, count, more),
+    }
 
 
 _WHOLE = {"hasMore": False, "playlistCount": None}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from itertools import zip_longest
 from typing import Any
 
 import trio
@@ -82,17 +83,24 @@ async def lines(
     caller: Caller,
     context: RequestContext,
     watch: Watch = _ignore,
+    titles: Sequence[str | None] = (),
 ) -> AsyncGenerator[bytes, None]:
     """The lines that answer the jobs of the URLs `asked`, each outcome also told to `watch`.
+
+    Args:
+        titles: what is known of each before; it stands in its line.
 
     At worst it holds one result per lane, and the one being written.
     """
     done, taken = trio.open_memory_channel[tuple[dict[str, Any], Outcome]](0)
-    numbered = iter(enumerate(asked))
+    places = iter(
+        {"index": index, "url": url, **({"title": title} if title else {})}
+        for index, (url, title) in enumerate(zip_longest(asked, titles))
+    )
     async with trio.open_nursery() as nursery:
         async with done:
             for _ in range(LANES):
-                nursery.start_soon(_lane, services, make, caller, context, numbered, done.clone())
+                nursery.start_soon(_lane, services, make, caller, context, places, done.clone())
         async for place, found in taken:
             watch(found)
             for piece in _line(place, found):
@@ -115,13 +123,13 @@ async def _lane(
     make: MakeJob,
     caller: Caller,
     context: RequestContext,
-    numbered: Iterator[tuple[int, str]],
+    places: Iterator[dict[str, Any]],
     done: trio.MemorySendChannel[tuple[dict[str, Any], Outcome]],
 ) -> None:
     """Answer one URL after the other until none is left."""
     async with done:
-        for index, url in numbered:
-            await done.send(({"index": index, "url": url}, await _one(services, make, caller, context, url)))
+        for place in places:
+            await done.send((place, await _one(services, make, caller, context, place["url"])))
 
 
 async def _one(

@@ -242,7 +242,7 @@ async def test_trio_has_every_method(autojump_clock: MockClock) -> None:
         first,
         done(),
         streamed(*LINES),
-        streamed(LINES[0], SUM),
+        streamed('{"index": 1, "url": "b", "title": "One", "ok": true, "result": {}}', SUM),
         streamed(step),
         httpx.Response(200, text="Words\n"),
     )
@@ -252,7 +252,7 @@ async def test_trio_has_every_method(autojump_clock: MockClock) -> None:
         async with service.batch(["a", "b"]) as lines:
             assert [line.index async for line in lines] == [1, 0]
         async with service.sizes(VIDEO, cursor="next") as entries:
-            assert [entry async for entry in entries] == [Line(1, "b", result={"title": "B"}), TOTAL]
+            assert [entry async for entry in entries] == [Line(1, "b", "One", result={}), TOTAL]
         async with service.progress(VIDEO) as steps:
             assert [step.event async for step in steps] == ["started"]
         assert await service.subtitles(VIDEO, language="de", format="txt") == "Words\n"

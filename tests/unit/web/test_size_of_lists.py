@@ -22,7 +22,15 @@ LIST = "https://list.example/all"
 
 def listing(count: int, **more: Any) -> Answer:
     entries = [f"https://list.example/{number}" for number in range(count)]
-    told = {"title": "A list", "entries": entries, "missing": 0, "hasMore": False, "playlistCount": count}
+    titles = [f"Entry {number}" if number else None for number in range(count)]
+    told = {
+        "title": "A list",
+        "entries": entries,
+        "titles": titles,
+        "missing": 0,
+        "hasMore": False,
+        "playlistCount": count,
+    }
     return Answer(json.dumps({"ok": True, **told, **more}).encode())
 
 
@@ -59,6 +67,8 @@ async def test_a_line_for_each_entry_and_their_sum() -> None:
     *entries, last = await lines_of(it)
     assert sorted(line["index"] for line in entries) == [0, 1, 2, 3, 4]
     assert {line["code"] for line in entries if not line["ok"]} == {"PRIVATE"}
+    named = {line["index"]: line.get("title") for line in entries}
+    assert named == {0: None, **{number: f"Entry {number}" for number in range(1, 5)}}
     assert last == {
         "ok": True,
         "sum": {"bytes": 2500, "human": "2.50 KB", "accuracy": "estimated", "entries": 5, "unknown": 2},
