@@ -84,12 +84,11 @@ def _direct(downloader: Downloader, parts: Sequence[Mapping[str, Any]], seconds:
         problem = "it is too long for a header"
     elif part.get("cookies"):
         problem = "its server asks for cookies"
-    elif special and (served := content_length.serves_anyone(downloader, str(part["url"]), seconds)) is None:
-        problem = "its server did not answer in time"
-    elif special and not served:
-        problem = f"its server asks for the header {special[0]}"
     else:
-        return str(part["url"])
+        url = str(part["url"])
+        problem = content_length.closed_to_others(downloader, url, special[0], seconds) if special else ""
+        if not problem:
+            return url
     raise Refused(Code.NO_DIRECT_URL, f"no URL of this format serves a client as it is: {problem}")
 
 

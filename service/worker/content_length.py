@@ -31,6 +31,8 @@ _PLAIN = ("http", "https")
 _SILENT = "its server does not tell its size"
 _LATE = "its server did not tell its size in time"
 _UNREACHABLE = "its server cannot be reached"
+_ANSWERS = "its server answers {}"
+_PARTICULAR = "its server asks for the header {}"
 
 
 class _TimeUp(BaseException):
@@ -92,21 +94,27 @@ def length(downloader: Downloader, url: str, headers: Mapping[str, str]) -> int 
         return int(total[1]) if total else None
 
 
-def serves_anyone(downloader: Downloader, url: str, seconds: float) -> bool | None:
-    """Whether the file at `url` is served without the headers that an extractor puts into its requests.
+def closed_to_others(downloader: Downloader, url: str, header: str, seconds: float) -> str:
+    """Why the file at `url` is not served without the headers that an extractor puts into its requests.
 
     Args:
+        header: one of them.
         seconds: what is left of the job's time.
 
     Returns:
-        None where its server does not tell in time.
+        "" where it is served.
     """
+    problem = "its server did not answer in time"
     with _bounded(seconds):
         try:
-            return length(downloader, url, {}) is not None
+            problem = "" if length(downloader, url, {}) is not None else _PARTICULAR.format(header)
+        except HTTPError as error:
+            problem = (
+                _PARTICULAR.format(header) if error.status in (401, 403) else _ANSWERS.format(error.status)
+            )
         except RequestError:
-            return False
-    return None
+            problem = _UNREACHABLE
+    return problem
 
 
 @contextlib.contextmanager
@@ -139,7 +147,7 @@ def _measured(downloader: Downloader, item: Mapping[str, Any]) -> dict[str, Any]
     try:
         found = length(downloader, str(item.get("url")), item.get("http_headers") or {})
     except HTTPError as error:
-        return {sizes.PROBLEM: f"its server answers {error.status}"}
+        return {sizes.PROBLEM: _ANSWERS.format(error.status)}
     except RequestError:
         return {sizes.PROBLEM: _UNREACHABLE}
     return {sizes.PROBLEM: _SILENT} if found is None else {"filesize": found}

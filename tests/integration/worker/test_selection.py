@@ -126,7 +126,8 @@ def test_an_address_to_use_as_it_is(worker: LoneWorker) -> None:
         (VIDEO, "bv+ba", "two parts"),
         (f"{SITE}/master.m3u8", "bv", "fragments"),
         (f"{SITE}/cookies", "b", "cookies"),
-        (f"{SITE}/html5-gone-file", "b", "Referer"),
+        (f"{SITE}/html5-login-file", "b", "Referer"),
+        (f"{SITE}/html5-gone-file", "b", "answers 404"),
     ],
 )
 def test_an_address_that_serves_nobody_else(
