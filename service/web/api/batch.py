@@ -8,7 +8,7 @@ that stops reading stops it, and a client that disconnects cancels what runs.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
@@ -83,19 +83,19 @@ async def lines(
     caller: Caller,
     context: RequestContext,
     watch: Watch = _ignore,
-    titles: Sequence[str | None] = (),
+    told: Sequence[Mapping[str, Any]] = (),
 ) -> AsyncGenerator[bytes, None]:
     """The lines that answer the jobs of the URLs `asked`, each outcome also told to `watch`.
 
     Args:
-        titles: what is known of each before; it stands in its line.
+        told: what else stands in the line of each.
 
     At worst it holds one result per lane, and the one being written.
     """
     done, taken = trio.open_memory_channel[tuple[dict[str, Any], Outcome]](0)
     places = iter(
-        {"index": index, "url": url, **({"title": title} if title else {})}
-        for index, (url, title) in enumerate(zip_longest(asked, titles))
+        {"index": index, "url": url, **(more or {})}
+        for index, (url, more) in enumerate(zip_longest(asked, told))
     )
     async with trio.open_nursery() as nursery:
         async with done:

@@ -106,7 +106,7 @@ _TITLE = "Of an entry of a list, as the list names it."
 class BatchSuccess(Model):
     """The result of one URL of a batch."""
 
-    index: int = Field(description="Its place in `urls`, from 0.")
+    index: int = Field(description="Its place in `urls`, or in this page of a list, from 0.")
     url: str
     title: str | None = Field(None, description=_TITLE)
     ok: Literal[True] = True
@@ -117,7 +117,7 @@ class BatchSuccess(Model):
 class BatchFailure(ErrorResponse):
     """The error of one URL of a batch."""
 
-    index: int = Field(description="Its place in `urls`, from 0.")
+    index: int = Field(description="Its place in `urls`, or in this page of a list, from 0.")
     url: str
     title: str | None = Field(None, description=_TITLE)
 

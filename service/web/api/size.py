@@ -141,8 +141,8 @@ async def _sized(
 ) -> AsyncGenerator[bytes, None]:
     """A line for each entry, and the sum."""
     total = _Total(unknown=listing["missing"], entries=listing["missing"])
-    entries, titles = listing["entries"], listing.get("titles", ())
-    async with lines(services, entries, make, caller, context, total.add, titles) as sizes:
+    entries, places = listing["entries"], listing.get("places", ())
+    async with lines(services, entries, make, caller, context, total.add, places) as sizes:
         async for line in sizes:
             yield line
     summed = Sum(

@@ -157,6 +157,7 @@ def test_places_inside_a_private_network_are_neither_named_nor_asked(
     assert failure(worker, Kind.SUBTITLES, url, format="txt").code is Code.NO_SUBTITLES
     listed = answer(worker, Kind.ENTRIES, f"{SITE}/feed-partly-private")
     assert (listed["entries"], listed["missing"]) == ([f"{SITE}/video.mp4"], 1)
+    assert [place["index"] for place in listed["places"]] == [0]
     assert failure(worker, Kind.LOCATION, f"{SITE}/html5-private-file").code is Code.BLOCKED_TARGET
     assert internet.counters().private_hits == 0
 

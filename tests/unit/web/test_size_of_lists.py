@@ -22,11 +22,11 @@ LIST = "https://list.example/all"
 
 def listing(count: int, **more: Any) -> Answer:
     entries = [f"https://list.example/{number}" for number in range(count)]
-    titles = [f"Entry {number}" if number else None for number in range(count)]
+    places = [{"index": 2 * number, "title": f"Entry {number}"} for number in range(count)]
     told = {
         "title": "A list",
         "entries": entries,
-        "titles": titles,
+        "places": places,
         "missing": 0,
         "hasMore": False,
         "playlistCount": count,
@@ -65,10 +65,8 @@ async def lines_of(it: Web, **asked: Any) -> list[Any]:
 async def test_a_line_for_each_entry_and_their_sum() -> None:
     it = list_of(5, {1: sized(500, "estimated"), 2: sized(None)}, hasMore=True, cursor="next")
     *entries, last = await lines_of(it)
-    assert sorted(line["index"] for line in entries) == [0, 1, 2, 3, 4]
     assert {line["code"] for line in entries if not line["ok"]} == {"PRIVATE"}
-    named = {line["index"]: line.get("title") for line in entries}
-    assert named == {0: None, **{number: f"Entry {number}" for number in range(1, 5)}}
+    assert {line["index"]: line["title"] for line in entries} == {2 * n: f"Entry {n}" for n in range(5)}
     assert last == {
         "ok": True,
         "sum": {"bytes": 2500, "human": "2.50 KB", "accuracy": "estimated", "entries": 5, "unknown": 2},
