@@ -101,6 +101,7 @@ def create_app(
         dashboard,
     ):
         app.register_blueprint(subject.blueprint(services))
+    extract.refuse_head(app.url_map)
     middleware = Middleware(app.asgi_app, FastPath(services), services.outgoing, config, lifecycle)
     routes = {rule.rule for rule in app.url_map.iter_rules()}
     app.asgi_app = Instrumentation(middleware, telemetry, routes)  # type: ignore[method-assign]

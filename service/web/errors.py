@@ -139,7 +139,7 @@ def install(app: Quart) -> None:
 def _as_refused(error: HTTPException, app: Quart) -> Refused:
     method, path = current_request.method, current_request.path
     if isinstance(error, MethodNotAllowed):
-        allowed = ", ".join(error.valid_methods or ())
+        allowed = ", ".join(sorted(error.valid_methods or ()))
         return Refused(
             Code.METHOD_NOT_ALLOWED,
             f"{method} is not allowed for {path}; use {allowed}",

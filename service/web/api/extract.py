@@ -8,10 +8,10 @@ from typing import TypeVar
 
 import trio
 from pydantic import BaseModel, ValidationError
-from quart import Blueprint, Response, current_app, request
+from quart import Blueprint, Response, request
 from quart_schema import security_scheme, tag
 from quart_schema.documentation import document_querystring, document_request, document_response
-from werkzeug.exceptions import MethodNotAllowed
+from werkzeug.routing import Map
 
 from ...codes import Code
 from ...dispatch.request import Caller
@@ -32,6 +32,7 @@ from .requests import ExtractQuery, ExtractRequest, SizeRequest, refusal, unknow
 from .streaming import EVENTS, JSON, LINES, accepted, stream
 
 DEADLINE = "X-Deadline-Ms"
+_WORK = frozenset(f"/api/v1/{name}" for name in ("extract", "size", "redirect", "subtitles"))
 _ENCODED = "%3F for ?, %26 for &"
 _NEVER_BLANK = ("url", "cursor")  # without its cursor a client would begin again, and never end
 BY_QUERY = tuple(status for status in EXTRACTION_STATUSES if status not in (413, 415))
@@ -121,17 +122,20 @@ async def answer(services: Services, job: Job, caller: Caller) -> Response:
     return await respond(services, result, LINES if job.lines else JSON, caller)
 
 
+def refuse_head(url_map: Map) -> None:
+    """Take HEAD, which Quart adds to GET, from the routes of work: its result would be thrown away."""
+    for rule in url_map.iter_rules():
+        if rule.rule in _WORK and rule.methods:
+            rule.methods.discard("HEAD")
+
+
 def admit(services: Services) -> Caller:
     """The caller of a request for work, after access control.
 
     Raises:
         ShuttingDown: the service drains.
         Refused: TOO_MANY_REQUESTS, or UNAUTHORIZED.
-        MethodNotAllowed: HEAD, which Quart takes for GET, would throw the result away.
     """
-    if request.method == "HEAD":
-        methods = current_app.url_map.bind("").allowed_methods(request.path)
-        raise MethodNotAllowed(sorted({*methods} - {"HEAD", "OPTIONS"}))
     context = current()
     known, identity = authorize(services, context, request.headers.get(HEADER))
     return Caller(

@@ -404,7 +404,11 @@ async def test_bodies_as_programs_encode_them(data: bytes, encoding: str, status
 
 
 @pytest.mark.parametrize(
-    ("path", "allowed"), [("extract", "GET, POST"), ("size", "GET, POST"), ("redirect", "GET")]
+    ("path", "allowed"),
+    [
+        *((path, "GET, OPTIONS, POST") for path in ("extract", "size")),
+        *((path, "GET, OPTIONS") for path in ("redirect", "subtitles")),
+    ],
 )
 async def test_a_head_does_no_work(path: str, allowed: str) -> None:
     it = web()
