@@ -3,6 +3,8 @@
 A row's name has the report, the input and what it was answered before; N are those of a newcomer who tried
 what no report has. Reports of settings, signals and
 proxies need services of their own and have their tests elsewhere.
+
+python -m tests.end_to_end.test_field_reports prints what each is answered now.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import httpx
 import pytest
 
 from service import cursors
-from tests.internet import Internet
+from tests.internet import EASY, Internet
 from tests.internet.media import MP4_SIZE
 from tests.support.running_service import PATIENCE, Service
 
@@ -178,7 +180,11 @@ ROWS: dict[str, Row] = {
     ),
     "N12 hieght, was 'no format'": (size(VIDEO, format="b[hieght<=720]"), 422, says("is it height?")),
     "N13 720p, was 'no format'": (size(VIDEO, format="720p"), 422, says("b[height<=720]")),
-    "N14 worst, best was the worst": (size(VIDEO, format="worst"), 200, {"best.formats": "402+251"}),
+    "N14 the best beside worst, was the worst": (
+        size(VIDEO, format="worst"),
+        200,
+        {"best.formats": "402+251"},
+    ),
     "N15 en-US, was FORMAT_NOT_AVAILABLE": (size(VIDEO, language="en-US"), 200, DONE),
     "N16 subtitles in en-US, was NO_SUBTITLES": (
         get(f"subtitles?url={VIDEO}&language=en-US&format=json"),
@@ -203,7 +209,7 @@ ROWS: dict[str, Row] = {
         400,
         {"field": "fields"},
     ),
-    "N22 a cursor and a start, start was ignored": (
+    "N22 a start beside a cursor, was ignored": (
         extract(FEED, start=1, cursor=cursors.encode(FEED, 3, 2)),
         400,
         {"field": "start"},
@@ -232,9 +238,12 @@ ROWS: dict[str, Row] = {
 }
 
 
+SETTINGS = {"ALLOWED_ORIGINS": ORIGIN}
+
+
 @pytest.fixture(scope="module")
 def service(internet: Internet) -> Iterator[Service]:
-    with Service.run(internet, settings={"ALLOWED_ORIGINS": ORIGIN}) as running:
+    with Service.run(internet, settings=SETTINGS) as running:
         yield running
 
 
@@ -259,3 +268,25 @@ def part(value: Any, name: str) -> Any:
     if isinstance(value, list):
         return value[int(name)]
     return set(value) if name == "keys" else value[name]
+
+
+def main() -> None:
+    """Print a table of what each report's input was answered, and is answered now."""
+    print("| report | before | now |", "|---|---|---|", sep="\n")
+    with Internet.spawn(settings=EASY) as internet, Service.run(internet, settings=SETTINGS) as running:
+        for name, (ask, _, found) in ROWS.items():
+            report, _, before = name.partition(", was ")
+            print(f"| {report} | {before or 'the same'} | {_told(ask(running), found)} |")
+
+
+def _told(answer: httpx.Response, found: dict[str, Any]) -> str:
+    """The status, and the error's code and sentence or the fields that matter."""
+    told = answer.json() if found else {}
+    if "code" in told:
+        return f"{answer.status_code} {told['code']}: {told['error']}"
+    values = {path: reduce(part, path.split("."), told) for path in found}
+    return f"{answer.status_code} " + ", ".join(f"{path} {str(value)[:60]}" for path, value in values.items())
+
+
+if __name__ == "__main__":
+    main()
