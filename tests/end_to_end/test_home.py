@@ -184,11 +184,14 @@ def test_it_fits_a_small_phone_and_the_dark(driver: Any) -> None:
         paste(driver, VIDEO)
         shows(driver, "#status", "Done")
         assert fits(driver)
+        ground = driver.execute_script("return getComputedStyle(document.body).backgroundColor")
+        assert ground == "rgb(16, 19, 23)"
+        driver.refresh()
+        paste(driver, "https://direct.example/video.mp4")
+        shows(driver, "#status", "Done")
         *_, best = driver.find_elements(By.CSS_SELECTOR, "#sizes tbody tr")
         size, known = (best.find_element(By.CSS_SELECTOR, f"td:nth-child({place})").rect for place in (2, 4))
         assert size["y"] + size["height"] <= known["y"], "how it is known stands below the size"
-        ground = driver.execute_script("return getComputedStyle(document.body).backgroundColor")
-        assert ground == "rgb(16, 19, 23)"
     finally:
         driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
         emulate(driver)
