@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from ..codes import Code
 from .async_client import AsyncClient
-from .calls import ExtractOptions, PageOptions, SizeOptions, SubtitlesOptions
+from .calls import EntriesOptions, ExtractOptions, PageOptions, SizeOptions, SubtitlesOptions
 from .errors import Declined, Failed, Refused, ServiceError, Unreachable
 from .patience import Patience
-from .streams import Line, Step
+from .streams import Line, Step, Total
 from .sync_client import Client
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Client",
     "Code",
     "Declined",
+    "EntriesOptions",
     "ExtractOptions",
     "Failed",
     "Line",
@@ -28,5 +29,6 @@ __all__ = [
     "SizeOptions",
     "Step",
     "SubtitlesOptions",
+    "Total",
     "Unreachable",
 ]

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any, Generic, Literal, Self, TypeVar, Unpack
 
 import anyio
 import httpx
 
 from . import calls, errors, streams
-from .calls import Call, ExtractOptions, PageOptions, SizeOptions, SubtitlesOptions
+from .calls import Call, EntriesOptions, ExtractOptions, PageOptions, SizeOptions, SubtitlesOptions
 from .patience import Patience, Retries
-from .streams import Line, Step
+from .streams import Line, Step, Total
 from .sync_client import PATIENCE, TIMEOUT, URL
 
 T = TypeVar("T")
@@ -49,6 +49,16 @@ class AsyncClient:
     async def size(self, url: str, **options: Unpack[SizeOptions]) -> dict[str, Any]:
         """The sizes of a video, per resolution."""
         return await self._json(calls.size(url, options))
+
+    @asynccontextmanager
+    async def sizes(
+        self, url: str, **options: Unpack[EntriesOptions]
+    ) -> AsyncIterator[AsyncIterator[Line | Total]]:
+        """The size of each entry of a list, as they are done, and their Total. Leaving stops the rest."""
+        opened: AbstractAsyncContextManager[AsyncIterator[Line | Total]]
+        opened = self._pieces(calls.sizes(url, options), streams.entry)
+        async with opened as entries:
+            yield entries
 
     async def extract(self, url: str, **options: Unpack[ExtractOptions]) -> dict[str, Any]:
         """The metadata of a video, or a page of a list."""

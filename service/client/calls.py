@@ -19,6 +19,14 @@ class SizeOptions(TypedDict, total=False):
     cookies: str
 
 
+class EntriesOptions(SizeOptions, total=False):
+    """Which entries of a list: from `start` or where `cursor` leads, at most 100."""
+
+    start: int
+    count: int
+    cursor: str
+
+
 class ExtractOptions(TypedDict, total=False):
     """Which part of the metadata."""
 
@@ -69,6 +77,10 @@ class Call:
 
 def size(url: str, options: SizeOptions) -> Call:
     return Call("size", body={"url": url, **options})
+
+
+def sizes(url: str, options: EntriesOptions) -> Call:
+    return Call("size", body={"url": url, "entries": True, **options}, accept="application/x-ndjson")
 
 
 def extract(url: str, options: ExtractOptions) -> Call:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from typing import Any, Literal, Self, TypeVar, Unpack
 
 import httpx
 
 from . import calls, errors, streams
-from .calls import Call, ExtractOptions, PageOptions, SizeOptions, SubtitlesOptions
+from .calls import Call, EntriesOptions, ExtractOptions, PageOptions, SizeOptions, SubtitlesOptions
 from .patience import Patience, Retries
-from .streams import Line, Step
+from .streams import Line, Step, Total
 
 URL = "http://127.0.0.1:3000"
 TIMEOUT = httpx.Timeout(60.0, connect=10.0)  # above the deadline of the service, which is 25 s by default
@@ -52,6 +52,14 @@ class Client:
     def size(self, url: str, **options: Unpack[SizeOptions]) -> dict[str, Any]:
         """The sizes of a video, per resolution."""
         return self._json(calls.size(url, options))
+
+    @contextmanager
+    def sizes(self, url: str, **options: Unpack[EntriesOptions]) -> Iterator[Iterator[Line | Total]]:
+        """The size of each entry of a list, as they are done, and their Total. Leaving stops the rest."""
+        opened: AbstractContextManager[Iterator[Line | Total]]
+        opened = self._pieces(calls.sizes(url, options), streams.entry)
+        with opened as entries:
+            yield entries
 
     def extract(self, url: str, **options: Unpack[ExtractOptions]) -> dict[str, Any]:
         """The metadata of a video, or a page of a list."""

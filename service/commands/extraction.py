@@ -94,7 +94,7 @@ def extract(file: Path | None, /, *, cookies: Path | None, **given: Any) -> None
 
 
 def table(answer: Mapping[str, Any]) -> list[Text | Table]:
-    """The title, and a row for each resolution that there is and for the chosen formats, or a sentence."""
+    """The title, and rows, or why there are none: each resolution, audio, the best of all, what is chosen."""
     human, accuracy, formats = (answer.get(name) or {} for name in ("human", "accuracy", "formats"))
     found = Table(box=None, header_style="bold", pad_edge=False)
     found.add_column("resolution")
@@ -105,6 +105,11 @@ def table(answer: Mapping[str, Any]) -> list[Text | Table]:
         if size_ is not None and "_" not in key:  # variants of a codec are for programs
             texts = (key.removeprefix("s"), human.get(key), accuracy.get(key), formats.get(key))
             found.add_row(*map(_plain, texts))
+    for name in ("audio", "best"):
+        part = answer.get(name) or {}
+        if part.get("bytes") is not None:
+            ids = part.get("formats") or part.get("format")
+            found.add_row(*map(_plain, (name, part["human"], part["accuracy"], ids)))
     if (chosen := answer.get("selection")) and chosen["bytes"] is not None:
         formats_of_it = "+".join(str(item.get("format_id")) for item in chosen["formats"])
         found.add_row(
@@ -117,8 +122,8 @@ def table(answer: Mapping[str, Any]) -> list[Text | Table]:
     if answer.get("live"):
         why = "it is live; --duration-hint gives the sizes of so many seconds"
     else:
-        why = "the site tells no size by resolution; --json shows what is known"
-    return [heading, Text(f"No sizes: {why}.")]
+        why = answer.get("reason") or "the site tells none"
+    return [heading, _plain(f"No sizes: {why}.")]
 
 
 def _plain(value: object, style: str = "") -> Text:
@@ -131,7 +136,7 @@ def _checked(model: type[M], **given: Any) -> M:
     try:
         return model.model_validate({name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
-        refused = refusal(error)
+        refused = refusal(error, model.model_fields)
         raise click.ClickException(f"{refused} ({refused.code})") from None
 
 

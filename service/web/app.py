@@ -56,6 +56,7 @@ def create_app(
 ) -> QuartTrio:
     """The application in front of these services. It has no hooks: each would cost every request time."""
     app = QuartTrio(__package__, static_folder=None, template_folder="pages/templates")
+    app.url_map.merge_slashes = False  # else they were redirected, past a prefix that a proxy took away
     app.config.update(
         MAX_CONTENT_LENGTH=bodies.MAX_BODY,
         BODY_TIMEOUT=BODY_TIMEOUT,
@@ -100,6 +101,7 @@ def create_app(
         dashboard,
     ):
         app.register_blueprint(subject.blueprint(services))
+    extract.refuse_head(app.url_map)
     middleware = Middleware(app.asgi_app, FastPath(services), services.outgoing, config, lifecycle)
     routes = {rule.rule for rule in app.url_map.iter_rules()}
     app.asgi_app = Instrumentation(middleware, telemetry, routes)  # type: ignore[method-assign]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from difflib import get_close_matches
 from typing import Any
 
 import structlog
@@ -74,7 +75,8 @@ def describe(error: ServiceError, request_id: str) -> dict[str, Any]:
     wait = waiting(error.code, error.retry_after)
     details = error.details if isinstance(error, Refused) else {}
     if isinstance(error, ExtractionError) and error.about:
-        details = {"video": dict(error.about)}
+        at_fault = "field" in error.about  # the worker judges what only yt-dlp can
+        details = dict(error.about) if at_fault else {"video": dict(error.about)}
     return body(error.code, str(error), request_id, retry_after=wait, **details)
 
 
@@ -137,7 +139,7 @@ def install(app: Quart) -> None:
 def _as_refused(error: HTTPException, app: Quart) -> Refused:
     method, path = current_request.method, current_request.path
     if isinstance(error, MethodNotAllowed):
-        allowed = ", ".join(error.valid_methods or ())
+        allowed = ", ".join(sorted(error.valid_methods or ()))
         return Refused(
             Code.METHOD_NOT_ALLOWED,
             f"{method} is not allowed for {path}; use {allowed}",
@@ -146,7 +148,7 @@ def _as_refused(error: HTTPException, app: Quart) -> Refused:
     if isinstance(error, NotFound):
         return Refused(
             Code.NO_SUCH_ENDPOINT,
-            f"There is no {path} here; availableEndpoints lists what there is",
+            f"There is no {path} here{_likely(path, app.url_map)}; availableEndpoints lists what there is",
             availableEndpoints=endpoints(app.url_map),
         )
     if isinstance(error, RequestEntityTooLarge):
@@ -154,6 +156,16 @@ def _as_refused(error: HTTPException, app: Quart) -> Refused:
     if isinstance(error, RequestTimeout):
         return Refused(Code.INVALID_REQUEST, "The body of the request did not arrive in time")
     return Refused(Code.INVALID_REQUEST, error.description or error.name)
+
+
+def _likely(path: str, url_map: Map) -> str:
+    """What was meant by `path`: a path that ends like it, or one that looks like it."""
+    paths = sorted({rule.rule for rule in url_map.iter_rules()} - {"/"})
+    asked = path.lower().rstrip("/").removesuffix(".json")
+    ending = asked[asked.rfind("/") :] or "//"
+    same = [each for each in paths if each.endswith(ending)]
+    likely = min(same, key=len, default=None) or next(iter(get_close_matches(asked, paths, 1, 0.8)), None)
+    return f" (is it {likely}?)" if likely else ""
 
 
 def too_large() -> Refused:

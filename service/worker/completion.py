@@ -46,9 +46,11 @@ def complete(
         selection.keep_language(downloader, video, job.language)
     parts: Sequence[Mapping[str, Any]] = ()
     if wanted is not None:
-        parts = selection.choose(downloader, video, wanted)
+        # The sizes keep their own best, so that a client can compare.
+        keep = job.kind is not Kind.SIZE
+        parts = selection.choose(downloader, video, wanted, job.format, keep=keep)
     if job.kind is Kind.LOCATION:
-        return {"location": _direct(downloader, parts)}
+        return {"location": _direct(downloader, parts, seconds)}
     if job.kind is Kind.SIZE or parts:
         content_length.complete(downloader, video, parts, job, seconds)
     return {"selection": _described(job, video, parts)} if parts else {}
@@ -63,7 +65,7 @@ def _described(job: Job, video: Mapping[str, Any], parts: Sequence[Mapping[str, 
     return {"expression": job.format, **sizes.weigh(parts, video, job.duration_hint), "formats": rows}
 
 
-def _direct(downloader: Downloader, parts: Sequence[Mapping[str, Any]]) -> str:
+def _direct(downloader: Downloader, parts: Sequence[Mapping[str, Any]], seconds: float) -> str:
     """The address of a format that any client can use as it is.
 
     Raises:
@@ -82,10 +84,11 @@ def _direct(downloader: Downloader, parts: Sequence[Mapping[str, Any]]) -> str:
         problem = "it is too long for a header"
     elif part.get("cookies"):
         problem = "its server asks for cookies"
-    elif special and not content_length.serves_anyone(downloader, str(part["url"])):
-        problem = f"its server asks for the header {special[0]}"
     else:
-        return str(part["url"])
+        url = str(part["url"])
+        problem = content_length.closed_to_others(downloader, url, special[0], seconds) if special else ""
+        if not problem:
+            return url
     raise Refused(Code.NO_DIRECT_URL, f"no URL of this format serves a client as it is: {problem}")
 
 

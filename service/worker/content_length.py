@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import re
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from yt_dlp.networking import Request, Response
@@ -31,6 +31,8 @@ _PLAIN = ("http", "https")
 _SILENT = "its server does not tell its size"
 _LATE = "its server did not tell its size in time"
 _UNREACHABLE = "its server cannot be reached"
+_ANSWERS = "its server answers {}"
+_PARTICULAR = "its server asks for the header {}"
 
 
 class _TimeUp(BaseException):
@@ -65,9 +67,7 @@ def complete(
     for item in wanted:
         if item.get("protocol") in _PLAIN:
             _note(item, **{sizes.PROBLEM: _LATE})
-    # Also where a server sends its head byte by byte.
-    bounded = alarm(signal.ITIMER_REAL, max(min(MAX_TIME, seconds / 2), 0.001), _TimeUp)
-    with contextlib.suppress(_TimeUp), bounded:
+    with _bounded(seconds):
         if duration is None:
             _time(downloader, video, wanted)
         for item in wanted:
@@ -94,12 +94,35 @@ def length(downloader: Downloader, url: str, headers: Mapping[str, str]) -> int 
         return int(total[1]) if total else None
 
 
-def serves_anyone(downloader: Downloader, url: str) -> bool:
-    """Whether the file at `url` is served without the headers that an extractor puts into its requests."""
-    try:
-        return length(downloader, url, {}) is not None
-    except RequestError:
-        return False
+def closed_to_others(downloader: Downloader, url: str, header: str, seconds: float) -> str:
+    """Why the file at `url` is not served without the headers that an extractor puts into its requests.
+
+    Args:
+        header: one of them.
+        seconds: what is left of the job's time.
+
+    Returns:
+        "" where it is served.
+    """
+    problem = "its server did not answer in time"
+    with _bounded(seconds):
+        try:
+            problem = "" if length(downloader, url, {}) is not None else _PARTICULAR.format(header)
+        except HTTPError as error:
+            problem = (
+                _PARTICULAR.format(header) if error.status in (401, 403) else _ANSWERS.format(error.status)
+            )
+        except RequestError:
+            problem = _UNREACHABLE
+    return problem
+
+
+@contextlib.contextmanager
+def _bounded(seconds: float) -> Iterator[None]:
+    """Leave its body after half of `seconds` or MAX_TIME, also where a server sends its head byte by byte."""
+    bound = max(min(MAX_TIME, seconds / 2), 0.001)
+    with contextlib.suppress(_TimeUp), alarm(signal.ITIMER_REAL, bound, _TimeUp):
+        yield
 
 
 def _asking(
@@ -124,7 +147,7 @@ def _measured(downloader: Downloader, item: Mapping[str, Any]) -> dict[str, Any]
     try:
         found = length(downloader, str(item.get("url")), item.get("http_headers") or {})
     except HTTPError as error:
-        return {sizes.PROBLEM: f"its server answers {error.status}"}
+        return {sizes.PROBLEM: _ANSWERS.format(error.status)}
     except RequestError:
         return {sizes.PROBLEM: _UNREACHABLE}
     return {sizes.PROBLEM: _SILENT} if found is None else {"filesize": found}

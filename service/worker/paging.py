@@ -69,17 +69,28 @@ def page(job: Job, info: Mapping[str, Any], count: int, more: bool) -> dict[str,
 
 
 def addresses(job: Job, info: Mapping[str, Any], count: int, more: bool) -> dict[str, Any]:
-    """The addresses of the entries of a list; of a video, its own."""
-    entries = info.get("entries")
+    """The addresses of the entries of a list, with their places and titles; of a video, its own."""
+    title, entries = info.get("title"), info.get("entries")
     if entries is None:
-        return {"title": info.get("title"), "entries": [job.url], "missing": 0, **_WHOLE}
-    found = [_address(entry) for entry in entries]
-    known = [address for address in found if address]
-    missing = len(found) - len(known)
-    return {"title": info.get("title"), "entries": known, "missing": missing, **page(job, info, count, more)}
+        return {"title": title, "entries": [job.url], "places": [_place(0, info)], "missing": 0, **_WHOLE}
+    found = [(_address(entry), _place(index, entry)) for index, entry in enumerate(entries)]
+    known = [(address, place) for address, place in found if address]
+    return {
+        "title": title,
+        "entries": [address for address, _ in known],
+        "places": [place for _, place in known],
+        "missing": len(found) - len(known),
+        **page(job, info, count, more),
+    }
 
 
 _WHOLE = {"hasMore": False, "playlistCount": None}
+
+
+def _place(index: int, entry: Any) -> dict[str, Any]:
+    """What stands in the line of an entry: its place, also after some that are missing, and its title."""
+    title = entry.get("title") if isinstance(entry, Mapping) else None
+    return {"index": index, **({"title": title} if isinstance(title, str) else {})}
 
 
 def _address(entry: Any) -> str | None:

@@ -14,6 +14,7 @@ from yt_dlp.networking import Request
 from yt_dlp.utils import dfxp2srt
 
 from ..codes import Code
+from . import selection
 from .extraction import Downloader
 from .refused import Refused
 
@@ -118,10 +119,12 @@ def _is_in_pieces(track: Mapping[str, Any]) -> bool:
 
 
 def _alike(tracks: Mapping[str, Any], language: str) -> list[str]:
-    """The tags of `language`: itself, as generated for the original, then its regions."""
+    """The tags of `language`: itself, as generated for the original, its regions, then without its own."""
     wanted = language.casefold()
     exact = [tag for tag in tracks if tag.casefold() in (wanted, f"{wanted}-orig")]
-    return exact + [tag for tag in tracks if tag.casefold().startswith(f"{wanted}-") and tag not in exact]
+    regions = [tag for tag in tracks if tag.casefold().startswith(f"{wanted}-") and tag not in exact]
+    general = selection.generals(language)
+    return exact + regions + [tag for tag in tracks if tag.casefold().removesuffix("-orig") in general]
 
 
 def _of_json3(data: str) -> Iterator[Cue]:

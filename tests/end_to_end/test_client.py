@@ -7,7 +7,18 @@ from collections.abc import Iterator
 import pytest
 import trio
 
-from service.client import AsyncClient, Client, Code, Declined, Failed, Patience, Refused, Unreachable
+from service.client import (
+    AsyncClient,
+    Client,
+    Code,
+    Declined,
+    EntriesOptions,
+    Failed,
+    Patience,
+    Refused,
+    Total,
+    Unreachable,
+)
 from tests.internet import Internet
 from tests.support.running_service import PATIENCE, Service, eventually
 
@@ -55,6 +66,25 @@ def test_a_list_page_by_page_has_each_entry_once(client: Client) -> None:
     pages = client.pages(LIST, start=4001, fields=["entries"])
     titles = [entry["title"] for page in pages for entry in page["entries"]]
     assert titles == [f"Episode {number}" for number in range(4001, 5001)]
+
+
+def test_the_sizes_of_a_list_and_their_sum(client: Client) -> None:
+    sizes, cursor = dict[int, int](), ""
+    for start, count in ((0, 3), (3, 2)):
+        options: EntriesOptions = {"cursor": cursor} if cursor else {"count": count}
+        with client.sizes("https://feed.example/rss.xml", **options) as entries:
+            for each in entries:
+                if isinstance(each, Total):
+                    assert (each.entries, each.unknown, each.accuracy) == (count, 0, "exact")
+                    assert each.bytes == count * 345_678
+                    assert each.playlist_count == 5
+                    cursor = each.cursor or ""
+                else:
+                    assert each.result is not None
+                    sizes[start + each.index] = each.result["best"]["bytes"]
+    assert (sizes, cursor) == (dict.fromkeys(range(5), 345_678), "")
+    with pytest.raises(Refused, match="of use with entries"):
+        client.size("https://feed.example/rss.xml", count=3)  # type: ignore[call-arg]
 
 
 def test_a_batch_and_progress(client: Client) -> None:

@@ -48,6 +48,12 @@ def test_size_prints_a_table_for_people(internet: Internet) -> None:
     assert "\x1b" not in done.stdout  # it is not a terminal
 
 
+def test_a_file_has_its_size_too(internet: Internet) -> None:
+    done = ytdlpd("size", "https://direct.example/video.mp4", internet=internet)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1].split() == ["best", "1.23", "MB", "exact", "mp4"]
+
+
 def test_a_choice_of_formats_is_run_as_over_http(internet: Internet) -> None:
     arguments = ("--format", "bv*[height<=720]+ba", "https://youtu.be/dQw4w9WgXcQ")
     rows = ytdlpd("size", *arguments, internet=internet).stdout.splitlines()

@@ -92,6 +92,12 @@ def test_a_video_has_a_table_of_sizes(service: Service, driver: Any) -> None:
     assert errors(driver) == []
 
 
+def test_an_address_needs_no_scheme(driver: Any) -> None:
+    paste(driver, " youtu.be/dQw4w9WgXcQ")
+    shows(driver, "#status", "Done")
+    assert driver.find_element(By.ID, "url").get_attribute("value") == VIDEO
+
+
 def test_it_tells_the_place_in_the_queue(service: Service, driver: Any) -> None:
     """The only worker is busy until the client before leaves."""
     hanging = {"url": "https://drip.fail-130.example/"}
@@ -167,7 +173,8 @@ def test_a_list_shows_its_entries_and_their_sum(driver: Any) -> None:
     shows(driver, "#sum", "for entries 1 to ")
     shows(driver, "#status", "Done")
     entries = [row.text for row in driver.find_elements(By.CSS_SELECTOR, "#entry-sizes tbody tr")]
-    assert [entry.partition(".")[0] for entry in entries] == ["1", "2", "3", "4", "5"]
+    titles = [f"{number}. Episode {number}" for number in range(1, 6)]
+    assert [entry[: len(title)] for entry, title in zip(entries, titles, strict=True)] == titles
 
 
 def test_it_fits_a_small_phone_and_the_dark(driver: Any) -> None:
@@ -179,6 +186,12 @@ def test_it_fits_a_small_phone_and_the_dark(driver: Any) -> None:
         assert fits(driver)
         ground = driver.execute_script("return getComputedStyle(document.body).backgroundColor")
         assert ground == "rgb(16, 19, 23)"
+        driver.refresh()
+        paste(driver, "https://direct.example/video.mp4")
+        shows(driver, "#status", "Done")
+        *_, best = driver.find_elements(By.CSS_SELECTOR, "#sizes tbody tr")
+        size, known = (best.find_element(By.CSS_SELECTOR, f"td:nth-child({place})").rect for place in (2, 4))
+        assert size["y"] + size["height"] <= known["y"], "how it is known stands below the size"
     finally:
         driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
         emulate(driver)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import ssl
 from functools import lru_cache
 
+import idna
 import trustme
 
 
@@ -31,5 +33,10 @@ def _san(host: str) -> str:
     try:
         return str(ipaddress.ip_address(host.strip("[]")))
     except ValueError:
-        # A name that is no valid DNS label (an exotic IP form, say) still deserves an answer.
-        return host if all(part and len(part) < 64 for part in host.split(".")) else "odd.example"
+        pass
+    with contextlib.suppress(UnicodeError):
+        idna.encode(host, uts46=True)
+        return host
+    return (
+        "odd.example"  # what no certificate can name (an exotic IP form, an emoji) still deserves an answer
+    )

@@ -38,6 +38,7 @@ The service runs at {base} in front of a small internet that exists only on this
       -d '{{"url": "https://youtu.be/private____"}}'
 
 And to look at:
+  {base}/               a page to paste an address into
   {base}/dashboard      what happens inside, live
   {base}/api/v1/docs    the API, to try out
 

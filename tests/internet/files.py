@@ -17,6 +17,14 @@ def _file(request: Request) -> Reply:
     return media.play(replace(request, path="/video.mp4"))
 
 
+def _playback(request: Request) -> Reply:
+    """What YouTube's media servers say of a format: as long as its address tells."""
+    length = request.parameter("clen")
+    if request.method != "HEAD" or not length.isdigit():
+        return media.play(request)
+    return Reply(b"\0", request.parameter("mime", "video/mp4"), kind="media", times=int(length))
+
+
 def _without_head(status: int) -> Callable[[Request], Reply]:
     """A server that answers HEAD with `status`."""
     return lambda request: replace(_REFUSED, status=status) if request.method == "HEAD" else _file(request)
@@ -45,6 +53,13 @@ _LANGUAGES = b"""#EXTM3U
 v360.m3u8
 """
 
+_MUXED = b"""#EXTM3U
+#EXT-X-STREAM-INF:BANDWIDTH=730000,RESOLUTION=640x360,CODECS="avc1.4d401e,mp4a.40.2"
+v360.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=2400000,RESOLUTION=1280x720,CODECS="avc1.4d401f,mp4a.40.2"
+v720.m3u8
+"""
+
 _VTT = b"""WEBVTT
 
 1
@@ -66,6 +81,7 @@ def _feed(request: Request, count: int) -> bytes:
 
 
 _PAGES: dict[str, Callable[[Request], Reply]] = {
+    "/videoplayback": _playback,
     # Servers that do not take HEAD, that say nothing of a length, that fail, or that lead away.
     "/nohead.mp4": _without_head(405),
     "/headonly403.mp4": _without_head(403),
@@ -105,6 +121,7 @@ _PAGES: dict[str, Callable[[Request], Reply]] = {
         "A stream in a page",
         body='<video><source src="{base}/master.m3u8" type="application/x-mpegURL"></video>',
     ),
+    "/muxed.m3u8": lambda _: Reply(_MUXED, "application/vnd.apple.mpegurl", kind="manifest"),
     "/languages.m3u8": lambda _: Reply(_LANGUAGES, "application/vnd.apple.mpegurl", kind="manifest"),
     "/subtitled": _naming(
         "A page with subtitles",

@@ -78,8 +78,8 @@ def errors(driver: Any) -> list[str]:
 
 
 def picture(driver: Any, path: str, *, height: int | None = None) -> None:
-    """The whole page, from top to bottom or to a `height`, as a PNG file."""
-    asked: dict[str, Any] = {"captureBeyondViewport": True}
+    """The whole page, from top to bottom or to a `height`, as a PNG or WebP file."""
+    asked: dict[str, Any] = {"captureBeyondViewport": True, "format": path.rpartition(".")[2]}
     if height is not None:
         width = driver.execute_script("return window.innerWidth")
         asked["clip"] = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}

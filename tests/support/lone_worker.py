@@ -3,8 +3,9 @@
     with LoneWorker.spawn(WorkerSettings()) as worker:
         outcome = worker.run(Job(Kind.EXTRACT, "https://site.example/page"))
 
-With `raw=True` a result is yt-dlp's whole info, as `yt-dlp -J` prints it. With `cpu` a job has that many
-seconds of CPU. Where the settings name a solver, `solve` answers in its place.
+With `raw=True` a result is yt-dlp's whole info, as `yt-dlp -J` prints it. With `heads=False` no server is
+asked for a size. With `cpu` a job has that many seconds of CPU. Where the settings name a solver, `solve`
+answers in its place.
 """
 
 from __future__ import annotations
@@ -66,6 +67,7 @@ class LoneWorker:
         settings: WorkerSettings,
         *,
         raw: bool = False,
+        heads: bool = True,
         cpu: float = MAX_CPU,
         solve: Callable[[Challenges, bytes], Solution] = unsolved,
         may_visit: Callable[[str], Permission] = anywhere,
@@ -84,7 +86,7 @@ class LoneWorker:
             ours,
             TemporaryDirectory() as scratch,
             subprocess.Popen(
-                [*command, *(["raw"] if raw else [])],
+                [*command, *(["raw"] if raw else []), *([] if heads else ["no heads"])],
                 cwd=_ROOT,
                 env=os.environ | {"HOME": scratch, "TMPDIR": scratch, "DENO_DIR": f"{scratch}/deno"},
                 pass_fds=[theirs.fileno()],
@@ -136,7 +138,7 @@ def _main(descriptor: str, settings_json: str, cpu: str, *mode: str) -> None:
     from yt_dlp import YoutubeDL
 
     from service.wire import Success
-    from service.worker import runner, sandbox
+    from service.worker import content_length, runner, sandbox
 
     settings = decode_settings(json.loads(settings_json))
     vars(runner)["MAX_CPU"] = float(cpu)
@@ -144,6 +146,8 @@ def _main(descriptor: str, settings_json: str, cpu: str, *mode: str) -> None:
         runner._published = lambda job, info, max_result, usage, *_: Success(
             json.dumps(YoutubeDL.sanitize_info(info)).encode(), "", usage()
         )
+    if "no heads" in mode:
+        content_length.MAX_FORMATS = 0
     if MEASURED in os.environ:  # the sandbox would not let coverage write its data
         vars(sandbox)["enter_sandbox"] = lambda *_: None
     runner.warm(settings)

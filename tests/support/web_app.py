@@ -38,7 +38,7 @@ URL = "https://www.youtube.com/watch?v=dQw4w9WgXcQ"
 
 
 LISTING = Answer(
-    b'{"ok":true,"title":"A list","entries":["https://a.example/1"],"missing":0,'
+    b'{"ok":true,"title":"A list","entries":["https://a.example/1"],"places":[{"index":0}],"missing":0,'
     b'"hasMore":false,"playlistCount":1}'
 )
 ANSWER = Answer(BODY, "youtube", queued=0.0123, extracted=0.4567)

@@ -109,7 +109,21 @@ def test_a_page_cannot_write_to_the_terminal() -> None:
 
 def test_a_table_without_sizes_says_why() -> None:
     assert "it is live; --duration-hint" in shown({"title": "On air", "live": True, "bytes": {"s720p": None}})
-    assert "tells no size by resolution" in shown({"title": "A file", "bytes": {"s720p": None}})
+    assert "No sizes: its server is shy." in shown(
+        {"title": "A file", "best": None, "reason": "its server is shy"}
+    )
+
+
+def test_a_file_has_the_rows_of_its_audio_and_of_the_best() -> None:
+    audio = {"bytes": 5, "human": "5 B", "accuracy": "exact", "format": "a"}
+    best = {"bytes": 9, "human": "9 B", "accuracy": "estimated", "formats": "v+a"}
+    *_, first, second = shown(
+        {"title": "A file", "bytes": {"s720p": None}, "audio": audio, "best": best}
+    ).splitlines()
+    assert (first.split(), second.split()) == (
+        ["audio", "5", "B", "exact", "a"],
+        ["best", "9", "B", "estimated", "v+a"],
+    )
 
 
 def test_chosen_formats_have_a_row() -> None:

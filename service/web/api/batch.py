@@ -8,7 +8,8 @@ that stops reading stops it, and a client that disconnects cancels what runs.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 import trio
@@ -30,7 +31,7 @@ from .egresses import wanted
 from .extract import admit, charge, read_body
 from .models import BatchLine
 from .openapi import EXTRACTION_STATUSES, SECURITY, fails, streams
-from .requests import BatchRequest
+from .requests import BatchRequest, out_of_place
 from .streaming import LINES, enclosed, outcome, stream
 
 LANES = 4  # URLs of one batch that wait or run at a time
@@ -60,6 +61,8 @@ def blueprint(services: Services) -> Blueprint:
         """
         caller = admit(services)
         asked = await read_body(BatchRequest, most=MAX_BODY)
+        if asked.fields and asked.kind == "size":
+            raise out_of_place("fields", "kind: extract")
         egress = wanted(asked.egress, services.config) if asked.kind == "extract" else ""
         charge(services, asked.urls)
 
@@ -80,17 +83,24 @@ async def lines(
     caller: Caller,
     context: RequestContext,
     watch: Watch = _ignore,
+    told: Sequence[Mapping[str, Any]] = (),
 ) -> AsyncGenerator[bytes, None]:
     """The lines that answer the jobs of the URLs `asked`, each outcome also told to `watch`.
+
+    Args:
+        told: what else stands in the line of each.
 
     At worst it holds one result per lane, and the one being written.
     """
     done, taken = trio.open_memory_channel[tuple[dict[str, Any], Outcome]](0)
-    numbered = iter(enumerate(asked))
+    places = iter(
+        {"index": index, "url": url, **(more or {})}
+        for index, (url, more) in enumerate(zip_longest(asked, told))
+    )
     async with trio.open_nursery() as nursery:
         async with done:
             for _ in range(LANES):
-                nursery.start_soon(_lane, services, make, caller, context, numbered, done.clone())
+                nursery.start_soon(_lane, services, make, caller, context, places, done.clone())
         async for place, found in taken:
             watch(found)
             for piece in _line(place, found):
@@ -113,13 +123,13 @@ async def _lane(
     make: MakeJob,
     caller: Caller,
     context: RequestContext,
-    numbered: Iterator[tuple[int, str]],
+    places: Iterator[dict[str, Any]],
     done: trio.MemorySendChannel[tuple[dict[str, Any], Outcome]],
 ) -> None:
     """Answer one URL after the other until none is left."""
     async with done:
-        for index, url in numbered:
-            await done.send(({"index": index, "url": url}, await _one(services, make, caller, context, url)))
+        for place in places:
+            await done.send((place, await _one(services, make, caller, context, place["url"])))
 
 
 async def _one(

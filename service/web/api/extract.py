@@ -8,10 +8,10 @@ from typing import TypeVar
 
 import trio
 from pydantic import BaseModel, ValidationError
-from quart import Blueprint, Response, current_app, request
+from quart import Blueprint, Response, request
 from quart_schema import security_scheme, tag
 from quart_schema.documentation import document_querystring, document_request, document_response
-from werkzeug.exceptions import MethodNotAllowed
+from werkzeug.routing import Map
 
 from ...codes import Code
 from ...dispatch.request import Caller
@@ -32,7 +32,9 @@ from .requests import ExtractQuery, ExtractRequest, SizeRequest, refusal, unknow
 from .streaming import EVENTS, JSON, LINES, accepted, stream
 
 DEADLINE = "X-Deadline-Ms"
+_WORK = frozenset(f"/api/v1/{name}" for name in ("extract", "size", "redirect", "subtitles"))
 _ENCODED = "%3F for ?, %26 for &"
+_NEVER_BLANK = ("url", "cursor")  # without its cursor a client would begin again, and never end
 BY_QUERY = tuple(status for status in EXTRACTION_STATUSES if status not in (413, 415))
 PROGRESS = "Progress: queued, started, retrying; done has the result or the error."
 MAX_BODY_WITHOUT_COOKIES = 10 * 1024
@@ -78,7 +80,7 @@ def blueprint(services: Services) -> Blueprint:
         delay, code, error), and last of all done, whose data are the result or the error.
         """
         caller = admit(services)
-        return await extract(read_query(ExtractQuery), None, caller)
+        return await extract(read_query(ExtractQuery, ExtractRequest), None, caller)
 
     @routes.post("/api/v1/extract")
     @tag(["extraction"])
@@ -120,17 +122,20 @@ async def answer(services: Services, job: Job, caller: Caller) -> Response:
     return await respond(services, result, LINES if job.lines else JSON, caller)
 
 
+def refuse_head(url_map: Map) -> None:
+    """Take HEAD, which Quart adds to GET, from the routes of work: its result would be thrown away."""
+    for rule in url_map.iter_rules():
+        if rule.rule in _WORK and rule.methods:
+            rule.methods.discard("HEAD")
+
+
 def admit(services: Services) -> Caller:
     """The caller of a request for work, after access control.
 
     Raises:
         ShuttingDown: the service drains.
         Refused: TOO_MANY_REQUESTS, or UNAUTHORIZED.
-        MethodNotAllowed: HEAD, which Quart takes for GET, would throw the result away.
     """
-    if request.method == "HEAD":
-        methods = current_app.url_map.bind("").allowed_methods(request.path)
-        raise MethodNotAllowed(sorted({*methods} - {"HEAD", "OPTIONS"}))
     context = current()
     known, identity = authorize(services, context, request.headers.get(HEADER))
     return Caller(
@@ -190,7 +195,7 @@ async def read_body(model: type[M], *, most: int = MAX_BODY_WITHOUT_COOKIES) -> 
         # Strict: "5" is no number. What is not JSON at all is found in the same pass.
         found = model.model_validate_json(data, strict=True)
     except ValidationError as error:
-        raise refusal(error) from None
+        raise refusal(error, model.model_fields) from None
     if len(data) > most and getattr(found, "cookies", None) is None:
         raise too_large()
     return found
@@ -206,26 +211,30 @@ def cookies_of(asked: ExtractRequest | SizeRequest) -> str | None:
     return jar
 
 
-def read_query(model: type[M]) -> M:
-    """The request's query, checked.
+def read_query(model: type[M], body: type[BaseModel] | None = None) -> M:
+    """The request's query, checked. What is blank is not given, as HTML forms send it.
+
+    Args:
+        body: what a POST of the same kind may have.
 
     Raises:
         Refused: INVALID_REQUEST, which names the field.
     """
-    if "cookies" in request.args:
-        raise Refused(
-            Code.INVALID_REQUEST, "The field cookies is accepted in the body of a POST alone", field="cookies"
-        )
     values: dict[str, str] = {}
     for sent, texts in request.args.lists():
         name = sent.removesuffix("[]")  # as axios and PHP write lists
         if name not in model.model_fields:
-            raise unknown(sent, f"; if it is part of the url, percent-encode the url ({_ENCODED})")
+            if body is not None and name in body.model_fields:
+                message = f"The field {name} is accepted in the body of a POST alone"
+                raise Refused(Code.INVALID_REQUEST, message, field=name)
+            parts = f"; if it is part of the url, percent-encode the url ({_ENCODED})"
+            raise unknown(sent, model.model_fields, parts)
         if name != "fields" and (len(texts) > 1 or name != sent):
             message = f"The field {name} may be given once; percent-encode the url ({_ENCODED})"
             raise Refused(Code.INVALID_REQUEST, message, field=name)
-        values[name] = ",".join([*([values[name]] if name in values else []), *texts])
+        if any(texts) or name in _NEVER_BLANK:
+            values[name] = ",".join([*([values[name]] if name in values else []), *texts])
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise refusal(error) from None
+        raise refusal(error, model.model_fields) from None

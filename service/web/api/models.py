@@ -100,11 +100,15 @@ class Notice(Model):
     id: str | None = Field(None, description="Its number, for Last-Event-ID.")
 
 
+_TITLE = "Of an entry of a list, as the list names it."
+
+
 class BatchSuccess(Model):
     """The result of one URL of a batch."""
 
-    index: int = Field(description="Its place in `urls`, from 0.")
+    index: int = Field(description="Its place in `urls`, or in this page of a list, from 0.")
     url: str
+    title: str | None = Field(None, description=_TITLE)
     ok: Literal[True] = True
     egress: str | None = Field(None, description="The egress that it came through, where there are several.")
     result: dict[str, Any] = Field(description="What a request of its own would have been answered.")
@@ -113,8 +117,9 @@ class BatchSuccess(Model):
 class BatchFailure(ErrorResponse):
     """The error of one URL of a batch."""
 
-    index: int = Field(description="Its place in `urls`, from 0.")
+    index: int = Field(description="Its place in `urls`, or in this page of a list, from 0.")
     url: str
+    title: str | None = Field(None, description=_TITLE)
 
 
 class BatchLine(RootModel[BatchSuccess | BatchFailure]):

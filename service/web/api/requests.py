@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -14,6 +16,7 @@ from pydantic import (
     ValidationError,
     WithJsonSchema,
 )
+from pydantic_core import ErrorDetails
 
 from ... import cursors, fields, urls
 from ...codes import Code
@@ -25,6 +28,11 @@ MAX_COUNT = 500  # entries of one page of a list
 MAX_EXPRESSION = 200
 MAX_PLAYLIST = 100
 _SHOWN = 64  # characters of a name that nobody knows
+_LIKE = 0.75  # how much a name has to be like another one to be taken for it
+_PATTERNS = {  # what is wanted, where a pattern says so to programs
+    "language": "it must be a language tag, as in de or pt-BR",
+    "fields": "names consist of letters, digits and underscores, and commas are between them",
+}
 WHOLE_PLAYLIST = 50  # entries that `playlist: true` stands for
 
 
@@ -40,7 +48,7 @@ def _entries(value: object) -> object:
 
 Url = Annotated[
     str,
-    AfterValidator(urls.trimmed),
+    AfterValidator(urls.cleaned),
     Field(
         description="The page of the video.",
         json_schema_extra={"format": "uri", "maxLength": urls.MAX_LENGTH},
@@ -74,6 +82,14 @@ Start = Annotated[
     int | None, Field(None, ge=1, le=cursors.MAX_START, description="The first entry of a list, from 1.")
 ]
 Count = Annotated[int | None, Field(None, ge=1, le=MAX_COUNT, description="How many entries of a list.")]
+Cursor = Annotated[
+    str | None,
+    Field(
+        None,
+        max_length=cursors.MAX_LENGTH,
+        description="The next page of a list: `cursor` of the last answer.",
+    ),
+]
 
 
 class Asked(BaseModel):
@@ -106,6 +122,21 @@ class SizeRequest(SizeQuery):
     count: Annotated[
         int | None, Field(None, ge=1, le=MAX_BATCH, description="How many entries; each counts as a request.")
     ]
+    cursor: Cursor
+
+    def page(self, most: int) -> tuple[int, int]:
+        """The first entry to size, and how many: by default `most`.
+
+        Raises:
+            Refused: INVALID_REQUEST, where the cursor is none of this list.
+        """
+        return (self.start or 1, self.count or most) if self.cursor is None else _continued(self, MAX_BATCH)
+
+    def of_one(self) -> None:
+        """Raises Refused where a part of a list is asked for, and not the sizes of its entries."""
+        for name in ("start", "count", "cursor"):
+            if getattr(self, name) is not None:
+                raise out_of_place(name, "entries: true")
 
 
 class RedirectQuery(Asked):
@@ -145,11 +176,7 @@ class ExtractQuery(Asked):
     )
     start: Start
     count: Count
-    cursor: str | None = Field(
-        None,
-        max_length=cursors.MAX_LENGTH,
-        description="The next page of a list: `cursor` of the last answer.",
-    )
+    cursor: Cursor
     format: Expression
     egress: WantedEgress
 
@@ -160,12 +187,7 @@ class ExtractQuery(Asked):
             Refused: INVALID_REQUEST, where the cursor is none of this list.
         """
         if self.cursor is not None:
-            try:
-                start, count = cursors.decode(self.cursor, self.url)
-            except ValueError as error:
-                message = f"The field cursor is invalid: {error}"
-                raise Refused(Code.INVALID_REQUEST, message, field="cursor") from None
-            return start, min(self.count or count, MAX_COUNT)
+            return _continued(self, MAX_COUNT)
         count = self.count or self.playlist or (WHOLE_PLAYLIST if self.start else 0)
         return self.start or 1, count
 
@@ -207,9 +229,33 @@ class ReleaseRequest(Asked):
     )
 
 
-def unknown(name: str, more: str = "") -> Refused:
-    """The refusal of a field that no request of this kind has."""
+def _continued(asked: ExtractQuery | SizeRequest, most: int) -> tuple[int, int]:
+    """The first entry and the number of entries, at most `most`, of the page that a cursor leads to.
+
+    Raises:
+        Refused: INVALID_REQUEST, where the cursor is none of this list, or not alone.
+    """
+    if asked.start is not None:
+        message = "The field start does not go with cursor, which says where the page begins"
+        raise Refused(Code.INVALID_REQUEST, message, field="start")
+    try:
+        start, count = cursors.decode(asked.cursor or "", asked.url)
+    except ValueError as error:
+        message = f"The field cursor is invalid: {error}"
+        raise Refused(Code.INVALID_REQUEST, message, field="cursor") from None
+    return start, min(asked.count or count, most)
+
+
+def out_of_place(name: str, place: str) -> Refused:
+    """The refusal of a field that would be ignored but for `place`."""
+    return Refused(Code.INVALID_REQUEST, f"The field {name} is of use with {place} alone", field=name)
+
+
+def unknown(name: str, there: Iterable[str] = (), otherwise: str = "") -> Refused:
+    """The refusal of a field that no request of this kind has; `there` are those that it may have."""
     name = name[:_SHOWN]
+    likely = get_close_matches(name.lower(), there, 1, _LIKE)
+    more = f"; is it {likely[0]}?" if likely else otherwise
     return Refused(Code.INVALID_REQUEST, f"There is no field {name} here{more}", field=name)
 
 
@@ -235,19 +281,29 @@ class RollbackRequest(BaseModel):
     reason: str = Field("an admin said so", max_length=200, description="Why, in a few words.")
 
 
-def refusal(error: ValidationError) -> Refused:
-    """The first problem as a sentence that names the field and never repeats its value."""
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+def _lacks(error: ErrorDetails) -> bool:
+    return error["type"] == "missing"
+
+
+def refusal(error: ValidationError, there: Iterable[str] = ()) -> Refused:
+    """The first problem as a sentence that names the field and never repeats its value.
+
+    A name that nobody knows comes first: it may be why another one is missing. `there` are the known ones.
+    """
+    errors = error.errors(include_url=False, include_context=False, include_input=False)
+    first = min(errors, key=lambda each: each["type"] != "extra_forbidden")
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "json_invalid":
-        return Refused(Code.INVALID_REQUEST, "The body is not valid JSON")
+        return Refused(Code.INVALID_REQUEST, f"The body is not valid JSON: {first['msg'].partition(': ')[2]}")
     if not where:
         return Refused(Code.INVALID_REQUEST, "The body must be a JSON object")
-    if first["type"] == "missing":
+    if _lacks(first):
         return Refused(Code.INVALID_REQUEST, f"The field {where} is required", field=where)
     if first["type"] == "extra_forbidden":
-        return unknown(where)
-    what = first["msg"].removeprefix("Value error, ")
+        missing = next((f"; the field {each['loc'][0]} is required" for each in errors if _lacks(each)), "")
+        return unknown(where, there, missing)
+    what = _PATTERNS.get(str(first["loc"][0]), first["msg"]) if "pattern" in first["type"] else first["msg"]
+    what = what.removeprefix("Value error, ")
     return Refused(
         Code.INVALID_REQUEST, f"The field {where} is invalid: {what[:1].lower()}{what[1:]}", field=where
     )

@@ -67,6 +67,7 @@ def blueprint(services: Services) -> Blueprint:
         jar = cookies_of(asked)
         make = partial(job, asked, jar)
         if not asked.entries:
+            asked.of_one()
             return await answer_as(services, make(asked.url), caller, accepted(JSON, EVENTS))
         listing = await _listing(services, asked, jar, caller)
         return stream(_sized(services, listing, make, caller, current()), LINES)
@@ -82,7 +83,7 @@ def blueprint(services: Services) -> Blueprint:
     async def size_by_query() -> Response:
         """Sizes of a video per resolution, in bytes and as text: for bookmarks, scripts and spreadsheets."""
         caller = admit(services)
-        asked = read_query(SizeQuery)
+        asked = read_query(SizeQuery, SizeRequest)
         return await answer_as(services, job(asked, None, asked.url), caller, accepted(JSON, EVENTS))
 
     return routes
@@ -96,12 +97,13 @@ async def _listing(services: Services, asked: SizeRequest, jar: str | None, call
     """
     limit = services.limits.of(services.keys.identify(request.headers.get(HEADER)))
     most = WHOLE_PLAYLIST if limit is None else min(WHOLE_PLAYLIST, limit.limit)
+    start, count = asked.page(most)
     found = await services.dispatcher.submit(
         Job(
             Kind.ENTRIES,
             urls.check(asked.url, sites=services.config.sites),
-            playlist=asked.count or most,
-            start=asked.start or 1,
+            playlist=count,
+            start=start,
             cookies=jar,
         ),
         caller,
@@ -139,7 +141,8 @@ async def _sized(
 ) -> AsyncGenerator[bytes, None]:
     """A line for each entry, and the sum."""
     total = _Total(unknown=listing["missing"], entries=listing["missing"])
-    async with lines(services, listing["entries"], make, caller, context, total.add) as sizes:
+    entries, places = listing["entries"], listing.get("places", ())
+    async with lines(services, entries, make, caller, context, total.add, places) as sizes:
         async for line in sizes:
             yield line
     summed = Sum(

@@ -71,6 +71,7 @@ def test_the_addresses_of_a_lists_entries(worker: LoneWorker) -> None:
         succeeded(worker.run(Job(Kind.ENTRIES, f"{SITE}/feed.xml", playlist=2, start=2))).body
     )
     assert listed["entries"] == [f"{SITE}/episode-2.mp3", f"{SITE}/episode-3.mp3"]
+    assert listed["places"] == [{"index": 0, "title": "Episode 2"}, {"index": 1, "title": "Episode 3"}]
     assert (listed["hasMore"], listed["playlistCount"], listed["missing"]) == (True, 5, 0)
     alone = json.loads(succeeded(worker.run(Job(Kind.ENTRIES, VIDEO, playlist=2))).body)
     assert (alone["entries"], alone["hasMore"]) == ([VIDEO], False)

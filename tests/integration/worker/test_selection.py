@@ -58,7 +58,8 @@ def test_the_size_of_a_chosen_file_is_asked_for(worker: LoneWorker) -> None:
         ("bv[height<=720]++ba", "character 17"),
         ("+ba", "character 1:"),
         ("(bv+ba", "bracket"),
-        ("b[height<<3]", "height<<3"),
+        ("b[height<<3]", "character 3: Invalid filter specification 'height<<3'"),
+        ("b[ext=mp4] / bv[height = < 720]", "character 17:"),
         ("b[format_id~='(']", "format"),
         ("b" * 201, "at most 200"),
         ("(" * 199, "format"),
@@ -69,7 +70,7 @@ def test_a_wrong_expression_is_refused_with_its_place_before_the_site_is_asked(
 ) -> None:
     internet.reset()
     refused = failure(worker, Kind.SIZE, VIDEO, format=expression)
-    assert refused.code is Code.INVALID_REQUEST
+    assert (refused.code, refused.about) == (Code.INVALID_REQUEST, {"field": "format"})
     assert words in refused.message
     assert internet.counters().requests == 0
 
@@ -81,9 +82,25 @@ def test_an_expression_that_takes_long_is_refused(worker: LoneWorker, expression
     assert "simplify" in refused.message
 
 
-def test_a_choice_of_nothing(worker: LoneWorker) -> None:
-    refused = failure(worker, Kind.SIZE, VIDEO, format="b[height>9000]")
+@pytest.mark.parametrize(
+    ("expression", "words"),
+    [
+        ("b[height>9000]", "there are "),
+        ("1080p", "b[height<=720]"),
+        ("bv[hieght<=720]+ba", "no format has a field hieght; is it height?"),
+    ],
+)
+def test_a_choice_of_nothing(worker: LoneWorker, expression: str, words: str) -> None:
+    refused = failure(worker, Kind.SIZE, VIDEO, format=expression)
     assert refused.code is Code.FORMAT_NOT_AVAILABLE
+    assert words in refused.message
+
+
+def test_a_choice_leaves_the_best_of_all_as_it_is(worker: LoneWorker) -> None:
+    best = answer(worker, Kind.SIZE, VIDEO)["best"]
+    found = answer(worker, Kind.SIZE, VIDEO, format="worst")
+    assert found["best"] == best
+    assert found["selection"]["bytes"] < best["bytes"]
 
 
 def test_a_language(worker: LoneWorker) -> None:
@@ -91,6 +108,7 @@ def test_a_language(worker: LoneWorker) -> None:
     german = answer(worker, Kind.SIZE, url, language="de")
     assert german["audio"]["language"] == "de-DE"
     assert german["best"]["formats"].endswith("a-Deutsch")
+    assert answer(worker, Kind.SIZE, url, language="en-GB")["audio"]["language"] == "en"
     refused = failure(worker, Kind.SIZE, url, language="fr")
     assert refused.code is Code.FORMAT_NOT_AVAILABLE
     assert "de-DE, en" in refused.message
@@ -108,7 +126,8 @@ def test_an_address_to_use_as_it_is(worker: LoneWorker) -> None:
         (VIDEO, "bv+ba", "two parts"),
         (f"{SITE}/master.m3u8", "bv", "fragments"),
         (f"{SITE}/cookies", "b", "cookies"),
-        (f"{SITE}/html5-gone-file", "b", "Referer"),
+        (f"{SITE}/html5-login-file", "b", "Referer"),
+        (f"{SITE}/html5-gone-file", "b", "answers 404"),
     ],
 )
 def test_an_address_that_serves_nobody_else(
@@ -117,6 +136,14 @@ def test_an_address_that_serves_nobody_else(
     refused = failure(worker, Kind.LOCATION, url, format=expression)
     assert refused.code is Code.NO_DIRECT_URL
     assert words in refused.message
+
+
+def test_a_server_that_does_not_answer_does_not_keep_the_answer(worker: LoneWorker) -> None:
+    outcome = worker.run(Job(Kind.LOCATION, f"{SITE}/html5-silent-file", format="b"), 3.0)
+    assert isinstance(outcome, Failure)
+    assert outcome.code is Code.NO_DIRECT_URL
+    assert "in time" in outcome.message
+    assert outcome.usage.wall < 3.0
 
 
 def test_places_inside_a_private_network_are_neither_named_nor_asked(
@@ -130,6 +157,7 @@ def test_places_inside_a_private_network_are_neither_named_nor_asked(
     assert failure(worker, Kind.SUBTITLES, url, format="txt").code is Code.NO_SUBTITLES
     listed = answer(worker, Kind.ENTRIES, f"{SITE}/feed-partly-private")
     assert (listed["entries"], listed["missing"]) == ([f"{SITE}/video.mp4"], 1)
+    assert [place["index"] for place in listed["places"]] == [0]
     assert failure(worker, Kind.LOCATION, f"{SITE}/html5-private-file").code is Code.BLOCKED_TARGET
     assert internet.counters().private_hits == 0
 

@@ -17,9 +17,11 @@ from service.client import (
     Code,
     Declined,
     Failed,
+    Line,
     Patience,
     Refused,
     ServiceError,
+    Total,
     Unreachable,
 )
 
@@ -182,6 +184,23 @@ def test_a_batch_gives_results_and_errors() -> None:
     assert (bad.index, bad.url, bad.error.code) == (0, "a", Code.REMOVED)
 
 
+SUM = (
+    '{"ok": true, "sum": {"bytes": 5, "human": "5 B", "accuracy": "exact", "entries": 2, "unknown": 1}, '
+    '"title": "T", "playlistCount": 9, "hasMore": true, "cursor": "next"}'
+)
+TOTAL = Total(5, "5 B", "exact", 2, 1, "T", 9, "next")
+
+
+def test_the_sizes_of_a_list_end_with_their_sum() -> None:
+    script = Script(streamed(*LINES, SUM))
+    with client(script) as service, service.sizes(VIDEO, start=3, count=2, format="ba") as entries:
+        good, bad, total = entries
+    assert isinstance(good, Line)
+    assert isinstance(bad, Line)
+    assert (good.result, isinstance(bad.error, Declined), total) == ({"title": "B"}, True, TOTAL)
+    assert script.bodies() == [{"url": VIDEO, "entries": True, "start": 3, "count": 2, "format": "ba"}]
+
+
 def test_progress_ends_with_the_result() -> None:
     script = Script(streamed(*STEPS, 'event: done\ndata: {"ok": true, "title": "T"}\n'))
     with client(script) as service, service.progress(VIDEO, fields=("title", "id")) as steps:
@@ -223,6 +242,7 @@ async def test_trio_has_every_method(autojump_clock: MockClock) -> None:
         first,
         done(),
         streamed(*LINES),
+        streamed('{"index": 1, "url": "b", "title": "One", "ok": true, "result": {}}', SUM),
         streamed(step),
         httpx.Response(200, text="Words\n"),
     )
@@ -231,6 +251,8 @@ async def test_trio_has_every_method(autojump_clock: MockClock) -> None:
         assert [page async for page in service.pages(VIDEO)] == [first.json(), {"ok": True}]
         async with service.batch(["a", "b"]) as lines:
             assert [line.index async for line in lines] == [1, 0]
+        async with service.sizes(VIDEO, cursor="next") as entries:
+            assert [entry async for entry in entries] == [Line(1, "b", "One", result={}), TOTAL]
         async with service.progress(VIDEO) as steps:
             assert [step.event async for step in steps] == ["started"]
         assert await service.subtitles(VIDEO, language="de", format="txt") == "Words\n"

@@ -41,13 +41,14 @@ async def test_a_size_by_query() -> None:
 @pytest.mark.parametrize(
     ("path", "query", "field"),
     [
-        ("size", {"format": ""}, "format"),
         ("size", {"format": "b" * 201}, "format"),
         ("size", {"language": "de/../x"}, "language"),
         ("size", {"duration_hint": "long"}, "duration_hint"),
         ("extract", {"start": "0"}, "start"),
         ("extract", {"count": "501"}, "count"),
         ("extract", {"cursor": "nonsense"}, "cursor"),
+        ("extract", {"cursor": ""}, "cursor"),
+        ("extract", {"cursor": cursors.encode(URL, 101, 100), "start": "1"}, "start"),
         ("extract", {"cursor": cursors.encode("https://other.example/", 101, 100)}, "cursor"),
         ("subtitles", {"format": "pdf"}, "format"),
     ],
@@ -55,6 +56,12 @@ async def test_a_size_by_query() -> None:
 async def test_a_wrong_choice_is_named(path: str, query: dict[str, str], field: str) -> None:
     answer = await refused(path, **query)
     assert (answer["code"], answer["field"]) == ("INVALID_REQUEST", field)
+
+
+async def test_what_is_blank_is_not_given() -> None:
+    blank = await asked("size", duration_hint="", format="", language="")
+    assert blank == Job(Kind.SIZE, URL)
+    assert (await asked("extract", fields="", count="", playlist="")) == Job(Kind.EXTRACT, URL)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from openapi_schema_validator import OAS31Validator
 
+from service import cursors
 from service.codes import Code
 from service.dispatch.request import Answer
 from service.errors import ExtractionError
@@ -21,7 +22,15 @@ LIST = "https://list.example/all"
 
 def listing(count: int, **more: Any) -> Answer:
     entries = [f"https://list.example/{number}" for number in range(count)]
-    told = {"title": "A list", "entries": entries, "missing": 0, "hasMore": False, "playlistCount": count}
+    places = [{"index": 2 * number, "title": f"Entry {number}"} for number in range(count)]
+    told = {
+        "title": "A list",
+        "entries": entries,
+        "places": places,
+        "missing": 0,
+        "hasMore": False,
+        "playlistCount": count,
+    }
     return Answer(json.dumps({"ok": True, **told, **more}).encode())
 
 
@@ -56,8 +65,8 @@ async def lines_of(it: Web, **asked: Any) -> list[Any]:
 async def test_a_line_for_each_entry_and_their_sum() -> None:
     it = list_of(5, {1: sized(500, "estimated"), 2: sized(None)}, hasMore=True, cursor="next")
     *entries, last = await lines_of(it)
-    assert sorted(line["index"] for line in entries) == [0, 1, 2, 3, 4]
     assert {line["code"] for line in entries if not line["ok"]} == {"PRIVATE"}
+    assert {line["index"]: line["title"] for line in entries} == {2 * n: f"Entry {n}" for n in range(5)}
     assert last == {
         "ok": True,
         "sum": {"bytes": 2500, "human": "2.50 KB", "accuracy": "estimated", "entries": 5, "unknown": 2},
@@ -66,6 +75,14 @@ async def test_a_line_for_each_entry_and_their_sum() -> None:
         "hasMore": True,
         "cursor": "next",
     }
+
+
+async def test_a_cursor_leads_to_the_next_entries() -> None:
+    it = list_of(10)
+    *entries, _ = await lines_of(it, cursor=cursors.encode(LIST, 6, 5), count=2)
+    assert len(entries) == 2
+    listed = it.dispatcher.seen[0][0]
+    assert (listed.kind, listed.start, listed.playlist) == (Kind.ENTRIES, 6, 2)
 
 
 async def test_the_lines_are_as_documented() -> None:

@@ -57,6 +57,42 @@ async def test_a_wrong_field_is_named(path: str, body: Any, field: str, words: s
     assert it.dispatcher.seen == []
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "field", "words"),
+    [
+        ("size", {"URL": URL}, "URL", "is it url?"),
+        ("size", {"urls": [URL]}, "urls", "is it url?"),
+        ("size", {"link": URL}, "link", "the field url is required"),
+        ("extract", {"url": URL, "feilds": ["title"]}, "feilds", "is it fields?"),
+        ("extract", {"url": URL, "fields": ["title;id"]}, "fields.0", "letters, digits"),
+        ("size", {"url": URL, "language": "en_US"}, "language", "as in de or pt-BR"),
+        ("size", {"url": URL, "count": 5}, "count", "of use with entries: true alone"),
+        ("batch", {"urls": [URL], "kind": "size", "fields": ["title"]}, "fields", "kind: extract alone"),
+    ],
+)
+async def test_a_field_that_is_nearly_right_is_told_what_would_be(
+    path: str, body: Any, field: str, words: str
+) -> None:
+    it = web()
+    told = await body_of(await it.post(f"/api/v1/{path}", body))
+    assert (told["code"], told["field"]) == ("INVALID_REQUEST", field)
+    assert words in told["error"]
+    assert it.dispatcher.seen == []
+
+
+@pytest.mark.parametrize("path", ["size?entries=true", "size?count=2", "size?cookies=a", "extract?cookies=a"])
+async def test_what_a_post_alone_may_have_is_told_so(path: str) -> None:
+    told = await body_of(await web().get(f"/api/v1/{path}&url={URL}"))
+    assert told["code"] == "INVALID_REQUEST"
+    assert "in the body of a POST alone" in told["error"]
+
+
+async def test_the_place_of_what_is_no_json_is_told() -> None:
+    headers = {"Content-Type": "application/json"}
+    response = await web().request("POST", "/api/v1/size", data=b"{\"url\": 'a'}", headers=headers)
+    assert "line 1 column 9" in (await body_of(response))["error"]
+
+
 @pytest.mark.parametrize("hint", ["212", True, -1, 86_401, [1], {}])
 async def test_a_duration_hint_is_a_number_of_seconds(hint: Any) -> None:
     response = await web().post("/api/v1/size", {"url": URL, "duration_hint": hint})
@@ -368,7 +404,11 @@ async def test_bodies_as_programs_encode_them(data: bytes, encoding: str, status
 
 
 @pytest.mark.parametrize(
-    ("path", "allowed"), [("extract", "GET, POST"), ("size", "GET, POST"), ("redirect", "GET")]
+    ("path", "allowed"),
+    [
+        *((path, "GET, OPTIONS, POST") for path in ("extract", "size")),
+        *((path, "GET, OPTIONS") for path in ("redirect", "subtitles")),
+    ],
 )
 async def test_a_head_does_no_work(path: str, allowed: str) -> None:
     it = web()

@@ -9,6 +9,7 @@ const get = (id) => document.getElementById(id);
 const put = (id, text) => { get(id).textContent = text; };
 const PAGE = 10; // entries of a list at a time; each counts as a request
 const CODECS = [[/^av01/, "AV1"], [/^avc|^h264/, "H.264"], [/^hev|^hvc|^h265/, "H.265"], [/^vp0?9/, "VP9"], [/^mp4a/, "AAC"], [/^opus/, "Opus"]];
+const WITHOUT_SCHEME = /^[\w-]+(\.[\w-]+)+(:\d+)?([/?#]|$)/;
 const STEPS = {
   queued: ({ position, expectedWait }) => `Queued at place ${position + 1}${expectedWait >= 1 ? `, for about ${span(expectedWait)}` : ""}.`,
   started: ({ attempt }) => (attempt === 1 ? "Started: the site is being asked." : `Started again, attempt ${attempt}.`),
@@ -50,6 +51,7 @@ function waiting(so) {
 function begin() {
   url = get("url").value.trim();
   if (!url) return;
+  if (WITHOUT_SCHEME.test(url)) get("url").value = url = `https://${url}`; // as in the bar of a browser
   for (const id of ["result", "list", "copies"]) get(id).hidden = true;
   const body = { url };
   ask("size", body, "text/event-stream", async (response) => {
@@ -147,7 +149,7 @@ function askForEntries(start) {
 }
 
 function entry(line, start, count) {
-  const { best, reason, title } = line.result ?? {};
+  const { best, reason, title } = { ...line.result, ...line.title && { title: line.title } };
   const how = line.ok ? known(best ?? { accuracy: "unknown", reason }) : `${line.error} (${line.code})`;
   const place = start + line.index, later = [...get("entry-sizes").tBodies[0].rows].findIndex((made) => made.dataset.place > place);
   row(get("entry-sizes"), [`${place}. ${title ?? line.url}`, best?.human ?? "–", how], later).dataset.place = place;
