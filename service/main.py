@@ -13,7 +13,7 @@ import trio
 from . import events
 from .breaker.registry import Breakers, cooldowns
 from .cluster.choice import cluster_of
-from .cluster.members import Member
+from .cluster.messages import Member
 from .cluster.port import Cluster
 from .config import Config
 from .dispatch.dispatcher import Dispatcher

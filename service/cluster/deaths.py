@@ -3,27 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
+from .keys import DEATHS
 from .link import Link
+from .messages import MOST_DEATHS, Deaths
 from .port import Operator
-from .results import PREFIX
-
-DEATHS = f"{PREFIX}deaths"
-MOST = 10  # deaths by one job
-
-Text = Annotated[str, Field(max_length=300)]
-
-
-class _Deaths(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-    by: Text
-    url: Annotated[str, Field(max_length=8192)]
-    client: Text
-    causes: Annotated[list[Text], Field(min_length=1, max_length=MOST)]
 
 
 class SharedDeaths:
@@ -36,14 +20,13 @@ class SharedDeaths:
 
     def tell(self, url: str, client: str, causes: Sequence[str]) -> None:
         """A job of `client` for `url` has killed a worker for each of `causes`."""
-        deaths = _Deaths.model_construct(by=self._me, url=url, client=client, causes=list(causes[:MOST]))
+        deaths = Deaths.model_construct(
+            by=self._me, url=url, client=client, causes=list(causes[:MOST_DEATHS])
+        )
         self._link.post("PUBLISH", DEATHS, deaths.model_dump_json())
 
     def hear(self, payload: bytes) -> None:
         """Another instance's word."""
-        try:
-            deaths = _Deaths.model_validate_json(payload)
-        except ValidationError:
-            return
-        if deaths.by != self._me and self.operator is not None:
+        deaths = Deaths.read(payload)
+        if deaths is not None and deaths.by != self._me and self.operator is not None:
             self.operator.note_deaths(deaths.url, deaths.client, deaths.causes)

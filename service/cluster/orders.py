@@ -9,48 +9,22 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from typing import Annotated, Any
 
 import structlog
 import trio
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ..breaker.settings import EVERY_SITE
 from ..errors import ServiceError
 from .connection import Rejected, Unavailable
+from .keys import ANSWERS, MODES, ORDERS
 from .link import Link
-from .port import Action, Operator, OrderAnswer
-from .results import PREFIX
-from .scripts import MODES, ORDER
+from .messages import Action, Answer, Order, modes
+from .port import Operator, OrderAnswer
+from .scripts import KNOWN_MODES, ORDER
 
-ORDERS = f"{PREFIX}orders"
-ANSWERS = f"{PREFIX}answers"
-EVERY = "*"  # all sites; no host is called so
-KNOWN = ""  # the field that says that the engine has not forgotten
 PATIENCE = 1.0  # seconds for the answers of the others
-LASTING: tuple[Action, ...] = ("open", "disable")
 
 log = structlog.get_logger(__name__)
-
-Text = Annotated[str, Field(max_length=300)]
-
-
-class _Order(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-    id: Text
-    by: Text
-    action: Action
-    subject: Annotated[str, Field(max_length=8192)] | None
-
-
-class _Answer(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-    order: Text
-    name: Text
-    before: Text = ""
-    after: Text = ""
-    problem: Text | None = None
 
 
 class _Awaited:
@@ -91,11 +65,12 @@ class Orders:
         try:
             await self._link.run_script(
                 ORDER,
-                (f"{PREFIX}m",),
+                (MODES,),
                 action if action != "release" else "",
-                EVERY if subject is None else subject,
+                EVERY_SITE if subject is None else subject,
                 ORDERS,
                 order.model_dump_json(),
+                EVERY_SITE,
             )
             with trio.move_on_after(PATIENCE if others else 0):
                 await awaited.complete.wait()
@@ -111,11 +86,8 @@ class Orders:
 
     def hear_order(self, payload: bytes) -> None:
         """Another instance's operator, or our own, wants something."""
-        try:
-            order = _Order.model_validate_json(payload)
-        except ValidationError:
-            return
-        if order.by == self._me:
+        order = Order.read(payload)
+        if order is None or order.by == self._me:
             return
         if order.action == "purge" and order.subject is not None:
             self._purge(order.subject)
@@ -125,11 +97,8 @@ class Orders:
 
     def hear_answer(self, payload: bytes) -> None:
         """What another instance says to an order; only those to ours matter."""
-        try:
-            answer = _Answer.model_validate_json(payload)
-        except ValidationError:
-            return
-        if (awaited := self._awaited.get(answer.order)) is not None:
+        answer = Answer.read(payload)
+        if answer is not None and (awaited := self._awaited.get(answer.order)) is not None:
             awaited.take(OrderAnswer(answer.name, answer.before, answer.after, answer.problem))
 
     def joined(self) -> None:
@@ -148,42 +117,29 @@ class Orders:
         ours = operator.modes()
         words = [word for mode in ours.items() for word in mode]
         try:
-            reply = await self._link.run_script(MODES, (f"{PREFIX}m",), *words)
+            reply = await self._link.run_script(KNOWN_MODES, (MODES,), *words)
         except (Unavailable, Rejected):
             return
-        kept = _modes(reply)
-        for subject in (*sorted(ours.keys() - kept.keys()), *sorted(kept)):  # EVERY comes first
+        kept = modes(reply)
+        for subject in (*sorted(ours.keys() - kept.keys()), *sorted(kept)):  # EVERY_SITE comes first
             action: Action = kept.get(subject, "reset")
             if ours.get(subject) != action:
                 self._try(operator, action, subject)
 
-    def _order(self, action: Action, subject: str | None) -> _Order:
-        return _Order(id=secrets.token_hex(8), by=self._me, action=action, subject=subject)
+    def _order(self, action: Action, subject: str | None) -> Order:
+        return Order(id=secrets.token_hex(8), by=self._me, action=action, subject=subject)
 
-    def _carried_out(self, order: _Order) -> _Answer:
+    def _carried_out(self, order: Order) -> Answer:
         assert self.operator is not None
         name = self.name()
         try:
             before, after = self.operator.carry_out(order.action, order.subject)
         except ServiceError as error:
-            return _Answer(order=order.id, name=name, problem=str(error)[:300])
-        return _Answer(order=order.id, name=name, before=before, after=after)
+            return Answer(order=order.id, name=name, problem=str(error)[:300])
+        return Answer(order=order.id, name=name, before=before, after=after)
 
     def _try(self, operator: Operator, action: Action, subject: str) -> None:
         try:
-            operator.carry_out(action, None if subject == EVERY else subject)
+            operator.carry_out(action, None if subject == EVERY_SITE else subject)
         except ServiceError as error:
             log.info("order_not_carried_out", action=action, reason=str(error))
-
-
-def _modes(reply: Any) -> dict[str, Action]:
-    """What the engine keeps, as far as it is as it should be."""
-    if not isinstance(reply, list):
-        return {}
-    found: dict[str, Action] = {}
-    for subject, action in zip(reply[::2], reply[1::2], strict=False):
-        if isinstance(subject, bytes) and isinstance(action, bytes) and len(subject) <= 300:
-            for known in LASTING:
-                if action == known.encode():
-                    found[subject.decode("utf-8", "replace")] = known
-    return found

@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 from ..dispatch.request import Answer
 from ..wire import Job
-from .members import Member, Sighting
+from .messages import Action, Member, Sighting
 
 Run = Callable[[], Awaitable[Answer]]
 
@@ -91,9 +91,6 @@ class Voter(Protocol):
 
     def adopt(self, place: str, seconds: float) -> None:
         """Enough other instances have opened theirs, for so long."""
-
-
-Action = Literal["reset", "close", "open", "disable", "release", "purge"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,21 +92,21 @@ redis.call('PEXPIRE', KEYS[1], ARGV[3])
 redis.call('SET', KEYS[2] .. ARGV[1], ARGV[2], 'PX', ARGV[3])
 local reply = {}
 for _, id in ipairs(redis.call('ZREVRANGE', KEYS[1], 0, ARGV[4] - 1)) do
-  local words = redis.call('GET', KEYS[2] .. id)
-  if words then reply[#reply + 1] = {words, now - redis.call('ZSCORE', KEYS[1], id)} end
+  local words = redis.call('GETRANGE', KEYS[2] .. id, 0, ARGV[5])
+  if words ~= '' then reply[#reply + 1] = {words, now - redis.call('ZSCORE', KEYS[1], id)} end
 end
 return reply
 """,
 )
 
-# An order: it is told to all, and what lasts is kept by site; a star is all sites. The empty field says that
-# nothing was forgotten.
+# An order: it is told to all, and what lasts is kept by site; one for all of them takes the place of the
+# others. The empty field says that nothing was forgotten.
 ORDER = Script(
     "order",
     """
 local action, subject = ARGV[1], ARGV[2]
 if action ~= '' then
-  if redis.call('TYPE', KEYS[1]).ok ~= 'hash' or subject == '*' then redis.call('DEL', KEYS[1]) end
+  if redis.call('TYPE', KEYS[1]).ok ~= 'hash' or subject == ARGV[5] then redis.call('DEL', KEYS[1]) end
   if action == 'open' or action == 'disable' then
     redis.call('HSET', KEYS[1], subject, action)
   else
@@ -119,7 +119,7 @@ return redis.call('PUBLISH', ARGV[3], ARGV[4])
 )
 
 # The lasting orders; where the engine has forgotten them, those that the caller knows.
-MODES = Script(
+KNOWN_MODES = Script(
     "modes",
     """
 if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then redis.call('DEL', KEYS[1]) end

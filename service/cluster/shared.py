@@ -11,17 +11,17 @@ from ..config import Config
 from ..dispatch.request import Answer
 from ..events import Events
 from ..wire import Job
-from . import deaths, orders, pauses, results
+from . import keys
 from .address import EngineAddress
 from .deaths import SharedDeaths
 from .fleet import Fleet
 from .limits import SharedLimits
 from .link import Link
-from .members import Member, Sighting
+from .messages import Action, Member, Sighting
 from .orders import Orders
 from .pauses import SharedPauses
-from .port import Action, Budget, ClusterStatistics, Operator, OrderAnswer, Run, Voter
-from .results import SharedResults, engine_statistics, way_out
+from .port import Budget, ClusterStatistics, Operator, OrderAnswer, Run, Voter
+from .results import SharedResults, engine_statistics
 from .votes import SharedVotes
 
 
@@ -34,7 +34,7 @@ class Shared:
             EngineAddress.parse(config.cluster_url.get_secret_value()),
             events,
             ca_file=config.cluster_ca_file,
-            channels=(results.DONE, orders.ORDERS, orders.ANSWERS, deaths.DEATHS, pauses.PAUSES),
+            channels=(keys.DONE, keys.ORDERS, keys.ANSWERS, keys.DEATHS, keys.PAUSES),
             hear=self._hear,
             joined=self._joined,
         )
@@ -42,9 +42,9 @@ class Shared:
         self._results = SharedResults(config, self.link)
         self._orders = Orders(self.link, self._fleet.id, self._results.purge)
         self._deaths = SharedDeaths(self.link, self._fleet.id)
-        self._pauses = SharedPauses(self.link, self._fleet.id, way_out(config))
+        self._pauses = SharedPauses(self.link, self._fleet.id, keys.way_out(config))
         self._limits = SharedLimits(self.link)
-        self._votes = SharedVotes(self.link, self._fleet.id, way_out(config))
+        self._votes = SharedVotes(self.link, self._fleet.id, keys.way_out(config))
 
     @property
     def id(self) -> str:
@@ -104,13 +104,13 @@ class Shared:
 
     def _hear(self, channel: bytes, payload: bytes) -> None:
         match channel.decode("ascii", "replace"):
-            case results.DONE:
+            case keys.DONE:
                 self._results.hear(payload)
-            case orders.ORDERS:
+            case keys.ORDERS:
                 self._orders.hear_order(payload)
-            case orders.ANSWERS:
+            case keys.ANSWERS:
                 self._orders.hear_answer(payload)
-            case deaths.DEATHS:
+            case keys.DEATHS:
                 self._deaths.hear(payload)
-            case pauses.PAUSES:
+            case keys.PAUSES:
                 self._pauses.hear(payload)

@@ -8,7 +8,7 @@ import trio
 
 from ..breaker.registry import Breakers
 from ..breaker.settings import Mode
-from ..cluster.port import Action
+from ..cluster.messages import Action
 from .dispatcher import Dispatcher
 
 _LASTING: Mapping[Mode, Action] = {Mode.FORCED_OPEN: "open", Mode.DISABLED: "disable"}

@@ -10,7 +10,7 @@ from quart_schema import operation_id, security_scheme, tag
 from quart_schema.documentation import document_request, document_response
 
 from ...breaker.machine import State
-from ...cluster.port import Action
+from ...cluster.messages import Action
 from ...errors import UnknownSite
 from ..http.access_control import require_admin
 from ..http.responses import respond_with_json

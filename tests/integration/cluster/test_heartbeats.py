@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 import trio
 
-from service.cluster.members import Member
+from service.cluster.messages import Member
 from tests.support.engine import Engine, engine
 from tests.support.instances import Instance, instances, until
-from tests.unit.cluster.test_members import ME
+from tests.unit.cluster.test_messages import ME
 
 
 @pytest.fixture(scope="module")

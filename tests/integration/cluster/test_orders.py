@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
 
-from service.cluster.port import Action, OrderAnswer
+from service.cluster.messages import Action
+from service.cluster.port import OrderAnswer
 from service.errors import UnknownSite
 from tests.integration.cluster.test_heartbeats import introduce, names
 from tests.support.engine import Engine, engine
