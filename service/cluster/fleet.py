@@ -50,7 +50,7 @@ class Fleet:
             self._hurry = trio.Event()
 
     async def _beat(self, me: Member) -> None:
-        words = (self.id, me.model_dump_json(), int(DEAD * 1000), MOST, LONGEST_MEMBER)
+        words = (self.id, me.text, int(DEAD * 1000), MOST, LONGEST_MEMBER)
         try:
             reply = await self._link.run_script(BEAT, (MEMBERS, MEMBER), *words)
         except (Unavailable, Rejected):

@@ -15,12 +15,14 @@ from ..wire import Job
 
 PREFIX = "ytdlpd:1:"
 
-# Channels.
+# Channels; those of journals are also the keys of what is kept of them.
 DONE = f"{PREFIX}done"  # a flight has ended
 ORDERS = f"{PREFIX}orders"
 ANSWERS = f"{PREFIX}answers"
 DEATHS = f"{PREFIX}deaths"
 PAUSES = f"{PREFIX}pauses"
+PURGES = f"{PREFIX}purges"
+CHANNELS = (DONE, ORDERS, ANSWERS, DEATHS, PAUSES, PURGES)
 
 # Keys.
 MODES = f"{PREFIX}m"

@@ -6,6 +6,7 @@ that only a newer version knows are ignored.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
@@ -18,11 +19,12 @@ LONGEST_PAUSE = 86_400.0  # seconds; each pace has a bound of its own
 MOST_DEATHS = 10  # by one job
 SITES = 20  # breakers that one tells of
 
-Action = Literal["reset", "close", "open", "disable", "release", "purge"]
+Action = Literal["reset", "close", "open", "disable", "release"]
 LASTING: tuple[Action, ...] = ("open", "disable")
 
 Text = Annotated[str, Field(max_length=300)]
 Url = Annotated[str, Field(max_length=8192)]
+_NOTE = re.compile(rb"([0-9a-f]{16}) ([0-9]{1,10}) ")
 M = TypeVar("M", bound="Message")
 
 
@@ -30,6 +32,11 @@ class Message(BaseModel):
     """What one tells."""
 
     model_config = ConfigDict(frozen=True)
+
+    @property
+    def text(self) -> str:
+        """As it is told."""
+        return self.model_dump_json()
 
     @classmethod
     def read(cls: type[M], data: object, longest: int = LONGEST) -> M | None:
@@ -99,6 +106,21 @@ class Deaths(Message):
     causes: Annotated[list[Text], Field(min_length=1, max_length=MOST_DEATHS)]
 
 
+class Released(Message):
+    """An operator has released `url` from the quarantine; None: all of them."""
+
+    by: Text
+    url: Url | None
+    released: Literal[True]
+
+
+class Purge(Message):
+    """What this release of yt-dlp has made so far is not to be used."""
+
+    by: Text
+    ytdlp: Text
+
+
 class Pause(Message):
     """A site wants to be left alone for `seconds` at `place`, through `egress`, one of those of `way`."""
 
@@ -107,6 +129,34 @@ class Pause(Message):
     egress: Text
     place: Text
     seconds: Annotated[float, Field(gt=0, le=LONGEST_PAUSE)]
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A message as a journal has it; `age` is in seconds."""
+
+    id: str
+    age: float
+    payload: bytes
+
+    def written(self) -> bytes:
+        return f"{self.id} {self.age * 1000:.0f} ".encode() + self.payload
+
+    @classmethod
+    def read(cls, data: bytes) -> Note | None:
+        """None where it is not as it should be."""
+        found = _NOTE.match(data) if len(data) <= LONGEST else None
+        return found and cls(found[1].decode(), int(found[2]) / 1000, data[found.end() :])
+
+
+def notes(reply: Any) -> list[tuple[bytes, float]]:
+    """The messages of a journal that the engine keeps, and their ages there in seconds; the oldest first."""
+    found: list[tuple[bytes, float]] = []
+    for each in reversed(reply) if isinstance(reply, list) else ():
+        match each:
+            case [bytes() as data, int() as age] if age >= 0:
+                found.append((data, age / 1000))
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """Orders of operators: given to one instance, carried out by all, each of which answers.
 
 Modes that last (open, disable) are also kept by the engine, for instances that are away or start later. One
-that joins takes over what is kept there. An engine that has forgotten everything is told again by those who
-join it.
+that joins tells what was ordered while it was cut off, and takes over what is kept. An engine that has
+forgotten everything is told again by those who join it.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from .port import Operator, OrderAnswer
 from .scripts import KNOWN_MODES, ORDER
 
 PATIENCE = 1.0  # seconds for the answers of the others
+MOST = 1000  # sites whose mode is kept
 
 log = structlog.get_logger(__name__)
 
@@ -43,19 +44,15 @@ class _Awaited:
 
 
 class Orders:
-    """Gives and takes orders.
+    """Gives and takes orders."""
 
-    Args:
-        purge: called with each release of yt-dlp whose results are not to be used any more.
-    """
-
-    def __init__(self, link: Link, me: str, purge: Callable[[str], None]) -> None:
+    def __init__(self, link: Link, me: str) -> None:
         self.operator: Operator | None = None
         self.name: Callable[[], str] = lambda: me
         self._link = link
         self._me = me
-        self._purge = purge
         self._awaited: dict[str, _Awaited] = {}
+        self._untold: dict[str, Order] = {}  # by subject, while the link is down
         self._joined = trio.Event()
 
     async def give(self, action: Action, subject: str | None, others: int) -> tuple[OrderAnswer, ...]:
@@ -63,37 +60,24 @@ class Orders:
         order = self._order(action, subject)
         awaited = self._awaited[order.id] = _Awaited(others)
         try:
-            await self._link.run_script(
-                ORDER,
-                (MODES,),
-                action if action != "release" else "",
-                EVERY_SITE if subject is None else subject,
-                ORDERS,
-                order.model_dump_json(),
-                EVERY_SITE,
-            )
+            await self._tell(order)
             with trio.move_on_after(PATIENCE if others else 0):
                 await awaited.complete.wait()
         except (Unavailable, Rejected) as error:
             log.warning("order_not_passed_on", action=action, reason=str(error))
+            self._keep(order)
         finally:
             del self._awaited[order.id]
         return tuple(sorted(awaited.answers, key=lambda answer: answer.name))
-
-    def tell(self, action: Action, subject: str) -> None:
-        """Give an order that neither lasts nor is answered, as far as the engine can be asked."""
-        self._link.post("PUBLISH", ORDERS, self._order(action, subject).model_dump_json())
 
     def hear_order(self, payload: bytes) -> None:
         """Another instance's operator, or our own, wants something."""
         order = Order.read(payload)
         if order is None or order.by == self._me:
             return
-        if order.action == "purge" and order.subject is not None:
-            self._purge(order.subject)
         if self.operator is not None:
             answer = self._carried_out(order)
-            self._link.post("PUBLISH", ANSWERS, answer.model_dump_json())
+            self._link.post("PUBLISH", ANSWERS, answer.text)
 
     def hear_answer(self, payload: bytes) -> None:
         """What another instance says to an order; only those to ours matter."""
@@ -113,11 +97,30 @@ class Orders:
             if self.operator is not None:
                 await self._take_over(self.operator)
 
+    async def _tell(self, order: Order) -> None:
+        action = "" if order.action == "release" else order.action
+        subject = EVERY_SITE if order.subject is None else order.subject
+        await self._link.run_script(ORDER, (MODES,), action, subject, ORDERS, order.text, EVERY_SITE, MOST)
+
+    def _keep(self, order: Order) -> None:
+        """Tell it later, where it sets a mode: those that are away are to take it over."""
+        if order.action == "release":  # a journal has it
+            return
+        if order.subject is None:
+            self._untold.clear()
+        subject = EVERY_SITE if order.subject is None else order.subject
+        if len(self._untold) < MOST:
+            self._untold[subject] = order
+
     async def _take_over(self, operator: Operator) -> None:
         ours = operator.modes()
-        words = [word for mode in ours.items() for word in mode]
+        words = [word for mode in [*ours.items()][:MOST] for word in mode]
         try:
-            reply = await self._link.run_script(KNOWN_MODES, (MODES,), *words)
+            while self._untold:
+                subject = next(iter(self._untold))
+                await self._tell(self._untold[subject])
+                self._untold.pop(subject, None)
+            reply = await self._link.run_script(KNOWN_MODES, (MODES,), MOST, *words)
         except (Unavailable, Rejected):
             return
         kept = modes(reply)

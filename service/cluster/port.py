@@ -114,8 +114,14 @@ class Operator(Protocol):
     def carry_out(self, action: Action, subject: str | None) -> tuple[str, str]:
         """What was before, and what is now. Raises ServiceError where that cannot be done."""
 
-    def note_deaths(self, url: str, client: str, causes: Sequence[str]) -> None:
-        """A job of `client` has killed workers of another instance, as `Cluster.died` has it."""
+    def note_deaths(self, url: str, client: str, causes: Sequence[str], ago: float) -> None:
+        """A job of `client` has killed another instance's workers, so many seconds ago: `Cluster.died`."""
+
+    def note_release(self, url: str | None) -> None:
+        """An operator of another instance has released `url`, or all, from the quarantine."""
+
+    def note_purge(self, ytdlp: str) -> None:
+        """What this release of yt-dlp has made is not to be used any more."""
 
     def note_pause(self, egress: str, place: str, seconds: float) -> None:
         """A site has told another instance to wait, as `Cluster.pause` has it."""

@@ -24,7 +24,7 @@ from ..errors import ExtractionError
 from ..wire import Job
 from . import keys
 from .connection import Rejected, Unavailable
-from .entries import WORTH_PACKING, Entry, NotOurs, is_shared, pack, unpack
+from .entries import LONGEST, WORTH_PACKING, Entry, NotOurs, is_shared, pack, unpack
 from .link import Link
 from .scripts import CLAIM, FINISH, RENEW
 
@@ -120,11 +120,11 @@ class SharedResults:
                         if news.refusal is not None:
                             raise news.refusal
 
-    def purge(self, ytdlp: str) -> None:
-        """Use nothing that this release of yt-dlp has made so far."""
+    def purge(self, ytdlp: str, ago: float = 0.0) -> None:
+        """Use nothing that this release of yt-dlp had made so many seconds ago."""
         now = trio.current_time()
         self._purged = {version: until for version, until in self._purged.items() if until > now}
-        self._purged[ytdlp] = now + self._ttl
+        self._purged[ytdlp] = now + self._ttl - ago
 
     def hear(self, payload: bytes) -> None:
         """Another instance's flight has ended: its key, and a refusal if it was one."""
@@ -144,7 +144,7 @@ class SharedResults:
     async def _claim(self, key: str) -> Entry | _Lease | _Wait:
         token = secrets.token_hex(8)
         names = (keys.result(key), keys.flight(key))
-        reply = await self._link.run_script(CLAIM, names, token, int(LEASE * 1000))
+        reply = await self._link.run_script(CLAIM, names, token, int(LEASE * 1000), LONGEST)
         try:
             match reply:
                 case [1, bytes() as data, int() as left]:

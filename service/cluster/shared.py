@@ -13,13 +13,12 @@ from ..events import Events
 from ..wire import Job
 from . import keys
 from .address import EngineAddress
-from .deaths import SharedDeaths
 from .fleet import Fleet
 from .limits import SharedLimits
 from .link import Link
 from .messages import Action, Member, Sighting
+from .notices import Notices
 from .orders import Orders
-from .pauses import SharedPauses
 from .port import Budget, ClusterStatistics, Operator, OrderAnswer, Run, Voter
 from .results import SharedResults, engine_statistics
 from .votes import SharedVotes
@@ -34,15 +33,14 @@ class Shared:
             EngineAddress.parse(config.cluster_url.get_secret_value()),
             events,
             ca_file=config.cluster_ca_file,
-            channels=(keys.DONE, keys.ORDERS, keys.ANSWERS, keys.DEATHS, keys.PAUSES),
+            channels=keys.CHANNELS,
             hear=self._hear,
             joined=self._joined,
         )
         self._fleet = Fleet(self.link)
         self._results = SharedResults(config, self.link)
-        self._orders = Orders(self.link, self._fleet.id, self._results.purge)
-        self._deaths = SharedDeaths(self.link, self._fleet.id)
-        self._pauses = SharedPauses(self.link, self._fleet.id, keys.way_out(config))
+        self._orders = Orders(self.link, self._fleet.id)
+        self._notices = Notices(config, self.link, self._fleet.id, self._results.purge)
         self._limits = SharedLimits(self.link)
         self._votes = SharedVotes(self.link, self._fleet.id, keys.way_out(config))
 
@@ -66,23 +64,26 @@ class Shared:
         self._fleet.hurry()
 
     def obey(self, operator: Operator) -> None:
-        self._orders.operator = self._deaths.operator = self._pauses.operator = operator
+        self._orders.operator = self._notices.operator = operator
         if self.link.is_up:
-            self._orders.joined()
+            self._joined()
 
     async def order(self, action: Action, subject: str | None) -> tuple[OrderAnswer, ...]:
         others = [each for each in self._fleet.sightings() if each.member.id != self.id]
-        return await self._orders.give(action, subject, len(others))
+        answers = await self._orders.give(action, subject, len(others))
+        if action == "release":
+            self._notices.released(subject)
+        return answers
 
     def died(self, url: str, client: str, causes: Sequence[str]) -> None:
-        self._deaths.tell(url, client, causes)
+        self._notices.died(url, client, causes)
 
     def pause(self, egress: str, place: str, seconds: float) -> None:
-        self._pauses.tell(egress, place, seconds)
+        self._notices.pause(egress, place, seconds)
 
     def purge(self, ytdlp: str) -> None:
         self._results.purge(ytdlp)
-        self._orders.tell("purge", ytdlp)
+        self._notices.purge(ytdlp)
 
     def sightings(self) -> tuple[Sighting, ...]:
         return self._fleet.sightings()
@@ -97,20 +98,20 @@ class Shared:
             nursery.start_soon(self._votes.run)
             nursery.start_soon(self._fleet.run)
             nursery.start_soon(self._orders.run)
+            nursery.start_soon(self._notices.run)
 
     def _joined(self) -> None:
         self._fleet.hurry()
         self._orders.joined()
+        self._notices.joined()
 
     def _hear(self, channel: bytes, payload: bytes) -> None:
-        match channel.decode("ascii", "replace"):
+        match name := channel.decode("ascii", "replace"):
             case keys.DONE:
                 self._results.hear(payload)
             case keys.ORDERS:
                 self._orders.hear_order(payload)
             case keys.ANSWERS:
                 self._orders.hear_answer(payload)
-            case keys.DEATHS:
-                self._deaths.hear(payload)
-            case keys.PAUSES:
-                self._pauses.hear(payload)
+            case _:
+                self._notices.hear(name, payload)

@@ -25,7 +25,7 @@ class Operator:
         self._dispatcher = dispatcher
 
     def carry_out(self, action: Action, subject: str | None) -> tuple[str, str]:
-        """What was before, and what is now: states of breakers, or numbers of refused URLs or of results.
+        """What was before, and what is now: states of breakers, or numbers of refused URLs.
 
         Raises:
             UnknownSite: there is nothing to do for this site.
@@ -41,12 +41,18 @@ class Operator:
                 return self._breakers.disable(subject, expected=True)
             case "release":
                 return str(self._dispatcher.quarantine.clear(subject)), "0"
-            case "purge":
-                return str(self._dispatcher.forget(subject or "")), "0"
 
-    def note_deaths(self, url: str, client: str, causes: Sequence[str]) -> None:
+    def note_deaths(self, url: str, client: str, causes: Sequence[str], ago: float) -> None:
         """Workers of another instance died of `url`; see `Quarantine.killed`."""
-        self._dispatcher.quarantine.killed(url, client, trio.current_time(), causes)
+        self._dispatcher.quarantine.killed(url, client, trio.current_time() - ago, causes)
+
+    def note_release(self, url: str | None) -> None:
+        """Another instance's operator has released `url`, or all."""
+        self._dispatcher.quarantine.clear(url)
+
+    def note_purge(self, ytdlp: str) -> None:
+        """Another instance has taken this release back; see `Dispatcher.forget`."""
+        self._dispatcher.forget(ytdlp)
 
     def note_pause(self, egress: str, place: str, seconds: float) -> None:
         """A site has told another instance to wait; see `Dispatcher.pause`."""

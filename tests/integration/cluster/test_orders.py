@@ -12,6 +12,7 @@ from service.errors import UnknownSite
 from tests.integration.cluster.test_heartbeats import introduce, names
 from tests.support.engine import Engine, engine
 from tests.support.instances import Instance, instances, until
+from tests.support.relay import relay
 
 
 @pytest.fixture
@@ -25,6 +26,9 @@ class Noting:
 
     def __init__(self, instance: Instance, name: str, *opened: str) -> None:
         self.deaths: list[tuple[str, ...]] = []
+        self.released: list[str | None] = []
+        self.purged: list[str] = []
+        self.ages: list[float] = []
         self.pauses: list[tuple[str, str, float]] = []
         self.ordered: list[tuple[str, str | None]] = []
         self.held: dict[str, Action] = dict.fromkeys(opened, "open")
@@ -40,8 +44,16 @@ class Noting:
             self.held[subject or "*"] = action
         return before, action
 
-    def note_deaths(self, url: str, client: str, causes: Sequence[str]) -> None:
+    def note_deaths(self, url: str, client: str, causes: Sequence[str], ago: float) -> None:
         self.deaths.append((url, client, *causes))
+        self.ages.append(ago)
+
+    def note_release(self, url: str | None) -> None:
+        self.released.append(url)
+        self.deaths = [each for each in self.deaths if url not in (None, each[0])]
+
+    def note_purge(self, ytdlp: str) -> None:
+        self.purged.append(ytdlp)
 
     def note_pause(self, egress: str, place: str, seconds: float) -> None:
         self.pauses.append((egress, place, seconds))
@@ -117,12 +129,23 @@ async def test_an_engine_that_forgot_is_told_again(valkey: Engine) -> None:
         assert one.held == two.held == {"example.com": "open"}
 
 
-async def test_without_the_engine_an_order_is_for_one(valkey: Engine) -> None:
-    async with instances(valkey) as fleet:
-        await introduced(*fleet)
-        valkey.kill()
-        await until(lambda: not fleet[0].is_up)
-        assert await fleet[0].cluster.order("open", "example.com") == ()
+async def test_without_the_engine_an_order_is_for_one_and_reaches_the_others_later() -> None:
+    with engine() as valkey:
+        async with relay(valkey) as way, instances(valkey, 1, cluster_url=way.url) as (near,):
+            (one,) = await introduced(near)
+            async with instances(valkey, 1) as (far,):
+                two = Noting(far, "two", "old.example")
+                way.cut()
+                await until(lambda: not near.is_up)
+                for action, site in (("open", "a.example"), ("disable", None), ("open", "b.example")):
+                    one.carry_out(action, site)  # type: ignore[arg-type]
+                    assert await near.cluster.order(action, site) == ()  # type: ignore[arg-type]
+                assert two.ordered == []
+                way.is_open = True
+                await until(lambda: len(two.ordered) == 2)
+                assert two.ordered == [("disable", None), ("open", "b.example")]
+                await until(lambda: valkey.ask("HLEN", "ytdlpd:1:m") == 3)
+                assert one.held["b.example"] == "open"
 
 
 async def test_an_instance_that_is_gone_is_waited_for_a_second(valkey: Engine) -> None:
@@ -130,35 +153,6 @@ async def test_an_instance_that_is_gone_is_waited_for_a_second(valkey: Engine) -
         async with instances(valkey, 1) as (gone,):
             await introduced(gone, one)
         assert await one.cluster.order("open", "example.com") == ()
-
-
-async def test_deaths_are_told_to_the_others(valkey: Engine) -> None:
-    async with instances(valkey) as fleet:
-        one, two = await introduced(*fleet)
-        for garbage in ("", "{}", '{"by":"x","url":"u","client":"c","causes":[]}'):
-            valkey.ask("PUBLISH", "ytdlpd:1:deaths", garbage)
-        fleet[0].cluster.died("https://example.com", "a client", ["SIGSEGV", "SIGKILL"])
-        await until(lambda: two.deaths)
-        assert two.deaths == [("https://example.com", "a client", "SIGSEGV", "SIGKILL")]
-        assert one.deaths == []
-
-
-async def test_pauses_are_told_to_those_who_leave_the_same_way(valkey: Engine) -> None:
-    async with instances(valkey) as fleet, instances(valkey, 1, egress_proxy="http://p:1") as (elsewhere,):
-        one, two = await introduced(*fleet)
-        far = Noting(elsewhere, "far")
-        for garbage in ("", "{}", '{"by":"x","way":"w","egress":"","place":"example.com","seconds":"NaN"}'):
-            valkey.ask("PUBLISH", "ytdlpd:1:pauses", garbage)
-        fleet[0].cluster.pause("fra", "example.com", 30.0)
-        elsewhere.cluster.pause("", "elsewhere.example", 30.0)
-        fleet[0].cluster.pause("fra", "example.com", 1e9)
-        await until(lambda: len(two.pauses) == 2)
-        assert two.pauses == [("fra", "example.com", 30.0), ("fra", "example.com", 86_400.0)]
-        fleet[1].cluster.pause("", "last.example", 1.0)
-        await until(lambda: one.pauses == [("", "last.example", 1.0)])
-        fleet[1].cluster.died("https://example.com", "a client", ["SIGSEGV"])
-        await until(lambda: far.deaths)  # so it heard what was told before
-        assert far.pauses == []
 
 
 @pytest.mark.parametrize(
@@ -173,3 +167,11 @@ async def test_garbage_is_no_order(valkey: Engine, garbage: str) -> None:
         assert await one.cluster.order("open", "example.com") == ()
         assert operator.ordered == []
         assert one.cluster.statistics().problem is None
+
+
+async def test_more_modes_than_there_can_be_are_forgotten(valkey: Engine) -> None:
+    valkey.ask("HSET", "ytdlpd:1:m", "", "1", *(f"{number}" for number in range(4000)))
+    async with instances(valkey, 1) as (one,):
+        operator = Noting(one, "one", "ours.example")
+        await until(lambda: valkey.ask("HGETALL", "ytdlpd:1:m") == [b"ours.example", b"open", b"", b"1"])
+        assert operator.ordered == []

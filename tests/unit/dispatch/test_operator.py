@@ -9,6 +9,7 @@ from trio.testing import MockClock
 from service.breaker.key import BreakerKey
 from service.codes import Code
 from service.dispatch.operator import Operator
+from service.dispatch.quarantine import SENTENCE
 from service.errors import CircuitOpen, UnknownSite
 from tests.unit.dispatch.test_dispatch import CALLER, GOOD, JOB, harness
 
@@ -47,8 +48,13 @@ async def test_all_sites_are_a_star(autojump_clock: MockClock) -> None:
 
 async def test_deaths_elsewhere_close_a_url_here(autojump_clock: MockClock) -> None:
     it = harness(GOOD)
-    Operator(it.breakers, it.dispatcher).note_deaths(JOB.url, CALLER.client, ["SIGSEGV"] * 2)
+    operator = Operator(it.breakers, it.dispatcher)
+    operator.note_deaths(JOB.url, CALLER.client, ["SIGSEGV"] * 2, 100.0)
     assert await it.code() is Code.QUARANTINED
+    (url,) = it.dispatcher.quarantine.listed(trio.current_time())
+    assert url.seconds_left == SENTENCE - 100.0
+    operator.note_release(JOB.url)
+    await it.submit()
 
 
 async def test_urls_are_released(autojump_clock: MockClock) -> None:
