@@ -86,7 +86,9 @@ class Core:
             cluster=cluster,
             egresses=egresses,
         )
-        rollout = LiveRollout(config, store, bus, pool, dispatcher, trial, serving=serving, make=make)
+        rollout = LiveRollout(
+            config, store, bus, pool, dispatcher, trial, serving=serving, make=make, bar=cluster.bar
+        )
         return cls(solver, pool, breakers, dispatcher, rollout, store, cluster)
 
     def introduce(self, urls: Sequence[str], lifecycle: Lifecycle) -> None:
@@ -96,7 +98,7 @@ class Core:
             return introduce(id, urls, lifecycle, self.pool, self.breakers, self.dispatcher, self.cluster)
 
         self.cluster.introduce(describe)
-        self.cluster.obey(Operator(self.breakers, self.dispatcher))
+        self.cluster.obey(Operator(self.breakers, self.dispatcher, self.store))
         self.cluster.share_breakers(BreakerVoter(self.breakers))
 
     def children(self) -> frozenset[int]:

@@ -26,6 +26,7 @@ CHANNELS = (DONE, ORDERS, ANSWERS, DEATHS, PAUSES, PURGES)
 
 # Keys.
 MODES = f"{PREFIX}m"
+RELEASES = f"{PREFIX}v"
 MEMBERS = f"{PREFIX}i"
 MEMBER = f"{MEMBERS}:"  # before an instance's id
 

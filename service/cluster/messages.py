@@ -11,7 +11,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    ValidationError,
+)
+
+from ..breaker.settings import EVERY_SITE
 
 LONGEST = 65_536  # bytes of a message
 LONGEST_MEMBER = 8192  # bytes of what an instance tells of itself
@@ -19,10 +29,20 @@ LONGEST_PAUSE = 86_400.0  # seconds; each pace has a bound of its own
 MOST_DEATHS = 10  # by one job
 SITES = 20  # breakers that one tells of
 
-Action = Literal["reset", "close", "open", "disable", "release"]
+Action = Literal["reset", "close", "open", "disable", "release", "pin", "unpin", "bar", "unbar"]
 LASTING: tuple[Action, ...] = ("open", "disable")
+RELEASE_ACTIONS: tuple[Action, ...] = ("pin", "unpin", "bar", "unbar")  # of releases of yt-dlp
+
+
+def printable(text: str) -> str:
+    """The text, if a terminal may show it. Raises ValueError."""
+    if not text.isprintable():
+        raise ValueError("it has control characters")
+    return text
+
 
 Text = Annotated[str, Field(max_length=300)]
+Words = Annotated[str, Field(max_length=300), AfterValidator(printable)]
 Url = Annotated[str, Field(max_length=8192)]
 _NOTE = re.compile(rb"([0-9a-f]{16}) ([0-9]{1,10}) ")
 M = TypeVar("M", bound="Message")
@@ -79,12 +99,24 @@ class Member(Message):
 
 
 class Order(Message):
-    """An operator wants something of all instances; `subject` is a site, a URL or None for all of them."""
+    """An operator wants something of all instances.
+
+    Attributes:
+        subject: a site, a URL, or a release of yt-dlp; None: all of them.
+    """
 
     id: Text
     by: Text
     action: Action
     subject: Url | None
+    reason: Words = ""
+
+    @property
+    def standing(self) -> str:
+        """What it decides; the next order of that name takes its place."""
+        if self.action in RELEASE_ACTIONS:
+            return "pin" if self.action in ("pin", "unpin") else f"bar {self.subject}"
+        return f"mode {self.subject or EVERY_SITE}"
 
 
 class Answer(Message):
@@ -186,6 +218,12 @@ def modes(reply: Any) -> Mapping[str, Action]:
                 if action == known.encode():
                     found[subject.decode("utf-8", "replace")] = known
     return found
+
+
+def orders(reply: Any) -> list[Order]:
+    """The orders about releases that the engine keeps; the pin comes last."""
+    read = (Order.read(each) for each in reply) if isinstance(reply, list) else ()
+    return sorted((each for each in read if each is not None), key=lambda each: each.standing)
 
 
 def numbers(reply: Any, most: Sequence[int]) -> list[int | None]:

@@ -1,29 +1,25 @@
-"""Orders of operators: given to one instance, carried out by all, each of which answers.
-
-Modes that last (open, disable) are also kept by the engine, for instances that are away or start later. One
-that joins tells what was ordered while it was cut off, and takes over what is kept. An engine that has
-forgotten everything is told again by those who join it.
-"""
+"""Orders of operators: given to one instance, carried out by all, each of which answers."""
 
 from __future__ import annotations
 
 import secrets
+from collections import deque
 from collections.abc import Callable
 
 import structlog
 import trio
 
-from ..breaker.settings import EVERY_SITE
 from ..errors import ServiceError
+from ..releases.store import StoreError
 from .connection import Rejected, Unavailable
-from .keys import ANSWERS, MODES, ORDERS
+from .keys import ANSWERS
 from .link import Link
-from .messages import Action, Answer, Order, modes
+from .messages import Action, Answer, Order
 from .port import Operator, OrderAnswer
-from .scripts import KNOWN_MODES, ORDER
+from .standing import Standing
 
 PATIENCE = 1.0  # seconds for the answers of the others
-MOST = 1000  # sites whose mode is kept
+WAITING = 100  # orders that wait to be carried out; further ones are dropped
 
 log = structlog.get_logger(__name__)
 
@@ -51,33 +47,39 @@ class Orders:
         self.name: Callable[[], str] = lambda: me
         self._link = link
         self._me = me
+        self._standing = Standing(link)
         self._awaited: dict[str, _Awaited] = {}
-        self._untold: dict[str, Order] = {}  # by subject, while the link is down
-        self._joined = trio.Event()
+        self._received: deque[Order] = deque()
+        self._has_joined = False
+        self._woken = trio.Event()
 
-    async def give(self, action: Action, subject: str | None, others: int) -> tuple[OrderAnswer, ...]:
+    async def give(
+        self, action: Action, subject: str | None, reason: str, others: int
+    ) -> tuple[OrderAnswer, ...]:
         """The answers of the other instances, of which there are so many; those that come in time."""
-        order = self._order(action, subject)
+        order = self._order(action, subject, reason)
         awaited = self._awaited[order.id] = _Awaited(others)
         try:
-            await self._tell(order)
+            await self._standing.tell(order)
             with trio.move_on_after(PATIENCE if others else 0):
                 await awaited.complete.wait()
         except (Unavailable, Rejected) as error:
             log.warning("order_not_passed_on", action=action, reason=str(error))
-            self._keep(order)
         finally:
             del self._awaited[order.id]
         return tuple(sorted(awaited.answers, key=lambda answer: answer.name))
 
+    def tell(self, action: Action, subject: str, reason: str) -> None:
+        """Give an order without waiting for answers."""
+        self._standing.post(self._order(action, subject, reason))
+
     def hear_order(self, payload: bytes) -> None:
         """Another instance's operator, or our own, wants something."""
         order = Order.read(payload)
-        if order is None or order.by == self._me:
-            return
-        if self.operator is not None:
-            answer = self._carried_out(order)
-            self._link.post("PUBLISH", ANSWERS, answer.text)
+        if order is not None and order.by != self._me and self.operator is not None:
+            if len(self._received) < WAITING:
+                self._received.append(order)
+            self._woken.set()
 
     def hear_answer(self, payload: bytes) -> None:
         """What another instance says to an order; only those to ours matter."""
@@ -87,62 +89,32 @@ class Orders:
 
     def joined(self) -> None:
         """The link is up."""
-        self._joined.set()
+        self._has_joined = True
+        self._woken.set()
 
     async def run(self) -> None:
-        """Take over what is kept, each time the link comes up."""
+        """Carry out what is ordered, and take over what stands each time the link comes up."""
         while True:
-            await self._joined.wait()
-            self._joined = trio.Event()
-            if self.operator is not None:
-                await self._take_over(self.operator)
+            await self._woken.wait()
+            self._woken = trio.Event()
+            if self.operator is None:
+                continue
+            if self._has_joined:
+                self._has_joined = False
+                await self._standing.catch_up(self.operator)
+            while self._received:
+                order = self._received.popleft()
+                self._standing.note(order)
+                self._link.post("PUBLISH", ANSWERS, (await self._carried_out(self.operator, order)).text)
 
-    async def _tell(self, order: Order) -> None:
-        action = "" if order.action == "release" else order.action
-        subject = EVERY_SITE if order.subject is None else order.subject
-        await self._link.run_script(ORDER, (MODES,), action, subject, ORDERS, order.text, EVERY_SITE, MOST)
+    def _order(self, action: Action, subject: str | None, reason: str) -> Order:
+        id = secrets.token_hex(8)
+        return Order(id=id, by=self._me, action=action, subject=subject, reason=reason)
 
-    def _keep(self, order: Order) -> None:
-        """Tell it later, where it sets a mode: those that are away are to take it over."""
-        if order.action == "release":  # a journal has it
-            return
-        if order.subject is None:
-            self._untold.clear()
-        subject = EVERY_SITE if order.subject is None else order.subject
-        if len(self._untold) < MOST:
-            self._untold[subject] = order
-
-    async def _take_over(self, operator: Operator) -> None:
-        ours = operator.modes()
-        words = [word for mode in [*ours.items()][:MOST] for word in mode]
-        try:
-            while self._untold:
-                subject = next(iter(self._untold))
-                await self._tell(self._untold[subject])
-                self._untold.pop(subject, None)
-            reply = await self._link.run_script(KNOWN_MODES, (MODES,), MOST, *words)
-        except (Unavailable, Rejected):
-            return
-        kept = modes(reply)
-        for subject in (*sorted(ours.keys() - kept.keys()), *sorted(kept)):  # EVERY_SITE comes first
-            action: Action = kept.get(subject, "reset")
-            if ours.get(subject) != action:
-                self._try(operator, action, subject)
-
-    def _order(self, action: Action, subject: str | None) -> Order:
-        return Order(id=secrets.token_hex(8), by=self._me, action=action, subject=subject)
-
-    def _carried_out(self, order: Order) -> Answer:
-        assert self.operator is not None
+    async def _carried_out(self, operator: Operator, order: Order) -> Answer:
         name = self.name()
         try:
-            before, after = self.operator.carry_out(order.action, order.subject)
-        except ServiceError as error:
+            before, after = await operator.carry_out(order.action, order.subject, order.reason)
+        except (ServiceError, StoreError) as error:
             return Answer(order=order.id, name=name, problem=str(error)[:300])
         return Answer(order=order.id, name=name, before=before, after=after)
-
-    def _try(self, operator: Operator, action: Action, subject: str) -> None:
-        try:
-            operator.carry_out(action, None if subject == EVERY_SITE else subject)
-        except ServiceError as error:
-            log.info("order_not_carried_out", action=action, reason=str(error))

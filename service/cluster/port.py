@@ -111,8 +111,12 @@ class OrderAnswer:
 class Operator(Protocol):
     """Who carries out orders at this instance."""
 
-    def carry_out(self, action: Action, subject: str | None) -> tuple[str, str]:
-        """What was before, and what is now. Raises ServiceError where that cannot be done."""
+    async def carry_out(self, action: Action, subject: str | None, reason: str = "") -> tuple[str, str]:
+        """What was before, and what is now.
+
+        Raises:
+            ServiceError, StoreError: it cannot be done.
+        """
 
     def note_deaths(self, url: str, client: str, causes: Sequence[str], ago: float) -> None:
         """A job of `client` has killed another instance's workers, so many seconds ago: `Cluster.died`."""
@@ -162,8 +166,11 @@ class Cluster(Protocol):
     def obey(self, operator: Operator) -> None:
         """Let `operator` carry out what is ordered at other instances."""
 
-    async def order(self, action: Action, subject: str | None) -> tuple[OrderAnswer, ...]:
+    async def order(self, action: Action, subject: str | None, reason: str = "") -> tuple[OrderAnswer, ...]:
         """Have the other instances carry out an order; their answers, as far as they come within a second."""
+
+    def bar(self, version: str, reason: str) -> None:
+        """Have no instance use this release of yt-dlp: sites have shown here that it is worse."""
 
     def died(self, url: str, client: str, causes: Sequence[str]) -> None:
         """Tell the others that a job of `client` for `url` has killed a worker for each of `causes`."""
@@ -204,8 +211,11 @@ class Alone:
     def obey(self, operator: Operator) -> None:
         return None
 
-    async def order(self, action: Action, subject: str | None) -> tuple[OrderAnswer, ...]:
+    async def order(self, action: Action, subject: str | None, reason: str = "") -> tuple[OrderAnswer, ...]:
         return ()
+
+    def bar(self, version: str, reason: str) -> None:
+        return None
 
     def died(self, url: str, client: str, causes: Sequence[str]) -> None:
         return None

@@ -177,6 +177,36 @@ return reply
 """,
 )
 
+# An order about a release of yt-dlp: it is kept by what it decides, and told.
+RELEASE_ORDER = Script(
+    "order",
+    """
+if redis.call('TYPE', KEYS[1]).ok ~= 'hash' or redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[3]) then
+  redis.call('DEL', KEYS[1])
+end
+redis.pcall('HSET', KEYS[1], ARGV[1], ARGV[2])
+redis.call('PEXPIRE', KEYS[1], ARGV[4])
+return redis.call('PUBLISH', ARGV[5], ARGV[2])
+""",
+)
+
+# All of those; the engine may have forgotten what the caller knows.
+KNOWN_RELEASES = Script(
+    "releases",
+    """
+if redis.call('TYPE', KEYS[1]).ok ~= 'hash' or redis.call('HLEN', KEYS[1]) > tonumber(ARGV[1]) then
+  redis.call('DEL', KEYS[1])
+end
+for i = 3, #ARGV, 2 do redis.pcall('HSETNX', KEYS[1], ARGV[i], ARGV[i + 1]) end
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+local reply = {}
+for _, order in ipairs(redis.call('HVALS', KEYS[1])) do
+  if #order <= 4000 then reply[#reply + 1] = order end
+end
+return reply
+""",
+)
+
 # Votes: the caller asks each place, and votes for so long. The reply tells for how long each instance votes
 # that has asked the place lately, the caller included; others are forgotten. All in milliseconds.
 VOTE = Script(

@@ -68,12 +68,15 @@ class Shared:
         if self.link.is_up:
             self._joined()
 
-    async def order(self, action: Action, subject: str | None) -> tuple[OrderAnswer, ...]:
+    async def order(self, action: Action, subject: str | None, reason: str = "") -> tuple[OrderAnswer, ...]:
         others = [each for each in self._fleet.sightings() if each.member.id != self.id]
-        answers = await self._orders.give(action, subject, len(others))
+        answers = await self._orders.give(action, subject, reason, len(others))
         if action == "release":
             self._notices.released(subject)
         return answers
+
+    def bar(self, version: str, reason: str) -> None:
+        self._orders.tell("bar", version, reason)
 
     def died(self, url: str, client: str, causes: Sequence[str]) -> None:
         self._notices.died(url, client, causes)

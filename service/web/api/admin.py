@@ -16,7 +16,8 @@ from ..http.access_control import require_admin
 from ..http.responses import respond_with_json
 from ..services import Services
 from .extract import read_body
-from .fleet_models import OtherInstance, ResetResponse
+from .fleet_models import ResetResponse
+from .models import OtherInstance
 from .openapi import SECURITY, fails
 from .requests import ResetRequest
 

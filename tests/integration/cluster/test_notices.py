@@ -137,6 +137,26 @@ async def test_who_was_away_learns_what_it_missed_and_nothing_twice(valkey: Engi
         assert heard(one) == (2, 2, 3)
 
 
+async def test_what_a_bad_release_made_is_used_nowhere(valkey: Engine) -> None:
+    run = Extraction(ytdlp="bad")
+    async with instances(valkey) as (one, two):
+        await introduced(one, two)
+        await once(one, "bad", run)
+        assert (await once(two, "bad", run)).age is not None
+        one.cluster.purge("bad")
+        assert (await once(one, "bad", run)).age is None
+
+        async def extracts() -> bool:
+            return (await once(two, "bad", run)).age is None
+
+        with trio.fail_after(10):
+            while not await extracts():  # noqa: ASYNC110  (what it waits for has no event)
+                await trio.sleep(0.01)
+        good = Extraction(ytdlp="good")
+        await once(one, "good", good)
+        assert (await once(two, "good", good)).age is not None
+
+
 async def test_the_engine_keeps_the_newest_alone(valkey: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journal, "MOST", 3)
     async with instances(valkey, 1) as (one,):

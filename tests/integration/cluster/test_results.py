@@ -183,25 +183,6 @@ async def test_a_dead_holder_costs_the_rest_of_the_lease(valkey: Engine) -> None
     assert run.runs == 1
 
 
-async def test_what_a_bad_release_made_is_used_nowhere(valkey: Engine) -> None:
-    run = Extraction(ytdlp="bad")
-    async with instances(valkey) as (one, two):
-        await once(one, "bad", run)
-        assert (await once(two, "bad", run)).age is not None
-        one.cluster.purge("bad")
-        assert (await once(one, "bad", run)).age is None
-
-        async def extracts() -> bool:
-            return (await once(two, "bad", run)).age is None
-
-        with trio.fail_after(10):
-            while not await extracts():  # noqa: ASYNC110  (what it waits for has no event)
-                await trio.sleep(0.01)
-        good = Extraction(ytdlp="good")
-        await once(one, "good", good)
-        assert (await once(two, "good", good)).age is not None
-
-
 async def test_without_a_cache_nothing_is_shared(valkey: Engine) -> None:
     run = Extraction()
     async with instances(valkey, cache_max_bytes=0) as fleet:
