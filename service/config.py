@@ -188,7 +188,7 @@ class Config(BaseSettings):
     cluster_url: OptionalSecret = Field(
         None,
         description="The Valkey or Redis that instances share: redis://user:password@host:port/0, rediss:// "
-        "with TLS (needs the cluster extra).",
+        "with TLS, or sentinel://host:port,host:port/name, sentinels:// with TLS (needs the cluster extra).",
     )
     cluster_ca_file: OptionalPath = Field(None, description="A CA bundle to trust for it in addition (PEM).")
 
