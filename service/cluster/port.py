@@ -19,17 +19,22 @@ class ClusterStatistics:
 
     Attributes:
         problem: why not everything is shared at present.
+        link_up: whether the engine is connected; it may refuse some things all the same.
+        instances: that live, this one included.
         calls, failures: commands sent to the engine, and those that failed.
         losses: times that the link went down.
         hits, misses: lookups of results in the engine; `refusals` are the kept noes among the hits.
-        waits: jobs that waited for another instance's extraction.
+        waits: jobs that waited for another instance's extraction; `adopted` are those that had its result or
+            refusal.
         stored: results and noes given to the engine.
         foreign: entries that were not written by this version.
     """
 
     state: Literal["ok", "degraded"]
     problem: str | None
+    link_up: bool
     engine: str
+    instances: int
     calls: int
     failures: int
     losses: int
@@ -37,6 +42,7 @@ class ClusterStatistics:
     misses: int
     refusals: int
     waits: int
+    adopted: int
     stored: int
     foreign: int
 

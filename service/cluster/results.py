@@ -11,7 +11,6 @@ import secrets
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import trio
 
@@ -47,6 +46,7 @@ class ResultCounts:
     misses: int = 0
     refusals: int = 0
     waits: int = 0
+    adopted: int = 0
     stored: int = 0
     foreign: int = 0
 
@@ -92,6 +92,7 @@ class SharedResults:
         key = keys.job_digest(job, self._way, __version__)
         if fresh:
             return await self._fly(key, run, over=True)
+        waited = False
         while True:
             with self._listening(key) as news:
                 try:
@@ -106,18 +107,22 @@ class SharedResults:
                         return await self._fly(key, run, over=True)
                     case Entry(Answer() as answer):
                         self.counts.hits += 1
+                        self.counts.adopted += waited
                         return answer
                     case Entry(ExtractionError() as refusal):
                         self.counts.refusals += 1
+                        self.counts.adopted += waited
                         raise refusal
                     case _Lease(token):
                         self.counts.misses += 1
                         return await self._fly(key, run, token)
                     case _Wait(seconds):
-                        self.counts.waits += 1
+                        self.counts.waits += not waited
+                        waited = True
                         with trio.move_on_after(seconds):
                             await news.came.wait()
                         if news.refusal is not None:
+                            self.counts.adopted += 1
                             raise news.refusal
 
     def purge(self, ytdlp: str, ago: float = 0.0) -> None:
@@ -236,15 +241,3 @@ class SharedResults:
             self._news[key].remove(news)
             if not self._news[key]:
                 del self._news[key]
-
-
-def engine_statistics(link: Link) -> dict[str, Any]:
-    """The link's part of `ClusterStatistics`."""
-    return {
-        "state": "ok" if link.problem is None else "degraded",
-        "problem": link.problem,
-        "engine": link.engine,
-        "calls": link.calls,
-        "failures": link.failures,
-        "losses": link.state.losses,
-    }

@@ -9,7 +9,7 @@ import trio
 
 from ..config import Config
 from ..dispatch.request import Answer
-from ..events import Events
+from ..events import DrainBegan, Event, Events, LameDuckBegan, ServiceReady
 from ..wire import Job
 from . import keys
 from .address import EngineAddress
@@ -20,7 +20,7 @@ from .messages import Action, Member, Sighting
 from .notices import Notices
 from .orders import Orders
 from .port import Budget, ClusterStatistics, Operator, OrderAnswer, Run, Voter
-from .results import SharedResults, engine_statistics
+from .results import SharedResults
 from .votes import SharedVotes
 
 
@@ -37,6 +37,7 @@ class Shared:
             hear=self._hear,
             joined=self._joined,
         )
+        events.subscribe(self._on_event)
         self._fleet = Fleet(self.link)
         self._results = SharedResults(config, self.link)
         self._orders = Orders(self.link, self._fleet.id)
@@ -92,7 +93,17 @@ class Shared:
         return self._fleet.sightings()
 
     def statistics(self) -> ClusterStatistics:
-        return ClusterStatistics(**engine_statistics(self.link), **asdict(self._results.counts))
+        return ClusterStatistics(
+            state="ok" if self.link.problem is None else "degraded",
+            problem=self.link.problem,
+            link_up=self.link.is_up,
+            engine=self.link.engine,
+            instances=len(self._fleet.sightings()),
+            calls=self.link.calls,
+            failures=self.link.failures,
+            losses=self.link.state.losses,
+            **asdict(self._results.counts),
+        )
 
     async def run(self) -> None:
         async with trio.open_nursery() as nursery:
@@ -102,6 +113,10 @@ class Shared:
             nursery.start_soon(self._fleet.run)
             nursery.start_soon(self._orders.run)
             nursery.start_soon(self._notices.run)
+
+    def _on_event(self, event: Event) -> None:
+        if isinstance(event, ServiceReady | LameDuckBegan | DrainBegan):
+            self._fleet.hurry()  # the others see it in another phase at once
 
     def _joined(self) -> None:
         self._fleet.hurry()

@@ -194,7 +194,9 @@ class FakeRollout:
 CLUSTER = ClusterStatistics(
     state="ok",
     problem=None,
+    link_up=True,
     engine="valkey 9.1.2",
+    instances=3,
     calls=20,
     failures=1,
     losses=1,
@@ -202,6 +204,7 @@ CLUSTER = ClusterStatistics(
     misses=4,
     refusals=3,
     waits=2,
+    adopted=1,
     stored=4,
     foreign=1,
 )

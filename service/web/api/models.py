@@ -268,6 +268,7 @@ class Cluster(Model):
     misses: int
     refusals: int = Field(description="Kept noes of sites that another instance had.")
     waits: int = Field(description="Jobs that waited for another instance's extraction.")
+    adopted: int = Field(description="Of those, the ones that had its result or refusal.")
     stored: int = Field(description="Results and noes given to the others.")
     losses: int = Field(description="Times that the server went away.")
 

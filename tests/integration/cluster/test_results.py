@@ -98,6 +98,9 @@ async def test_equal_jobs_are_extracted_once_in_the_fleet(valkey: Engine) -> Non
         assert run.runs == 1
         assert {answer.body for answer in answers} == {b'{"ok":true}'}
         assert len(answers) == 30
+        counts = [each.cluster.statistics() for each in fleet]
+        assert sum(each.hits for each in counts) == 29
+        assert sum(each.adopted for each in counts) == sum(each.waits for each in counts) > 0
 
 
 async def test_those_who_wait_get_the_site_s_answer(valkey: Engine) -> None:
@@ -115,6 +118,8 @@ async def test_those_who_wait_get_the_site_s_answer(valkey: Engine) -> None:
             for each in fleet:
                 nursery.start_soon(ask, each)
     assert run.runs == 1
+    counts = [each.cluster.statistics() for each in fleet]
+    assert sum(each.adopted for each in counts) == sum(each.waits for each in counts) == 2
     assert [(error.code, error.retry_after) for error in seen] == [(Code.RATE_LIMITED, 5.0)] * 3
 
 
