@@ -173,6 +173,16 @@ async def test_a_long_flight_is_renewed(valkey: Engine, monkeypatch: pytest.Monk
         await until(lambda: not valkey.ask("EXISTS", lease))  # and given up when everybody has left
 
 
+async def test_a_word_that_is_lost_costs_a_look(valkey: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Extraction(seconds=0.2)
+    async with instances(valkey) as (one, two), trio.open_nursery() as nursery:
+        monkeypatch.setattr(two.cluster._results, "hear", lambda payload: None)
+        nursery.start_soon(once, one, "lost word", run)
+        await run.begun.wait()
+        assert (await once(two, "lost word", run)).age is not None
+    assert run.runs == 1
+
+
 async def test_a_dead_holder_costs_the_rest_of_the_lease(valkey: Engine) -> None:
     hung, run = Extraction(seconds=3600), Extraction()
     dead = Instance(valkey)
@@ -229,6 +239,19 @@ async def test_garbage_under_our_keys_is_a_miss_and_is_replaced(valkey: Engine) 
         assert (await once(two, "another", run)).age is None
         assert two.cluster.statistics().problem is None
     valkey.ask("FLUSHALL")
+
+
+async def test_what_a_newer_instance_has_kept_is_a_miss(valkey: Engine) -> None:
+    run = Extraction()
+    valkey.ask("FLUSHALL")
+    async with instances(valkey) as (one, two):
+        await once(one, "newer", run)
+        await until(lambda: entries(valkey))
+        (key,) = entries(valkey)
+        valkey.ask("SETRANGE", key, 0, bytes([FORMAT + 1]))
+        assert (await once(two, "newer", run)).age is None
+        assert two.cluster.statistics().foreign == 1
+        assert two.cluster.statistics().problem is None
 
 
 @pytest.mark.parametrize("what", [b"", b"x", b"\xff" * 24, b"0" * 24 + b" \x01\x00\x02{}", b" "])
