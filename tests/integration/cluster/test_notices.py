@@ -72,6 +72,27 @@ async def test_pauses_are_told_to_those_who_leave_the_same_way(valkey: Engine) -
         assert far.pauses == []
 
 
+async def test_a_user_with_the_least_rights_may_tell_and_learn_everything(valkey: Engine) -> None:
+    rights = (
+        "on >secret ~ytdlpd:* &ytdlpd:* +@read +@write +@connection +eval +evalsha +time +publish +subscribe"
+    )
+    rights += " -@dangerous -function"
+    assert valkey.ask("ACL", "SETUSER", "ytdlpd", *rights.split()) in (b"OK", "OK")
+    url = f"redis://ytdlpd:secret@{valkey.host}:{valkey.port}"
+    async with instances(valkey, cluster_url=url) as fleet:
+        one, two = await introduced(*fleet)
+        tell(fleet[0])
+        fleet[0].cluster.bar("2030.1.1", "worse")
+        assert [each.after for each in await fleet[1].cluster.order("open", "a.example")] == ["open"]
+        await until(lambda: heard(two) == (1, 1, 1) and two.decided)
+        async with instances(valkey, 1, cluster_url=url) as (late,):
+            operator = Noting(late, "late")
+            await until(lambda: heard(operator) == (1, 1, 1) and operator.decided and operator.ordered)
+            for each in (*fleet, late):
+                assert each.cluster.statistics().problem is None
+        assert one.ordered == [("open", "a.example")]
+
+
 async def test_who_starts_later_learns_what_stands(valkey: Engine) -> None:
     async with instances(valkey, 1) as (one,):
         tell(one)
