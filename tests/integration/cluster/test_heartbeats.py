@@ -71,9 +71,12 @@ async def test_the_dead_are_forgotten_and_garbage_is_nobody(valkey: Engine) -> N
     valkey.ask("ZADD", "ytdlpd:1:i", 1, "dead", 99999999999999, "garbled")
     valkey.ask("SET", "ytdlpd:1:i:dead", ME.model_dump_json())
     valkey.ask("SET", "ytdlpd:1:i:garbled", "{}")
+    valkey.ask("ZADD", "ytdlpd:1:i", 99999999999999, "long")
+    valkey.ask("SET", "ytdlpd:1:i:long", b"x" * 6_000_000)
     async with instances(valkey, 1) as (one,):
         introduce(one, "one")
         await until(lambda: names(one) == ["one"])
+        assert one.cluster.statistics().losses == 0
         assert valkey.ask("ZSCORE", "ytdlpd:1:i", "dead") is None
 
 

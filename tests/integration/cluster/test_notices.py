@@ -16,6 +16,7 @@ from tests.support.relay import relay
 
 URL = "https://example.com"
 NOTE = "0123456789abcdef 0 "  # what a message begins with
+GARBAGE = ("a text", "the last id", "long words", "many words", "no words", "bad words")
 JOURNALS = ("deaths", "pauses", "purges")
 
 
@@ -191,7 +192,7 @@ async def test_the_engine_keeps_the_newest_alone(valkey: Engine, monkeypatch: py
 
 
 @pytest.mark.parametrize("name", JOURNALS)
-@pytest.mark.parametrize("garbage", ["a text", "the last id", "long words", "no words", "bad words"])
+@pytest.mark.parametrize("garbage", GARBAGE)
 async def test_garbage_in_a_journal_is_left_out_and_makes_room(
     valkey: Engine, name: str, garbage: str
 ) -> None:
@@ -204,6 +205,9 @@ async def test_garbage_in_a_journal_is_left_out_and_makes_room(
         case "long words":
             for _ in range(3):
                 valkey.ask("XADD", key, "*", "m", b"x" * 2_000_000)
+        case "many words":
+            for _ in range(100):
+                valkey.ask("XADD", key, "*", "m", b"x" * 60_000)
         case "no words":
             valkey.ask("XADD", key, "*", "x", "")
         case "bad words":

@@ -241,6 +241,18 @@ async def test_garbage_under_our_keys_is_a_miss_and_is_replaced(valkey: Engine) 
     valkey.ask("FLUSHALL")
 
 
+async def test_an_entry_that_is_longer_than_any_of_ours_is_a_miss(valkey: Engine) -> None:
+    run = Extraction()
+    valkey.ask("FLUSHALL")
+    async with instances(valkey) as (one, two):
+        await once(one, "long", run)
+        await until(lambda: entries(valkey))
+        valkey.ask("SET", *entries(valkey), bytes([FORMAT]) * 6_000_000)
+        assert (await once(two, "long", run)).age is None
+        assert two.cluster.statistics().losses == 0
+        await until(lambda: valkey.ask("STRLEN", *entries(valkey)) < 1000)
+
+
 async def test_what_a_newer_instance_has_kept_is_a_miss(valkey: Engine) -> None:
     run = Extraction()
     valkey.ask("FLUSHALL")

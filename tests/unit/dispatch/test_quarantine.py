@@ -116,3 +116,6 @@ def test_deaths_that_are_told_late_end_when_they_would_have() -> None:
     quarantine.killed(URL, "b", 20, TWO[:1])
     assert [entry.seconds_left for entry in quarantine.listed(72)] == [38]
     assert not refused(quarantine, "a", 131)
+    quarantine.killed(URL, "a", 200, TWO)
+    quarantine.killed(URL, "a", 150, TWO)
+    assert refused(quarantine, "a", 259)
