@@ -273,6 +273,7 @@ async def test_a_trial_ends_where_another_release_is_pinned(root: Path, clock: M
         await stand.until(lambda: stand.templates[NEW].ended)
         await trio.sleep(30)
         assert stand.rollout.status().canary is None
+        assert stand.told() == [("CanaryBegan", NEW)]
         assert stand.store.state().barred == {}
 
 
