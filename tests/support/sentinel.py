@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -38,9 +38,11 @@ class Sentinel(Engine):
 
 
 @contextmanager
-def sentinel(folder: Path, watched: Engine, *options: str) -> Iterator[Sentinel]:
-    """One that knows the replicas of `watched`."""
-    running = Sentinel(str(get_binary_path()), folder, watched, *options)
+def sentinel(
+    folder: Path, watched: Engine, *options: str, program: Callable[[], object] = get_binary_path
+) -> Iterator[Sentinel]:
+    """One that watches `watched`; `options` are further lines of its configuration."""
+    running = Sentinel(str(program()), folder, watched, *options)
     try:
         running.start()
         yield running

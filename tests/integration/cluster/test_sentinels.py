@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import trio
+import trustme
 
 from service.events import ClusterLost
 from tests.integration.cluster.test_failing_engine import kinds, shared
 from tests.integration.cluster.test_results import Extraction, once
 from tests.support.engine import Engine, engine
 from tests.support.instances import Instance, instances, until
+from tests.support.reverse_proxies import own_address
 from tests.support.sentinel import NAME, replica, sentinel
 
 
@@ -74,6 +77,35 @@ async def test_a_sentinel_that_asks_for_a_password_gets_that_of_the_engine(tmp_p
             url = watch.url.replace("sentinel://", "sentinel://:right@")
             async with instances(locked, cluster_url=url) as (one, two):
                 assert await shared(one, two, "locked")
+
+
+@pytest.mark.skipif(shutil.which("redis-server") is None, reason="Debian's redis-server is not installed")
+async def test_sentinel_and_engine_over_tls(tmp_path: Path) -> None:
+    authority, address = trustme.CA(), own_address()
+    ca, key, chain = (tmp_path / name for name in ("ca.pem", "key.pem", "chain.pem"))
+    certificate = authority.issue_cert(address)
+    authority.cert_pem.write_to_path(ca)
+    certificate.private_key_pem.write_to_path(key)
+    certificate.cert_chain_pems[0].write_to_path(chain)
+    tls = {"cert-file": chain, "key-file": key, "ca-cert-file": ca, "auth-clients": "no"}
+
+    def program() -> object:
+        return shutil.which("redis-server")
+
+    with engine(
+        *(word for name, file in tls.items() for word in (f"--tls-{name}", str(file))), program=program
+    ) as old:
+        assert old.ask("CONFIG", "SET", "tls-port", str(old.port + 500)) in (b"OK", "OK")
+        lines = [f"tls-{name} {file}" for name, file in tls.items()]
+        lines += [f"tls-port {old.port + 600}", "tls-replication yes"]
+        lines += [f"sentinel monitor secure {address} {old.port + 500} 1"]
+        with sentinel(tmp_path, old, *lines, program=program):
+            url = f"sentinels://{address}:{old.port + 600}/secure"
+            async with instances(old, cluster_url=url, cluster_ca_file=ca) as (one, two):
+                assert await shared(one, two, "tls")
+            async with instances(old, 1, up=False, cluster_url=url) as (one,):
+                await until(lambda: ClusterLost in kinds(one))
+                assert "TLS" in problem(one)
 
 
 async def test_sentinels_that_cannot_say_are_a_problem_that_is_named(valkey: Engine, tmp_path: Path) -> None:
