@@ -10,9 +10,10 @@ from ..breaker.registry import Breakers
 from ..breaker.settings import Mode
 from ..cluster.messages import Action
 from ..releases.release import canonical
-from ..releases.store import ReleaseStore
+from ..releases.store import ReleaseStore, StoreError
 from .dispatcher import Dispatcher
 
+MOST_BARRED = 500  # releases that others' orders may bar: the engine is not trusted
 _LASTING: Mapping[Mode, Action] = {Mode.FORCED_OPEN: "open", Mode.DISABLED: "disable"}
 
 
@@ -50,6 +51,8 @@ class Operator:
 
     def _decide(self, action: Action, version: str, reason: str) -> tuple[str, str]:
         before = self._store.state()
+        if action == "bar" and len(before.barred) >= MOST_BARRED and version not in before.barred:
+            raise StoreError(f"{MOST_BARRED} releases are barred already; unbar those that are no more")
         match action:
             case "pin":
                 after = self._store.pin(version)

@@ -170,7 +170,9 @@ class LiveRollout:
         state = await trio.to_thread.run_sync(self._store.state)
         serving = self._serving.version
         if serving in state.barred or (state.pinned is not None and state.pinned != serving):
-            await self._switch(nursery, await trio.to_thread.run_sync(self._store.choose))
+            why = state.barred.get(serving)
+            reason = "by an admin" if why is None else f"{serving} is barred: {why}"
+            await self._switch(nursery, await trio.to_thread.run_sync(self._store.choose), reason)
             return
         begin, self._begin = self._begin, None
         if begin is None and state.active != self._activated and state.active not in (None, serving):
@@ -271,7 +273,7 @@ class LiveRollout:
         nursery.start_soon(self._end, self._pool.templates.withdraw())
         self._woken.set()
 
-    async def _switch(self, nursery: trio.Nursery, release: Release) -> None:
+    async def _switch(self, nursery: trio.Nursery, release: Release, reason: str) -> None:
         """Use `release` without a trial: it is pinned, or the one in service is barred."""
         if release.version == self._serving.version:
             return
@@ -283,7 +285,7 @@ class LiveRollout:
         self._pool.templates.leaving = None
         self._jobs.purge(old.version)
         self._said = f"{release.version} is in the place of {old.version}"
-        self._events.emit(events.ReleasePromoted(release.version, old.version, "by an admin"))
+        self._events.emit(events.ReleasePromoted(release.version, old.version, reason))
         nursery.start_soon(self._end, leaving)
 
     async def _bar(self, release: Release, reason: str, *, everywhere: bool = False) -> None:

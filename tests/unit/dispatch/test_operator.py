@@ -69,7 +69,7 @@ async def test_urls_are_released(autojump_clock: MockClock) -> None:
     await it.submit()
 
 
-async def test_releases_are_pinned_and_barred(tmp_path: Path) -> None:
+async def test_releases_are_pinned_and_barred(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     it, store = harness(GOOD), ReleaseStore(tmp_path)
     put(tmp_path, "2030.1.1")
     operator = Operator(it.breakers, it.dispatcher, store)
@@ -82,6 +82,8 @@ async def test_releases_are_pinned_and_barred(tmp_path: Path) -> None:
     assert await operator.carry_out("bar", "2030.2.1", "it is worse") == ("barred", "barred")
     assert (tmp_path / "state.json").stat().st_mtime_ns == written
     assert await operator.carry_out("unbar", "2030.2.1") == ("barred", "allowed")
-    for action, version in (("pin", "2031.1.1"), ("bar", "../../etc")):
+    monkeypatch.setattr("service.dispatch.operator.MOST_BARRED", 1)
+    await operator.carry_out("bar", "2030.2.1")
+    for action, version in (("pin", "2031.1.1"), ("bar", "../../etc"), ("bar", "2030.2.2")):
         with pytest.raises(StoreError):
             await operator.carry_out(action, version)  # type: ignore[arg-type]

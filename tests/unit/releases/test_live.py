@@ -265,6 +265,21 @@ async def test_a_release_that_another_instance_bars_is_taken_back(root: Path, cl
         assert stand.store.state().barred == {NEW: "it is worse elsewhere"}
 
 
+async def test_one_that_serves_and_is_barred_elsewhere_makes_room_for_the_one_before(
+    root: Path, clock: MockClock
+) -> None:
+    put(root, NEW)
+    async with running(Stand(root)) as stand:
+        await stand.until(lambda: stand.trial.canary)
+        stand.rollout.promote()
+        await stand.until(lambda: stand.rollout.status().serving == NEW)
+        stand.store.bar(NEW, "it is worse elsewhere")
+        await stand.until(lambda: stand.rollout.status().serving == OLD)
+        (*_, last) = (event for event in stand.log if isinstance(event, events.ReleasePromoted))
+        assert (last.version, last.reason) == (OLD, f"{NEW} is barred: it is worse elsewhere")
+        assert stand.purged == [NEW]
+
+
 async def test_a_trial_ends_where_another_release_is_pinned(root: Path, clock: MockClock) -> None:
     put(root, NEW)
     async with running(Stand(root)) as stand:
