@@ -20,7 +20,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from .breaker.settings import BreakerSettings
+from .breaker.settings import EVERY_SITE, BreakerSettings
 from .cluster.address import EngineAddress
 from .egress.settings import EgressSettings, check_egresses, masked_proxy
 from .hosts import Place, is_local, mode, places
@@ -32,7 +32,7 @@ from .setting_sources import Environment, read_file, refuse_look_alikes, with_se
 from .setting_types import CommaSeparated, Hosts, OptionalPath, OptionalSecret, OptionalText, Origins, level
 from .setting_ytdlp import masked, options_by_site
 from .worker.egress import rules, sidecar_rules
-from .ytdlp_options import EVERY_SITE, YtdlpOptions
+from .ytdlp_options import YtdlpOptions
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -188,7 +188,7 @@ class Config(BaseSettings):
     cluster_url: OptionalSecret = Field(
         None,
         description="The Valkey or Redis that instances share: redis://user:password@host:port/0, rediss:// "
-        "with TLS (needs the cluster extra).",
+        "with TLS, or sentinel://host:port,host:port/name, sentinels:// with TLS (needs the cluster extra).",
     )
     cluster_ca_file: OptionalPath = Field(None, description="A CA bundle to trust for it in addition (PEM).")
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from . import __version__
 from .breaker.registry import Breakers
-from .cluster.members import SITES, Member
+from .cluster.messages import SITES, Member
 from .cluster.port import Cluster
 from .dispatch.dispatcher import Dispatcher
 from .lifecycle import Lifecycle

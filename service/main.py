@@ -13,7 +13,7 @@ import trio
 from . import events
 from .breaker.registry import Breakers, cooldowns
 from .cluster.choice import cluster_of
-from .cluster.members import Member
+from .cluster.messages import Member
 from .cluster.port import Cluster
 from .config import Config
 from .dispatch.dispatcher import Dispatcher
@@ -86,7 +86,9 @@ class Core:
             cluster=cluster,
             egresses=egresses,
         )
-        rollout = LiveRollout(config, store, bus, pool, dispatcher, trial, serving=serving, make=make)
+        rollout = LiveRollout(
+            config, store, bus, pool, dispatcher, trial, serving=serving, make=make, bar=cluster.bar
+        )
         return cls(solver, pool, breakers, dispatcher, rollout, store, cluster)
 
     def introduce(self, urls: Sequence[str], lifecycle: Lifecycle) -> None:
@@ -96,7 +98,7 @@ class Core:
             return introduce(id, urls, lifecycle, self.pool, self.breakers, self.dispatcher, self.cluster)
 
         self.cluster.introduce(describe)
-        self.cluster.obey(Operator(self.breakers, self.dispatcher))
+        self.cluster.obey(Operator(self.breakers, self.dispatcher, self.store))
         self.cluster.share_breakers(BreakerVoter(self.breakers))
 
     def children(self) -> frozenset[int]:

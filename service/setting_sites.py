@@ -8,9 +8,8 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from .breaker.settings import BreakerSettings
+from .breaker.settings import EVERY_SITE, BreakerSettings
 from .breaker.sites import site_of
-from .ytdlp_options import EVERY_SITE
 
 OTHERS = ("concurrency", "ytdlp")  # keys that are not the breaker's
 

@@ -15,8 +15,9 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
 from . import cookie_file
+from .breaker.settings import EVERY_SITE
 from .breaker.sites import site_of
-from .ytdlp_options import EVERY_SITE, NONE, YtdlpOptions, merged
+from .ytdlp_options import NONE, YtdlpOptions, merged
 
 SLEEP_PART = 0.1  # of YTDLP_TIMEOUT: a job makes up to ten requests
 PLAIN = frozenset(("player_client", "player_skip", "webpage_skip", "skip", "lang", "formats", "fetch_pot"))

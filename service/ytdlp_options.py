@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any
 
-EVERY_SITE = "*"  # stands for the sites without options of their own
+from .breaker.settings import EVERY_SITE
 
 ExtractorArgs = Mapping[str, Mapping[str, tuple[str, ...]]]
 

@@ -25,12 +25,11 @@ from .entry import Admission, Entry
 from .key import BreakerKey
 from .machine import Breaker, State
 from .permit import Permit
-from .settings import BreakerSettings, Mode
+from .settings import EVERY_SITE, BreakerSettings, Mode
 from .statistics import BreakersStatistics, Totals
 
 _BADNESS = (State.CLOSED, State.HALF_OPEN, State.OPEN)
 OVERFLOW = BreakerKey("(further sites)")  # no host name has brackets
-EVERY_SITE = "*"
 
 
 class Breakers:

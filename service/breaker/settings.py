@@ -7,6 +7,8 @@ from enum import StrEnum
 
 from .windows import CountWindow, TimeWindow, Window
 
+EVERY_SITE = "*"  # stands for all sites; no host is called so
+
 
 class Mode(StrEnum):
     """Who decides: the breaker itself, or the operator."""

@@ -1,21 +1,43 @@
-"""The address of the engine, as CLUSTER_URL has it. Pure."""
+"""The address of the engine, as CLUSTER_URL has it: that of one server, or of its sentinels. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
-SCHEMES = {"redis": False, "valkey": False, "rediss": True, "valkeys": True}  # with TLS
-PORT = 6379
-SHAPE = "CLUSTER_URL must look like redis://user:password@host:6379/0, or rediss://… for TLS"
+SERVERS = {"redis": False, "valkey": False, "rediss": True, "valkeys": True}  # with TLS
+SENTINELS = {"sentinel": False, "sentinels": True}
+PORT, SENTINEL_PORT = 6379, 26379
+SHAPE = (
+    "CLUSTER_URL must look like redis://user:password@host:6379/0, or rediss://… for TLS, or "
+    "sentinel://user:password@host:26379,host:26379/name"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a server listens."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
 class EngineAddress:
-    """Where the engine is, and who we are to it."""
+    """Where the engine is, and who we are to it.
 
-    host: str
-    port: int = PORT
+    Attributes:
+        places: of the engine, which is one, or of its sentinels.
+        name: of the engine, as its sentinels call it; empty where there are none.
+        tls: to the engine, and to its sentinels.
+    """
+
+    places: tuple[Place, ...]
+    name: str = ""
     user: str = "default"
     password: str | None = field(default=None, repr=False)
     database: int = 0
@@ -26,16 +48,37 @@ class EngineAddress:
         """Raises ValueError, with a sentence that does not repeat the URL, which has a password."""
         try:
             parts = urlsplit(url)
-            port = parts.port or PORT
-            database = int(parts.path.strip("/") or 0)
+            login, _, hosts = parts.netloc.rpartition("@")
+            user, has_password, password = login.partition(":")
+            watched = parts.scheme in SENTINELS
+            places = tuple(_place(each, SENTINEL_PORT if watched else PORT) for each in hosts.split(","))
+            name, _, number = parts.path.strip("/").rpartition("/") if watched else ("", "", parts.path[1:])
+            if watched and not name:
+                name, number = number, ""
+            database = int(number or 0)
         except ValueError:
             raise ValueError(SHAPE) from None
-        if parts.scheme not in SCHEMES or not parts.hostname or parts.query or parts.fragment or database < 0:
+        if parts.scheme not in {**SERVERS, **SENTINELS} or parts.query or parts.fragment or database < 0:
             raise ValueError(SHAPE)
-        password = None if parts.password is None else unquote(parts.password)
-        user = unquote(parts.username or "") or "default"
-        return cls(parts.hostname, port, user, password, database, SCHEMES[parts.scheme])
+        if watched != bool(name) or (len(places) > 1 and not watched):
+            raise ValueError(SHAPE)
+        return cls(
+            places,
+            unquote(name),
+            unquote(user) or "default",
+            unquote(password) if has_password else None,
+            database,
+            {**SERVERS, **SENTINELS}[parts.scheme],
+        )
 
     def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
+        places = ",".join(map(str, self.places))
+        return f"{self.name} of the sentinels {places}" if self.name else places
+
+
+def _place(text: str, port: int) -> Place:
+    """Raises ValueError."""
+    parts = urlsplit(f"//{text}")
+    if not parts.hostname or parts.path:
+        raise ValueError("there is no host")
+    return Place(parts.hostname, parts.port or port)

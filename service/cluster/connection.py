@@ -7,12 +7,15 @@ that is late ends the connection, because nothing after it could be matched with
 from __future__ import annotations
 
 import math
+import ssl
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import hiredis
 import trio
+
+from .address import Place
 
 UNANSWERED = 2000  # calls; further ones are refused at once
 UNSENT = 32 << 20  # bytes that wait to be written; the longest entry has 1 MB
@@ -41,7 +44,35 @@ class Stream(Protocol):
     async def aclose(self) -> None: ...
 
 
-class _Place:
+async def open_stream(place: Place, tls: ssl.SSLContext | None) -> Stream:
+    """A connection to `place`, with TLS where there is a context. Raises Unavailable."""
+    try:
+        stream = await trio.open_tcp_stream(place.host, place.port)
+    except OSError as error:
+        raise Unavailable(f"no connection: {error.strerror or error}") from None
+    if tls is None:
+        return stream
+    secured = trio.SSLStream(stream, tls, server_hostname=place.host)
+    try:
+        await secured.do_handshake()
+    except trio.BrokenResourceError as error:
+        await trio.aclose_forcefully(stream)
+        raise Unavailable(f"no TLS: {error.__cause__ or error}") from None
+    except BaseException:
+        await trio.aclose_forcefully(stream)
+        raise
+    return secured
+
+
+def reason(errors: BaseExceptionGroup[BaseException]) -> str:
+    """What the first of them says."""
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return str(error)
+
+
+class _Turn:
     """A call's place in the line of those that wait for their replies."""
 
     __slots__ = ("answered", "deadline", "reply")
@@ -62,7 +93,7 @@ class Connection:
     def __init__(self, stream: Stream, hear: Callable[[Sequence[Any]], None]) -> None:
         self._stream = stream
         self._hear = hear
-        self._line: deque[_Place] = deque()
+        self._line: deque[_Turn] = deque()
         self._unsent = bytearray()
         self._written = trio.Event()
         self._silence = trio.CancelScope()  # until the first in the line is late
@@ -83,13 +114,13 @@ class Connection:
             raise Rejected(str(place.reply))
         return place.reply
 
-    def post(self, *words: Word, patience: float) -> _Place:
+    def post(self, *words: Word, patience: float) -> _Turn:
         """Send a call whose reply nobody waits for. Raises Unavailable where there is no room."""
         if self._over is not None:
             raise Unavailable(self._over)
         if len(self._line) >= UNANSWERED or len(self._unsent) > UNSENT:
             raise Unavailable("too many calls are under way")
-        place = _Place(trio.current_time() + patience)
+        place = _Turn(trio.current_time() + patience)
         self._line.append(place)
         if len(self._line) == 1:
             self._silence.deadline = place.deadline
@@ -100,6 +131,11 @@ class Connection:
         """Send a command that is answered by a message, not by a reply, as SUBSCRIBE is."""
         self._unsent += hiredis.pack_command(words)  # type: ignore[arg-type]  # it takes a tuple of any length
         self._written.set()
+
+    def end(self, problem: str) -> None:
+        """Let nobody use it any more."""
+        self._over = self._over or problem
+        self._silence.cancel()
 
     async def run(self) -> None:
         """Write and read until the connection ends; it always ends with Unavailable."""
@@ -151,7 +187,7 @@ class Connection:
         deadline = self._line[0].deadline if self._line else math.inf
         with trio.CancelScope(deadline=deadline) as self._silence:
             return bytes(await self._stream.receive_some(CHUNK))
-        self._over = "the engine does not answer in time"
+        self._over = self._over or "the engine does not answer in time"
         return b""
 
     def _take(self, reply: Any) -> None:

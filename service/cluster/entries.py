@@ -13,13 +13,12 @@ import json
 import math
 import struct
 import zlib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from ..codes import TRAITS, Blame, Code
 from ..dispatch.request import Answer
 from ..errors import ExtractionError
-from ..wire import Job
 
 FORMAT = 1  # another one is another entry to an older instance: a miss
 WORTH_PACKING = 8192  # bytes of a body
@@ -43,20 +42,6 @@ class Entry:
 
     ended: Answer | ExtractionError
     life: float
-
-
-def key_of(job: Job, way: str, version: str) -> str:
-    """The name of `job` in the engine; equal for equal jobs that are done the same way.
-
-    Args:
-        way: what one exit address is shown may differ at another.
-        version: of this service, whose versions may write the same result differently.
-    """
-    if job.cookies is not None:
-        raise ValueError("a result with cookies is never shared")
-    asked = {field.name: getattr(job, field.name) for field in fields(job)}
-    text = json.dumps([asked, way, version], sort_keys=True, default=str)
-    return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=12).hexdigest()
 
 
 def pack(entry: Entry) -> bytes | None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from typing import Any
 
 import trio
 
 from .connection import Rejected, Unavailable
+from .keys import MEMBER, MEMBERS
 from .link import Link
-from .members import Member, Sighting, decode
-from .results import PREFIX
+from .messages import LONGEST_MEMBER, Member, Sighting, sightings
 from .scripts import BEAT
 
 INTERVAL = 5.0  # seconds between two heartbeats
@@ -51,22 +50,10 @@ class Fleet:
             self._hurry = trio.Event()
 
     async def _beat(self, me: Member) -> None:
-        keys = (f"{PREFIX}i", f"{PREFIX}i:")
-        words = (self.id, me.model_dump_json(), int(DEAD * 1000), MOST)
+        words = (self.id, me.text, int(DEAD * 1000), MOST, LONGEST_MEMBER)
         try:
-            reply = await self._link.run_script(BEAT, keys, *words)
+            reply = await self._link.run_script(BEAT, (MEMBERS, MEMBER), *words)
         except (Unavailable, Rejected):
             return
         self._since = trio.current_time()
-        found = (
-            (_sighting(each) for each in reply if isinstance(each, list)) if isinstance(reply, list) else ()
-        )
-        seen = [each for each in found if each is not None]
-        self._seen = tuple(sorted(seen, key=lambda each: (each.member.name, each.member.id)))
-
-
-def _sighting(reply: Any) -> Sighting | None:
-    match reply:
-        case [bytes() as data, int() as age] if age >= 0 and (member := decode(data)) is not None:
-            return Sighting(member, age / 1000)
-    return None
+        self._seen = tuple(sorted(sightings(reply), key=lambda each: (each.member.name, each.member.id)))

@@ -7,16 +7,15 @@ instance limits by itself, and nothing of that time is counted later.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from typing import Any
 
 import trio
 
+from . import keys
 from .connection import Rejected, Unavailable
 from .link import Link
+from .messages import numbers
 from .port import Budget, Spending
-from .results import PREFIX
 from .scripts import SPEND
 
 INTERVAL = 0.25  # seconds between two exchanges
@@ -40,27 +39,18 @@ class SharedLimits:
                 await self._exchange(spent[start : start + AT_ONCE])
 
     async def _exchange(self, spent: Sequence[Spending]) -> None:
-        keys = [f"{PREFIX}l:{_name(each)}" for each in spent]
-        words = [word for each in spent for word in (_micro(each.cost), _micro(DEBT * each.window))]
+        names = [keys.limit(each.limit, each.window, each.client) for each in spent]
+        most = [_micro(DEBT * each.window) for each in spent]
+        words = [word for each, bound in zip(spent, most, strict=True) for word in (_micro(each.cost), bound)]
         try:
-            reply = await self._link.run_script(SPEND, keys, *words)
+            reply = await self._link.run_script(SPEND, names, *words)
         except (Unavailable, Rejected):
             return
-        if self.budget is not None and isinstance(reply, list) and len(reply) == len(spent):
+        if self.budget is not None:
             now = trio.current_time()
-            for each, ahead in zip(spent, reply, strict=True):
-                if _sound(ahead, each):
+            for each, ahead in zip(spent, numbers(reply, most), strict=False):
+                if ahead is not None:
                     self.budget.learn(each, ahead / 1e6, now)
-
-
-def _name(spending: Spending) -> str:
-    """The client's name in the engine; no address or name of a key stands there in the clear."""
-    text = f"{spending.limit} {spending.window:g} {spending.client}"
-    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
-
-
-def _sound(ahead: Any, spending: Spending) -> bool:
-    return isinstance(ahead, int) and 0 <= ahead <= _micro(DEBT * spending.window)
 
 
 def _micro(seconds: float) -> int:

@@ -5,21 +5,24 @@ from __future__ import annotations
 import math
 import random
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import trio
 
 from ..events import ClusterJoined, ClusterLost, Events
-from .address import EngineAddress
-from .connection import Connection, Rejected, Stream, Unavailable, Word
+from .address import EngineAddress, Place
+from .connection import Connection, Rejected, Unavailable, Word, open_stream, reason
 from .link_state import LinkState
 from .scripts import Script
+from .sentinels import Sentinels
 
 PATIENCE = 0.25  # seconds for a reply
 GREETING = 2.0  # seconds for a new connection until the engine has answered
+LOOK = 2.0  # seconds between two questions to the sentinels, whether the master is still the same
 SPREAD = 0.5  # of a pause, by chance, so that a fleet does not come back in step
+_MASTERS_ONLY = ("READONLY", "MOVED", "MASTERDOWN")  # begin what a server says that is none
 
 
 class Link:
@@ -52,6 +55,7 @@ class Link:
         self._address = address
         self._events = events
         self._tls = _context(ca_file) if address.tls else None
+        self._sentinels = Sentinels(address, self._tls) if address.name else None
         self._channels = channels
         self._on_message = hear
         self._joined = joined
@@ -91,22 +95,18 @@ class Link:
             Unavailable: at once while the link is down; within `patience` where that is not known yet.
             Rejected: the engine refuses.
         """
-        return await self._counted(operation, self._up().call(*words, patience=self.patience))
+        return await self._counted(operation, self._up(), *words)
 
     async def run_script(self, script: Script, keys: Sequence[str], *words: Word) -> Any:
         """The reply of `script`. Raises as `call`."""
         arguments = (len(keys), *keys, *words)
         connection = self._up()
         try:
-            return await self._counted(
-                script.name, connection.call("EVALSHA", script.sha, *arguments, patience=self.patience)
-            )
+            return await self._counted(script.name, connection, "EVALSHA", script.sha, *arguments)
         except Rejected as error:
             if not str(error).startswith("NOSCRIPT"):
                 raise
-        return await self._counted(
-            script.name, connection.call("EVAL", script.text, *arguments, patience=self.patience)
-        )
+        return await self._counted(script.name, connection, "EVAL", script.text, *arguments)
 
     def post_script(self, script: Script, keys: Sequence[str], *words: Word) -> None:
         """Run `script` without waiting; nothing happens where the engine cannot be asked."""
@@ -126,16 +126,18 @@ class Link:
             raise Unavailable(self.state.problem or "the link is down")
         return self._connection
 
-    async def _counted(self, operation: str, reply: Any) -> Any:
+    async def _counted(self, operation: str, connection: Connection, *words: Word) -> Any:
         self.calls += 1
         try:
-            answer = await reply
+            answer = await connection.call(*words, patience=self.patience)
         except Unavailable:
             self.failures += 1
             raise
         except Rejected as error:
             self.failures += 1
-            if not str(error).startswith("NOSCRIPT"):
+            if str(error).startswith(_MASTERS_ONLY):
+                connection.end("it is the master no longer")
+            elif not str(error).startswith("NOSCRIPT"):
                 self.rejections[operation] = f"it refuses: {error}"
             raise
         self.rejections.pop(operation, None)
@@ -145,18 +147,32 @@ class Link:
         """One connection, from its first byte to its last. It always ends with Unavailable."""
         problem = "the engine does not greet in time"
         with trio.move_on_after(GREETING) as greeting:
-            connection = Connection(await self._connect(), self._hear)
+            place = self._address.places[0] if self._sentinels is None else await self._sentinels.master()
+            connection = Connection(await open_stream(place, self._tls), self._hear)
             try:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(connection.run)
                     await self._greet(connection)
                     greeting.deadline = math.inf
+                    if self._sentinels is not None:
+                        nursery.start_soon(self._watch, self._sentinels, place)
                     await self._stay(connection)
             except* Unavailable as errors:
-                problem = str(_first(errors))
+                problem = reason(errors)
             except* Rejected as errors:
-                problem = _reason(str(_first(errors)))
+                problem = _explained(reason(errors))
         raise Unavailable(problem)
+
+    async def _watch(self, sentinels: Sentinels, master: Place) -> None:
+        """Ends with Unavailable when the sentinels name another master."""
+        while True:
+            await trio.sleep(LOOK)
+            try:
+                named = await sentinels.master()
+            except Unavailable:
+                continue  # the engine may well be there
+            if named != master:
+                raise Unavailable(f"the sentinels name another master: {named}")
 
     async def _stay(self, connection: Connection) -> None:
         self._connection = connection
@@ -166,30 +182,14 @@ class Link:
         self._joined()
         await trio.sleep_forever()
 
-    async def _connect(self) -> Stream:
-        try:
-            stream = await trio.open_tcp_stream(self._address.host, self._address.port)
-        except OSError as error:
-            raise Unavailable(f"no connection: {error.strerror or error}") from None
-        if self._tls is None:
-            return stream
-        secured = trio.SSLStream(stream, self._tls, server_hostname=self._address.host)
-        try:
-            await secured.do_handshake()
-        except trio.BrokenResourceError as error:
-            await trio.aclose_forcefully(stream)
-            raise Unavailable(f"no TLS: {error.__cause__ or error}") from None
-        except BaseException:
-            await trio.aclose_forcefully(stream)
-            raise
-        return secured
-
     async def _greet(self, connection: Connection) -> None:
         who = self._address
         login = () if who.password is None else ("AUTH", who.user, who.password)
         hello = await connection.call("HELLO", 3, *login, "SETNAME", "ytdlpd", patience=GREETING)
         if not isinstance(hello, dict):
             raise Unavailable("what answers is no Redis")
+        if problem := _unfit({_text(name): _text(value) for name, value in hello.items()}):
+            raise Unavailable(problem)
         self.engine = " ".join(_text(hello.get(name, b"")) for name in (b"server", b"version"))[:60]
         if who.database:
             await connection.call("SELECT", who.database, patience=GREETING)
@@ -208,7 +208,18 @@ def _context(ca_file: Path | None) -> ssl.SSLContext:
     return context
 
 
-def _reason(rejection: str) -> str:
+def _unfit(hello: Mapping[str, str]) -> str | None:
+    """Why a server that greets like this is not the engine."""
+    if hello.get("mode") == "cluster":
+        return "it is a node of a Redis Cluster, which is not supported; name one server, or its sentinels"
+    if hello.get("mode") == "sentinel":
+        return "it is a sentinel; CLUSTER_URL must look like sentinel://host:26379/name then"
+    if hello.get("role", "master") not in ("master", "primary"):
+        return "it is a replica, which takes no writes; name its master, or its sentinels"
+    return None
+
+
+def _explained(rejection: str) -> str:
     if rejection.startswith(("WRONGPASS", "NOAUTH", "NOPERM")):
         return "it does not let us in; check user, password and rights of CLUSTER_URL"
     return f"it refuses: {rejection}"
@@ -216,10 +227,3 @@ def _reason(rejection: str) -> str:
 
 def _text(value: Any) -> str:
     return value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)
-
-
-def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    error: BaseException = errors
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 from ..dispatch.request import Answer
 from ..wire import Job
-from .members import Member, Sighting
+from .messages import Action, Member, Sighting
 
 Run = Callable[[], Awaitable[Answer]]
 
@@ -19,17 +19,22 @@ class ClusterStatistics:
 
     Attributes:
         problem: why not everything is shared at present.
+        link_up: whether the engine is connected; it may refuse some things all the same.
+        instances: that live, this one included.
         calls, failures: commands sent to the engine, and those that failed.
         losses: times that the link went down.
         hits, misses: lookups of results in the engine; `refusals` are the kept noes among the hits.
-        waits: jobs that waited for another instance's extraction.
+        waits: jobs that waited for another instance's extraction; `adopted` are those that had its result or
+            refusal.
         stored: results and noes given to the engine.
         foreign: entries that were not written by this version.
     """
 
     state: Literal["ok", "degraded"]
     problem: str | None
+    link_up: bool
     engine: str
+    instances: int
     calls: int
     failures: int
     losses: int
@@ -37,6 +42,7 @@ class ClusterStatistics:
     misses: int
     refusals: int
     waits: int
+    adopted: int
     stored: int
     foreign: int
 
@@ -93,9 +99,6 @@ class Voter(Protocol):
         """Enough other instances have opened theirs, for so long."""
 
 
-Action = Literal["reset", "close", "open", "disable", "release", "purge"]
-
-
 @dataclass(frozen=True, slots=True)
 class OrderAnswer:
     """What another instance says to an operator's order.
@@ -114,11 +117,21 @@ class OrderAnswer:
 class Operator(Protocol):
     """Who carries out orders at this instance."""
 
-    def carry_out(self, action: Action, subject: str | None) -> tuple[str, str]:
-        """What was before, and what is now. Raises ServiceError where that cannot be done."""
+    async def carry_out(self, action: Action, subject: str | None, reason: str = "") -> tuple[str, str]:
+        """What was before, and what is now.
 
-    def note_deaths(self, url: str, client: str, causes: Sequence[str]) -> None:
-        """A job of `client` has killed workers of another instance, as `Cluster.died` has it."""
+        Raises:
+            ServiceError, StoreError: it cannot be done.
+        """
+
+    def note_deaths(self, url: str, client: str, causes: Sequence[str], ago: float) -> None:
+        """A job of `client` has killed another instance's workers, so many seconds ago: `Cluster.died`."""
+
+    def note_release(self, url: str | None) -> None:
+        """An operator of another instance has released `url`, or all, from the quarantine."""
+
+    def note_purge(self, ytdlp: str) -> None:
+        """What this release of yt-dlp has made is not to be used any more."""
 
     def note_pause(self, egress: str, place: str, seconds: float) -> None:
         """A site has told another instance to wait, as `Cluster.pause` has it."""
@@ -159,8 +172,11 @@ class Cluster(Protocol):
     def obey(self, operator: Operator) -> None:
         """Let `operator` carry out what is ordered at other instances."""
 
-    async def order(self, action: Action, subject: str | None) -> tuple[OrderAnswer, ...]:
+    async def order(self, action: Action, subject: str | None, reason: str = "") -> tuple[OrderAnswer, ...]:
         """Have the other instances carry out an order; their answers, as far as they come within a second."""
+
+    def bar(self, version: str, reason: str) -> None:
+        """Have no instance use this release of yt-dlp: sites have shown here that it is worse."""
 
     def died(self, url: str, client: str, causes: Sequence[str]) -> None:
         """Tell the others that a job of `client` for `url` has killed a worker for each of `causes`."""
@@ -201,8 +217,11 @@ class Alone:
     def obey(self, operator: Operator) -> None:
         return None
 
-    async def order(self, action: Action, subject: str | None) -> tuple[OrderAnswer, ...]:
+    async def order(self, action: Action, subject: str | None, reason: str = "") -> tuple[OrderAnswer, ...]:
         return ()
+
+    def bar(self, version: str, reason: str) -> None:
+        return None
 
     def died(self, url: str, client: str, causes: Sequence[str]) -> None:
         return None

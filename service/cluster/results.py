@@ -7,12 +7,10 @@ Two extractions of one URL do no harm, so wherever the engine cannot be asked, t
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import trio
 
@@ -23,13 +21,12 @@ from ..dispatch.cache import MARGIN, REFUSAL_TTL
 from ..dispatch.request import Answer
 from ..errors import ExtractionError
 from ..wire import Job
+from . import keys
 from .connection import Rejected, Unavailable
-from .entries import WORTH_PACKING, Entry, NotOurs, is_shared, key_of, pack, unpack
+from .entries import LONGEST, WORTH_PACKING, Entry, NotOurs, is_shared, pack, unpack
 from .link import Link
 from .scripts import CLAIM, FINISH, RENEW
 
-PREFIX = "ytdlpd:1:"
-DONE = f"{PREFIX}done"  # the channel that tells that a flight has ended: its key, and a refusal if it was one
 LEASE = 3.0  # seconds
 RENEWAL = 1.0  # seconds between two renewals
 LOOK = 1.01  # seconds after which those who wait ask again: a word may be lost, and the engine hang
@@ -49,6 +46,7 @@ class ResultCounts:
     misses: int = 0
     refusals: int = 0
     waits: int = 0
+    adopted: int = 0
     stored: int = 0
     foreign: int = 0
 
@@ -75,12 +73,6 @@ class _Wait:
     seconds: float
 
 
-def way_out(config: Config, *further: str) -> str:
-    """The ways out, by which a site knows us, and what it is shown depends on; with `further` settings."""
-    settings = config.masked()
-    return json.dumps([settings[name] for name in ("egress_proxy", "egress", *further)], default=str)
-
-
 class SharedResults:
     """The results that instances have in common."""
 
@@ -89,7 +81,7 @@ class SharedResults:
         self._link = link
         self._ttl = config.cache_ttl if config.cache_max_bytes else 0.0
         self._max_body = config.ytdlp_max_buffer
-        self._way = way_out(config, "ytdlp", "site")
+        self._way = keys.way_out(config, "ytdlp", "site")
         self._news: dict[str, list[_News]] = {}  # of those who wait here, by key
         self._purged: dict[str, float] = {}  # releases of yt-dlp, until all that they made has run out
 
@@ -97,9 +89,10 @@ class SharedResults:
         """As `Cluster.once`."""
         if not self._ttl:
             return await run()
-        key = key_of(job, self._way, __version__)
+        key = keys.job_digest(job, self._way, __version__)
         if fresh:
             return await self._fly(key, run, over=True)
+        waited = False
         while True:
             with self._listening(key) as news:
                 try:
@@ -114,28 +107,32 @@ class SharedResults:
                         return await self._fly(key, run, over=True)
                     case Entry(Answer() as answer):
                         self.counts.hits += 1
+                        self.counts.adopted += waited
                         return answer
                     case Entry(ExtractionError() as refusal):
                         self.counts.refusals += 1
+                        self.counts.adopted += waited
                         raise refusal
                     case _Lease(token):
                         self.counts.misses += 1
                         return await self._fly(key, run, token)
                     case _Wait(seconds):
-                        self.counts.waits += 1
+                        self.counts.waits += not waited
+                        waited = True
                         with trio.move_on_after(seconds):
                             await news.came.wait()
                         if news.refusal is not None:
+                            self.counts.adopted += 1
                             raise news.refusal
 
-    def purge(self, ytdlp: str) -> None:
-        """Use nothing that this release of yt-dlp has made so far."""
+    def purge(self, ytdlp: str, ago: float = 0.0) -> None:
+        """Use nothing that this release of yt-dlp had made so many seconds ago."""
         now = trio.current_time()
         self._purged = {version: until for version, until in self._purged.items() if until > now}
-        self._purged[ytdlp] = now + self._ttl
+        self._purged[ytdlp] = now + self._ttl - ago
 
     def hear(self, payload: bytes) -> None:
-        """Another instance's flight has ended."""
+        """Another instance's flight has ended: its key, and a refusal if it was one."""
         key, _, ended = payload.partition(b" ")
         waiting = self._news.get(key.decode("ascii", "replace"), ())
         if waiting and ended:
@@ -151,8 +148,8 @@ class SharedResults:
 
     async def _claim(self, key: str) -> Entry | _Lease | _Wait:
         token = secrets.token_hex(8)
-        names = (f"{PREFIX}r:{key}", f"{PREFIX}f:{key}")
-        reply = await self._link.run_script(CLAIM, names, token, int(LEASE * 1000))
+        names = (keys.result(key), keys.flight(key))
+        reply = await self._link.run_script(CLAIM, names, token, int(LEASE * 1000), LONGEST)
         try:
             match reply:
                 case [1, bytes() as data, int() as left]:
@@ -176,11 +173,11 @@ class SharedResults:
             if isinstance(ended, ExtractionError) and is_shared(ended.code):
                 refusal = pack(Entry(ended, 0.0)) or b""
         finally:
-            names = (f"{PREFIX}r:{key}", f"{PREFIX}f:{key}")
+            names = (keys.result(key), keys.flight(key))
             life = 0 if entry is None else self._life(ended)
             word = key.encode() + b" " + refusal
             self._link.post_script(
-                FINISH, names, token, entry or b"", max(int(life * 1000), 1), DONE, word, int(over)
+                FINISH, names, token, entry or b"", max(int(life * 1000), 1), keys.DONE, word, int(over)
             )
         self.counts.stored += entry is not None
         if isinstance(ended, Exception):
@@ -207,7 +204,7 @@ class SharedResults:
     async def _renew(self, key: str, token: str) -> None:
         while True:
             await trio.sleep(RENEWAL)
-            self._link.post_script(RENEW, (f"{PREFIX}f:{key}",), token, int(LEASE * 1000))
+            self._link.post_script(RENEW, (keys.flight(key),), token, int(LEASE * 1000))
 
     def _life(self, ended: Answer | Exception) -> float:
         """Seconds for which it holds; 0 for what is not kept."""
@@ -244,15 +241,3 @@ class SharedResults:
             self._news[key].remove(news)
             if not self._news[key]:
                 del self._news[key]
-
-
-def engine_statistics(link: Link) -> dict[str, Any]:
-    """The link's part of `ClusterStatistics`."""
-    return {
-        "state": "ok" if link.problem is None else "degraded",
-        "problem": link.problem,
-        "engine": link.engine,
-        "calls": link.calls,
-        "failures": link.failures,
-        "losses": link.state.losses,
-    }

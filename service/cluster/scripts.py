@@ -22,8 +22,8 @@ class Script:
 CLAIM = Script(
     "claim",
     """
-local found = redis.call('GET', KEYS[1])
-if found then return {1, found, redis.call('PTTL', KEYS[1])} end
+local found = redis.call('GETRANGE', KEYS[1], 0, ARGV[3])
+if found ~= '' then return {1, found, redis.call('PTTL', KEYS[1])} end
 if redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) then return {0} end
 return {2, '', redis.call('PTTL', KEYS[2])}
 """,
@@ -92,42 +92,118 @@ redis.call('PEXPIRE', KEYS[1], ARGV[3])
 redis.call('SET', KEYS[2] .. ARGV[1], ARGV[2], 'PX', ARGV[3])
 local reply = {}
 for _, id in ipairs(redis.call('ZREVRANGE', KEYS[1], 0, ARGV[4] - 1)) do
-  local words = redis.call('GET', KEYS[2] .. id)
-  if words then reply[#reply + 1] = {words, now - redis.call('ZSCORE', KEYS[1], id)} end
+  local words = redis.call('GETRANGE', KEYS[2] .. id, 0, ARGV[5])
+  if words ~= '' then reply[#reply + 1] = {words, now - redis.call('ZSCORE', KEYS[1], id)} end
 end
 return reply
 """,
 )
 
-# An order: it is told to all, and what lasts is kept by site; a star is all sites. The empty field says that
-# nothing was forgotten.
+# A message of a journal: it is kept among the newest, for a time, and told, also by an engine that is full.
+WRITE = Script(
+    "journal",
+    """
+local function keep() return redis.pcall('XADD', KEYS[1], 'MAXLEN', ARGV[2], '*', 'm', ARGV[1]) end
+local kept = keep()
+if type(kept) == 'table' and kept.err and not string.find(kept.err, 'OOM') then
+  redis.call('DEL', KEYS[1])
+  keep()
+end
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+return redis.call('PUBLISH', KEYS[1], ARGV[1])
+""",
+)
+
+# What is kept of a journal and not too old or too long, the newest first, and the milliseconds since.
+READ = Script(
+    "journal",
+    """
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local since = string.format('%.0f', now - ARGV[1])
+local kept = redis.pcall('XREVRANGE', KEYS[1], '+', since, 'COUNT', ARGV[2])
+local reply, bytes = {}, 0
+for _, entry in ipairs(kept.err and {} or kept) do
+  local text = entry[2][2] or ''
+  bytes = bytes + #text
+  if bytes > tonumber(ARGV[4]) then break end
+  if #text <= tonumber(ARGV[3]) then
+    reply[#reply + 1] = {text, math.max(now - tonumber(string.match(entry[1], '^%d+')), 0)}
+  end
+end
+return reply
+""",
+)
+
+# An order: it is told to all, and what lasts is kept by site; one for all of them takes the place of the
+# others. The empty field says that nothing was forgotten. An engine that is full still tells.
 ORDER = Script(
     "order",
     """
 local action, subject = ARGV[1], ARGV[2]
 if action ~= '' then
-  if redis.call('TYPE', KEYS[1]).ok ~= 'hash' or subject == '*' then redis.call('DEL', KEYS[1]) end
+  if redis.call('TYPE', KEYS[1]).ok ~= 'hash' or subject == ARGV[5] then redis.call('DEL', KEYS[1]) end
+  if redis.call('HLEN', KEYS[1]) > tonumber(ARGV[6]) then redis.call('DEL', KEYS[1]) end
   if action == 'open' or action == 'disable' then
-    redis.call('HSET', KEYS[1], subject, action)
+    redis.pcall('HSET', KEYS[1], subject, action)
   else
     redis.call('HDEL', KEYS[1], subject)
   end
-  redis.call('HSET', KEYS[1], '', '1')
+  redis.pcall('HSET', KEYS[1], '', '1')
 end
 return redis.call('PUBLISH', ARGV[3], ARGV[4])
 """,
 )
 
-# The lasting orders; where the engine has forgotten them, those that the caller knows.
-MODES = Script(
+# The lasting orders; where the engine has forgotten them, or has too many, those that the caller knows.
+KNOWN_MODES = Script(
     "modes",
     """
-if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then redis.call('DEL', KEYS[1]) end
-if redis.call('HEXISTS', KEYS[1], '') == 0 then
-  for i = 1, #ARGV, 2 do redis.call('HSETNX', KEYS[1], ARGV[i], ARGV[i + 1]) end
-  if #ARGV > 0 then redis.call('HSET', KEYS[1], '', '1') end
+if redis.call('TYPE', KEYS[1]).ok ~= 'hash' or redis.call('HLEN', KEYS[1]) > tonumber(ARGV[1]) + 1 then
+  redis.call('DEL', KEYS[1])
 end
-return redis.call('HGETALL', KEYS[1])
+if redis.call('HEXISTS', KEYS[1], '') == 0 then
+  for i = 2, #ARGV, 2 do redis.call('HSETNX', KEYS[1], ARGV[i], ARGV[i + 1]) end
+  if #ARGV > 1 then redis.call('HSET', KEYS[1], '', '1') end
+end
+local kept, reply = redis.call('HGETALL', KEYS[1]), {}
+for i = 1, #kept, 2 do
+  if #kept[i] <= 300 and #kept[i + 1] <= 20 then
+    reply[#reply + 1] = kept[i]
+    reply[#reply + 1] = kept[i + 1]
+  end
+end
+return reply
+""",
+)
+
+# An order about a release of yt-dlp: it is kept by what it decides, and told.
+RELEASE_ORDER = Script(
+    "order",
+    """
+if redis.call('TYPE', KEYS[1]).ok ~= 'hash' or redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[3]) then
+  redis.call('DEL', KEYS[1])
+end
+redis.pcall('HSET', KEYS[1], ARGV[1], ARGV[2])
+redis.call('PEXPIRE', KEYS[1], ARGV[4])
+return redis.call('PUBLISH', ARGV[5], ARGV[2])
+""",
+)
+
+# All of those; the engine may have forgotten what the caller knows.
+KNOWN_RELEASES = Script(
+    "releases",
+    """
+if redis.call('TYPE', KEYS[1]).ok ~= 'hash' or redis.call('HLEN', KEYS[1]) > tonumber(ARGV[1]) then
+  redis.call('DEL', KEYS[1])
+end
+for i = 3, #ARGV, 2 do redis.pcall('HSETNX', KEYS[1], ARGV[i], ARGV[i + 1]) end
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+local reply = {}
+for _, order in ipairs(redis.call('HVALS', KEYS[1])) do
+  if #order <= 4000 then reply[#reply + 1] = order end
+end
+return reply
 """,
 )
 

@@ -9,19 +9,18 @@ import trio
 
 from ..config import Config
 from ..dispatch.request import Answer
-from ..events import Events
+from ..events import DrainBegan, Event, Events, LameDuckBegan, ServiceReady
 from ..wire import Job
-from . import deaths, orders, pauses, results
+from . import keys
 from .address import EngineAddress
-from .deaths import SharedDeaths
 from .fleet import Fleet
 from .limits import SharedLimits
 from .link import Link
-from .members import Member, Sighting
+from .messages import Action, Member, Sighting
+from .notices import Notices
 from .orders import Orders
-from .pauses import SharedPauses
-from .port import Action, Budget, ClusterStatistics, Operator, OrderAnswer, Run, Voter
-from .results import SharedResults, engine_statistics, way_out
+from .port import Budget, ClusterStatistics, Operator, OrderAnswer, Run, Voter
+from .results import SharedResults
 from .votes import SharedVotes
 
 
@@ -34,17 +33,17 @@ class Shared:
             EngineAddress.parse(config.cluster_url.get_secret_value()),
             events,
             ca_file=config.cluster_ca_file,
-            channels=(results.DONE, orders.ORDERS, orders.ANSWERS, deaths.DEATHS, pauses.PAUSES),
+            channels=keys.CHANNELS,
             hear=self._hear,
             joined=self._joined,
         )
+        events.subscribe(self._on_event)
         self._fleet = Fleet(self.link)
         self._results = SharedResults(config, self.link)
-        self._orders = Orders(self.link, self._fleet.id, self._results.purge)
-        self._deaths = SharedDeaths(self.link, self._fleet.id)
-        self._pauses = SharedPauses(self.link, self._fleet.id, way_out(config))
+        self._orders = Orders(self.link, self._fleet.id)
+        self._notices = Notices(config, self.link, self._fleet.id, self._results.purge)
         self._limits = SharedLimits(self.link)
-        self._votes = SharedVotes(self.link, self._fleet.id, way_out(config))
+        self._votes = SharedVotes(self.link, self._fleet.id, keys.way_out(config))
 
     @property
     def id(self) -> str:
@@ -66,29 +65,45 @@ class Shared:
         self._fleet.hurry()
 
     def obey(self, operator: Operator) -> None:
-        self._orders.operator = self._deaths.operator = self._pauses.operator = operator
+        self._orders.operator = self._notices.operator = operator
         if self.link.is_up:
-            self._orders.joined()
+            self._joined()
 
-    async def order(self, action: Action, subject: str | None) -> tuple[OrderAnswer, ...]:
+    async def order(self, action: Action, subject: str | None, reason: str = "") -> tuple[OrderAnswer, ...]:
         others = [each for each in self._fleet.sightings() if each.member.id != self.id]
-        return await self._orders.give(action, subject, len(others))
+        answers = await self._orders.give(action, subject, reason, len(others))
+        if action == "release":
+            self._notices.released(subject)
+        return answers
+
+    def bar(self, version: str, reason: str) -> None:
+        self._orders.tell("bar", version, reason)
 
     def died(self, url: str, client: str, causes: Sequence[str]) -> None:
-        self._deaths.tell(url, client, causes)
+        self._notices.died(url, client, causes)
 
     def pause(self, egress: str, place: str, seconds: float) -> None:
-        self._pauses.tell(egress, place, seconds)
+        self._notices.pause(egress, place, seconds)
 
     def purge(self, ytdlp: str) -> None:
         self._results.purge(ytdlp)
-        self._orders.tell("purge", ytdlp)
+        self._notices.purge(ytdlp)
 
     def sightings(self) -> tuple[Sighting, ...]:
         return self._fleet.sightings()
 
     def statistics(self) -> ClusterStatistics:
-        return ClusterStatistics(**engine_statistics(self.link), **asdict(self._results.counts))
+        return ClusterStatistics(
+            state="ok" if self.link.problem is None else "degraded",
+            problem=self.link.problem,
+            link_up=self.link.is_up,
+            engine=self.link.engine,
+            instances=len(self._fleet.sightings()),
+            calls=self.link.calls,
+            failures=self.link.failures,
+            losses=self.link.state.losses,
+            **asdict(self._results.counts),
+        )
 
     async def run(self) -> None:
         async with trio.open_nursery() as nursery:
@@ -97,20 +112,24 @@ class Shared:
             nursery.start_soon(self._votes.run)
             nursery.start_soon(self._fleet.run)
             nursery.start_soon(self._orders.run)
+            nursery.start_soon(self._notices.run)
+
+    def _on_event(self, event: Event) -> None:
+        if isinstance(event, ServiceReady | LameDuckBegan | DrainBegan):
+            self._fleet.hurry()  # the others see it in another phase at once
 
     def _joined(self) -> None:
         self._fleet.hurry()
         self._orders.joined()
+        self._notices.joined()
 
     def _hear(self, channel: bytes, payload: bytes) -> None:
-        match channel.decode("ascii", "replace"):
-            case results.DONE:
+        match name := channel.decode("ascii", "replace"):
+            case keys.DONE:
                 self._results.hear(payload)
-            case orders.ORDERS:
+            case keys.ORDERS:
                 self._orders.hear_order(payload)
-            case orders.ANSWERS:
+            case keys.ANSWERS:
                 self._orders.hear_answer(payload)
-            case deaths.DEATHS:
-                self._deaths.hear(payload)
-            case pauses.PAUSES:
-                self._pauses.hear(payload)
+            case _:
+                self._notices.hear(name, payload)

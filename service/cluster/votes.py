@@ -7,16 +7,15 @@ only followed does not vote. A vote ends with its breaker's cooldown, also where
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from typing import Any
 
 import trio
 
+from . import keys
 from .connection import Rejected, Unavailable
 from .link import Link
+from .messages import casts
 from .port import Vote, Voter
-from .results import PREFIX
 from .scripts import VOTE
 
 INTERVAL = 0.5  # seconds between two exchanges
@@ -55,23 +54,17 @@ class SharedVotes:
                     await self._exchange(self.voter, votes[start : start + AT_ONCE])
 
     async def _exchange(self, voter: Voter, votes: Sequence[Vote]) -> None:
-        keys = [f"{PREFIX}b:{self._name(vote)}" for vote in votes]
+        names = [keys.votes(vote.place, self._way) for vote in votes]
         words = (_milli(min(vote.seconds, LONGEST)) for vote in votes)
         try:
-            reply = await self._link.run_script(VOTE, keys, self._me, _milli(LATELY), _milli(LONGEST), *words)
+            reply = await self._link.run_script(
+                VOTE, names, self._me, _milli(LATELY), _milli(LONGEST), *words
+            )
         except (Unavailable, Rejected):
             return
-        if isinstance(reply, list) and len(reply) == len(votes):
-            for vote, cast in zip(votes, reply, strict=True):
-                if _sound(cast) and (seconds := carried(cast) / 1000) > 0:
-                    voter.adopt(vote.place, seconds)
-
-    def _name(self, vote: Vote) -> str:
-        return hashlib.blake2b(f"{vote.place} {self._way}".encode(), digest_size=12).hexdigest()
-
-
-def _sound(cast: Any) -> bool:
-    return isinstance(cast, list) and all(isinstance(each, int) and each >= 0 for each in cast)
+        for vote, cast in zip(votes, casts(reply, len(votes)), strict=False):
+            if (seconds := carried(cast) / 1000) > 0:
+                voter.adopt(vote.place, seconds)
 
 
 def _milli(seconds: float) -> int:

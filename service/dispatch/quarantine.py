@@ -74,7 +74,7 @@ class Quarantine:
         """
         self._expire(now)
         record = self._records.get((url, client if cookies else None))
-        if record is not None and self._refuses(record, client):
+        if record is not None and record.until > now and self._refuses(record, client):
             raise ExtractionError(
                 Code.QUARANTINED,
                 "this URL has crashed the extraction repeatedly and is refused for a while",
@@ -86,13 +86,16 @@ class Quarantine:
     ) -> bool:
         """Count the workers that a job of `client` for `url` has killed, each with the cause of its death.
 
-        Returns whether that closes the URL, to the client or to all.
+        Another instance's may be told late, with an earlier `now` than others before. Returns whether that
+        closes the URL, to the client or to all.
         """
         self._expire(now)
         key = url, client if cookies else None
-        record = self._records.pop(key, None) or _Record()
+        record = self._records.pop(key, None)
+        if record is None or record.until <= now:
+            record = _Record()
         before = self._refuses(record, client), self._for_all(record)
-        record.until = now + self._sentence
+        record.until = max(record.until, now + self._sentence)
         record.causes.update(causes)
         record.deaths[client] += len(causes)
         self._records[key] = record
@@ -114,7 +117,7 @@ class Quarantine:
                 seconds_left=record.until - now,
             )
             for (url, client), record in self._records.items()
-            if any(self._refuses(record, each) for each in record.deaths)
+            if record.until > now and any(self._refuses(record, each) for each in record.deaths)
         )
 
     def clear(self, url: str | None = None) -> int:
@@ -131,6 +134,6 @@ class Quarantine:
         return len(record.deaths) >= self._clients
 
     def _expire(self, now: float) -> None:
-        # All sentences have the same length, so the oldest record ends first.
+        # All sentences have the same length, so the oldest record ends first, but for those told late.
         while self._records and next(iter(self._records.values())).until <= now:
             self._records.popitem(last=False)

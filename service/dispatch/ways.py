@@ -16,7 +16,7 @@ from ..breaker.pacing import Paces
 from ..breaker.sites import site_of_endpoint
 from ..codes import TRAITS, CallResult, Code, EgressBlame
 from ..egress.egress import ROTATION, Egress
-from ..egress.health import EVERY_SITE, Permits
+from ..egress.health import WHOLE, Permits
 from ..egress.pool import EgressPool
 from ..errors import ExtractionError
 from ..wire import Failure, Job, Outcome, Success
@@ -103,7 +103,7 @@ class ChosenWay(Way):
 
     @property
     def trusted(self) -> bool:
-        return not self._pool.health.failing(EVERY_SITE, self._held.identity, trio.current_time())
+        return not self._pool.health.failing(WHOLE, self._held.identity, trio.current_time())
 
     @property
     def name(self) -> str:
@@ -152,7 +152,7 @@ class ChosenWay(Way):
         self._next = self._choose()
         if self._next is None:
             identity, now = self._held.identity, trio.current_time()
-            return pause if self._pool.health.usable(EVERY_SITE, identity, now) else None
+            return pause if self._pool.health.usable(WHOLE, identity, now) else None
         self._pool.moved()
         return 0.0 if blame in AT_ONCE else pause
 

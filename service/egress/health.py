@@ -20,7 +20,7 @@ from ..codes import CallResult
 QUARANTINE = BreakerSettings(
     streak=2, cooldown=30.0, cooldown_cap=600.0, probes=1, success_threshold=1, probe_wait=0.0
 )
-EVERY_SITE = ""  # the site of the breaker of an egress as a whole
+WHOLE = ""  # the site of the breaker of an egress as a whole
 CAPACITY = 4096  # breakers kept at a time
 _SMOOTHING = 0.3  # weight of the latest result
 _MEMORY = 60.0  # seconds in which a failure is forgotten for the most part
@@ -66,12 +66,12 @@ class Health:
         self._changes: list[HealthChange] = []
 
     def usable(self, site: str, egress: str, now: float) -> bool:
-        """Whether a job may go to `site` through it; to EVERY_SITE: whether it works at all."""
+        """Whether a job may go to `site` through it; to WHOLE: whether it works at all."""
         return self._admits(BreakerKey(site, egress), now)
 
     def wants_probe(self, site: str, egress: str, now: float) -> bool:
         """Whether its quarantine is over, and a job must show that it works."""
-        breakers = (self._breakers.get(BreakerKey(each, egress)) for each in (site, EVERY_SITE))
+        breakers = (self._breakers.get(BreakerKey(each, egress)) for each in (site, WHOLE))
         return any(breaker.admits(now) and breaker.free_probes > 0 for breaker in breakers if breaker)
 
     def failing(self, site: str, egress: str, now: float) -> float:
@@ -81,7 +81,7 @@ class Health:
     def begin(self, site: str, egress: str, now: float) -> Permits:
         """Permits for a job, to be given to `end` once."""
         key = BreakerKey(site, egress)
-        here, whole = self._breaker(key, now), self._breaker(BreakerKey(EVERY_SITE, egress), now)
+        here, whole = self._breaker(key, now), self._breaker(BreakerKey(WHOLE, egress), now)
         return Permits(key, (here, here.admit(now)), (whole, whole.admit(now)))
 
     def end(
@@ -102,7 +102,7 @@ class Health:
             self._out_of_reach.pop(egress, None)
         for key, (breaker, permit), result in (
             (permits.key, permits.site, site),
-            (BreakerKey(EVERY_SITE, egress), permits.whole, whole),
+            (BreakerKey(WHOLE, egress), permits.whole, whole),
         ):
             if permit is not None:
                 breaker.settle(permit, result, now, retry_after=retry_after)
@@ -125,7 +125,7 @@ class Health:
         self.blame(site, egress, now)
         self._out_of_reach[egress].add(site)
         if len(self._out_of_reach[egress]) >= _SITES:
-            self.blame(EVERY_SITE, egress, now)
+            self.blame(WHOLE, egress, now)
 
     def reset(self, site: str | None, now: float) -> bool:
         """End the quarantines of `site`, or all; returns whether there was any to end."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ..breaker.pacing import Paces, PaceStatistics
 from .choice import Candidate, choose, sound
 from .egress import Egress
-from .health import EVERY_SITE, Health
+from .health import WHOLE, Health
 from .route import Route
 
 KNOWN_PLACES = 4096  # URLs whose class is remembered
@@ -119,7 +119,7 @@ class EgressPool:
 
     def is_alive(self, now: float) -> bool:
         """Whether there is an egress that works."""
-        return any(self.health.usable(EVERY_SITE, each.identity, now) for each in self._egresses)
+        return any(self.health.usable(WHOLE, each.identity, now) for each in self._egresses)
 
     def wait(self, egress: Egress, now: float) -> float:
         """Seconds until the rate of `egress` allows one more job."""
@@ -194,25 +194,25 @@ class EgressPool:
 
     def _describe(self, egress: Egress, now: float) -> EgressStatistics:
         quarantined = dict(self.health.quarantined(egress.identity, now))
-        probing = self.health.wants_probe(EVERY_SITE, egress.identity, now)
+        probing = self.health.wants_probe(WHOLE, egress.identity, now)
         return EgressStatistics(
             egress.name,
             egress.egress_class,
-            "quarantined" if EVERY_SITE in quarantined else "probing" if probing else "usable",
+            "quarantined" if WHOLE in quarantined else "probing" if probing else "usable",
             self._in_flight[egress.name],
             self._jobs[egress.name],
             self._failures[egress.name],
-            tuple((site, left) for site, left in quarantined.items() if site != EVERY_SITE),
+            tuple((site, left) for site, left in quarantined.items() if site != WHOLE),
         )
 
     def _candidate(self, egress: Egress, site: str, now: float) -> Candidate:
         health, identity = self.health, egress.identity
         return Candidate(
             egress,
-            alive=health.usable(EVERY_SITE, identity, now),
+            alive=health.usable(WHOLE, identity, now),
             usable=health.usable(site, identity, now),
             wants_probe=health.wants_probe(site, identity, now),
-            failing=max(health.failing(each, identity, now) for each in (site, EVERY_SITE)),
+            failing=max(health.failing(each, identity, now) for each in (site, WHOLE)),
             in_flight=self._in_flight[egress.name],
             wait=self.wait(egress, now),
         )

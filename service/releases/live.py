@@ -52,6 +52,8 @@ class LiveRollout:
     Args:
         make: the template of a release.
         room: bytes of memory that are left, or None where that cannot be told.
+        bar: told of each release, and why, that an admin or its results at sites have taken back. What this
+            machine may be the reason of is not told.
     """
 
     def __init__(
@@ -67,7 +69,9 @@ class LiveRollout:
         make: Callable[[Release], Template],
         room: Callable[[], int | None] = memory_room,
         draw: Callable[[], float] = random.random,
+        bar: Callable[[str, str], None] = lambda version, reason: None,
     ) -> None:
+        self._tell_others = bar
         self._store = store
         self._events = bus
         self._pool = pool
@@ -162,11 +166,13 @@ class LiveRollout:
         """Look into the store for what is to be tried, or to be used at once."""
         if self._ruling is not None:  # to go back from a release that was promoted
             (_, reason), self._ruling = self._ruling, None
-            await self._bar(self._serving, reason)
+            await self._bar(self._serving, reason, everywhere=True)
         state = await trio.to_thread.run_sync(self._store.state)
         serving = self._serving.version
         if serving in state.barred or (state.pinned is not None and state.pinned != serving):
-            await self._switch(nursery, await trio.to_thread.run_sync(self._store.choose))
+            why = state.barred.get(serving)
+            reason = "by an admin" if why is None else f"{serving} is barred: {why}"
+            await self._switch(nursery, await trio.to_thread.run_sync(self._store.choose), reason)
             return
         begin, self._begin = self._begin, None
         if begin is None and state.active != self._activated and state.active not in (None, serving):
@@ -222,18 +228,23 @@ class LiveRollout:
         canary, template = self._trial.canary, self._pool.templates.canary
         assert canary is not None
         assert template is not None
+        state = await trio.to_thread.run_sync(self._store.state)
         verdict = canary.verdict(trio.current_time())
         ruling, reason = self._ruling or (verdict.ruling, verdict.reason)
-        if not template.alive:
-            ruling, reason = Ruling.ROLL_BACK, "its template process has ended"
+        everywhere = True
+        if barred := state.barred.get(self._trying.version):  # by an admin, or for what it did elsewhere
+            ruling, reason, everywhere = Ruling.ROLL_BACK, barred, False
+        elif not template.alive:
+            ruling, reason, everywhere = Ruling.ROLL_BACK, "its template process has ended", False
         elif self._boot_failures >= BOOT_FAILURES:
-            ruling, reason = Ruling.ROLL_BACK, f"{self._boot_failures} of its workers did not start"
+            reason = f"{self._boot_failures} of its workers did not start"
+            ruling, everywhere = Ruling.ROLL_BACK, False
         if ruling is Ruling.PROMOTE:
             await self._promote(nursery, reason)
         elif ruling is Ruling.ROLL_BACK:
-            await self._take_back(nursery, reason)
-        elif self._begin not in (None, self._trying.version):
-            self._withdraw(nursery)  # an admin wants another one to be tried
+            await self._take_back(nursery, reason, everywhere=everywhere)
+        elif {self._begin, state.pinned} - {None, self._trying.version}:
+            self._withdraw(nursery)  # an admin wants another one
 
     async def _promote(self, nursery: trio.Nursery, reason: str) -> None:
         assert self._trying is not None
@@ -249,12 +260,12 @@ class LiveRollout:
         self._events.emit(events.ReleasePromoted(self._serving.version, old.version, reason))
         nursery.start_soon(self._end, leaving)
 
-    async def _take_back(self, nursery: trio.Nursery, reason: str) -> None:
+    async def _take_back(self, nursery: trio.Nursery, reason: str, *, everywhere: bool) -> None:
         assert self._trying is not None
         bad = self._trying
         self._withdraw(nursery)
         self._jobs.purge(bad.version)
-        await self._bar(bad, reason)
+        await self._bar(bad, reason, everywhere=everywhere)
 
     def _withdraw(self, nursery: trio.Nursery) -> None:
         """Give the release that is tried no more jobs."""
@@ -262,7 +273,7 @@ class LiveRollout:
         nursery.start_soon(self._end, self._pool.templates.withdraw())
         self._woken.set()
 
-    async def _switch(self, nursery: trio.Nursery, release: Release) -> None:
+    async def _switch(self, nursery: trio.Nursery, release: Release, reason: str) -> None:
         """Use `release` without a trial: it is pinned, or the one in service is barred."""
         if release.version == self._serving.version:
             return
@@ -274,11 +285,13 @@ class LiveRollout:
         self._pool.templates.leaving = None
         self._jobs.purge(old.version)
         self._said = f"{release.version} is in the place of {old.version}"
-        self._events.emit(events.ReleasePromoted(release.version, old.version, "by an admin"))
+        self._events.emit(events.ReleasePromoted(release.version, old.version, reason))
         nursery.start_soon(self._end, leaving)
 
-    async def _bar(self, release: Release, reason: str) -> None:
-        """Never use `release` again until an admin says otherwise."""
+    async def _bar(self, release: Release, reason: str, *, everywhere: bool = False) -> None:
+        """Never use `release` again until an admin says otherwise; where `everywhere`, at no instance."""
+        if everywhere:
+            self._tell_others(release.version, reason[:300])
         self._refused[release.version] = True  # also where the folder cannot be written to
         self._said = f"{release.version} was rolled back: {reason}"
         self._events.emit(events.ReleaseRolledBack(release.version, self._serving.version, reason))

@@ -267,8 +267,9 @@ class ReleaseStore:
 
     def _change(self, change: Callable[[StoreState], StoreState]) -> StoreState:
         with self.locked("state"):
-            changed = change(self.state())
-            write(self.writable() / _STATE, asdict(changed))
+            before = self.state()
+            if (changed := change(before)) != before:
+                write(self.writable() / _STATE, asdict(changed))
         return changed
 
     def _used(self) -> frozenset[str | None]:

@@ -45,15 +45,25 @@ def valkey() -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="module")
-def fleet(
-    internet: Internet, valkey: Engine, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[list[Service]]:
+def settings(valkey: Engine, tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     keys = {"alice": {"hash": HASH, "rate": 0.001, "burst": LIMIT}}
-    settings = {"SCALING": "fixed:2", "CLUSTER_URL": valkey.url, "YTDLP_TIMEOUT": 60_000}
     plugins = install_plugin(tmp_path_factory.mktemp("plugins"), CRASHING)
-    settings |= {"KEYS": json.dumps(keys), "PLUGIN_DIR": plugins}
+    return {
+        "SCALING": "fixed:2",
+        "CLUSTER_URL": valkey.url,
+        "YTDLP_TIMEOUT": 60_000,
+        "KEYS": json.dumps(keys),
+        "PLUGIN_DIR": plugins,
+    }
+
+
+@pytest.fixture(scope="module")
+def fleet(
+    internet: Internet, settings: dict[str, object], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[list[Service]]:
+    stores = [{"YTDLP_DIR": tmp_path_factory.mktemp("releases"), "YTDLP_UPDATE": "off"} for _ in range(2)]
     with ExitStack() as stack:
-        yield [stack.enter_context(Service.run(internet, settings=settings)) for _ in range(2)]
+        yield [stack.enter_context(Service.run(internet, settings={**settings, **each})) for each in stores]
 
 
 def state(service: Service) -> str:
@@ -164,6 +174,46 @@ def test_a_url_that_killed_workers_of_one_is_refused_by_the_other(fleet: list[Se
     released = two.post("/api/v1/admin/quarantine/release", {"url": url}).json()
     assert (released["released"], [each["before"] for each in released["others"]]) == (1, ["1"])
     assert one.get("/api/v1/admin/quarantine").json()["urls"] == []
+
+
+def test_a_release_that_one_bars_all_bar(fleet: list[Service]) -> None:
+    one, two = fleet
+    path, bad = "/api/v1/admin/releases", {"version": "2030.01.01", "reason": "it is known to be bad"}
+
+    def barred() -> list[dict[str, str]]:
+        return [each.get(path).json()["barred"] for each in fleet]
+
+    eventually(lambda: sharing(fleet))
+    (answer,) = one.post(f"{path}/bar", bad).json()["others"]
+    assert (answer["before"], answer["after"]) == ("allowed", "barred")
+    assert barred() == [{"2030.1.1": "it is known to be bad"}] * 2
+    two.post(f"{path}/unbar", {"version": "2030.1.1"})
+    eventually(lambda: barred() == [{}, {}])
+
+
+def test_one_that_starts_later_learns_what_stands(
+    internet: Internet, settings: dict[str, object], fleet: list[Service]
+) -> None:
+    one, two = fleet
+    eventually(lambda: sharing(fleet))
+    url, site = "https://crash.example/?late", {"site": "standing.example"}
+    assert one.extract(url).json()["code"] == "WORKER_CRASHED"
+    two.post("/api/v1/admin/circuit-breaker/open", site)
+    with Service.run(internet, settings=settings) as late:
+        eventually(lambda: late.get("/api/v1/admin/quarantine").json()["urls"])
+        assert late.extract(url).json()["code"] == "QUARANTINED"
+        assert late.extract("https://standing.example/").json()["code"] == "CIRCUIT_OPEN"
+        eventually(lambda: len(late.get("/api/v1/fleet").json()["instances"]) == 3)
+        late.post("/api/v1/admin/circuit-breaker/reset", site)
+    assert one.extract("https://standing.example/").json().get("code") != "CIRCUIT_OPEN"
+
+
+def test_one_that_starts_without_its_engine_is_ready(internet: Internet, settings: dict[str, object]) -> None:
+    nowhere = {**settings, "CLUSTER_URL": "redis://127.0.0.1:1"}
+    with Service.run(internet, settings=nowhere) as alone:
+        assert alone.get("/health/ready").status_code == 200
+        assert alone.extract(f"{VIDEO}&t=alone").status_code == 200
+        assert state(alone) == "degraded"
 
 
 def test_cookies_stay_where_they_are(fleet: list[Service], valkey: Engine) -> None:

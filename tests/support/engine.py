@@ -8,6 +8,7 @@ import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import hiredis
@@ -87,9 +88,10 @@ class Engine:
 @contextmanager
 def engine(*options: str, program: Callable[[], object] = get_binary_path) -> Iterator[Engine]:
     """A server of its own, with further options."""
-    running = Engine(str(program()), *options)
-    try:
-        running.start()
-        yield running
-    finally:
-        running.kill()
+    with TemporaryDirectory() as folder:  # a replica writes there what it gets
+        running = Engine(str(program()), "--dir", folder, *options)
+        try:
+            running.start()
+            yield running
+        finally:
+            running.kill()

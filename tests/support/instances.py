@@ -17,11 +17,11 @@ PATIENCE = 2.0  # seconds; an engine on a busy machine may be slow, and only its
 
 
 class Instance:
-    """One instance's cluster, and the events that it told."""
+    """One instance's cluster, its events, and those that it told."""
 
     def __init__(self, engine: Engine, **settings: Any) -> None:
         self.told: list[Event] = []
-        bus = Events()
+        self.bus = bus = Events()
         bus.subscribe(self.told.append)
         self.config = Config.load(**{"cluster_url": engine.url, **settings})
         self.cluster = Shared(self.config, bus)

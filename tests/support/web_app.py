@@ -13,7 +13,8 @@ from quart_trio import QuartTrio
 from service.breaker.pacing import PaceStatistics
 from service.breaker.registry import Breakers
 from service.breaker.settings import BreakerSettings
-from service.cluster.port import Alone, Cluster, ClusterStatistics
+from service.cluster.messages import Action
+from service.cluster.port import Alone, Cluster, ClusterStatistics, OrderAnswer
 from service.config import Config
 from service.dispatch.cache import Cache, CacheStatistics
 from service.dispatch.progress import Progress, ProgressListener
@@ -193,7 +194,9 @@ class FakeRollout:
 CLUSTER = ClusterStatistics(
     state="ok",
     problem=None,
+    link_up=True,
     engine="valkey 9.1.2",
+    instances=3,
     calls=20,
     failures=1,
     losses=1,
@@ -201,6 +204,7 @@ CLUSTER = ClusterStatistics(
     misses=4,
     refusals=3,
     waits=2,
+    adopted=1,
     stored=4,
     foreign=1,
 )
@@ -208,9 +212,14 @@ CLUSTER = ClusterStatistics(
 
 @dataclass
 class FakeCluster(Alone):
-    """Shows the statistics that the test sets."""
+    """Shows the statistics that the test sets; one other instance answers each order."""
 
     shown: ClusterStatistics = CLUSTER
+    ordered: list[tuple[str, str | None, str]] = field(default_factory=list)
+
+    async def order(self, action: Action, subject: str | None, reason: str = "") -> tuple[OrderAnswer, ...]:
+        self.ordered.append((action, subject, reason))
+        return (OrderAnswer("another", "before", "after", None),)
 
     def statistics(self) -> ClusterStatistics:  # type: ignore[override]
         return self.shown

@@ -10,13 +10,14 @@ from quart_schema import operation_id, security_scheme, tag
 from quart_schema.documentation import document_request, document_response
 
 from ...breaker.machine import State
-from ...cluster.port import Action
+from ...cluster.messages import Action
 from ...errors import UnknownSite
 from ..http.access_control import require_admin
 from ..http.responses import respond_with_json
 from ..services import Services
 from .extract import read_body
-from .fleet_models import OtherInstance, ResetResponse
+from .fleet_models import ResetResponse
+from .models import OtherInstance
 from .openapi import SECURITY, fails
 from .requests import ResetRequest
 

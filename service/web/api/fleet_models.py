@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from .models import Cluster, Model
+from .models import Cluster, Model, OtherInstance
 
 
 class Instance(Model):
@@ -34,15 +34,6 @@ class FleetResponse(Model):
     ok: bool
     cluster: Cluster | None = Field(description="Null where CLUSTER_URL is not set.")
     instances: list[Instance]
-
-
-class OtherInstance(Model):
-    """What another instance of the fleet answered to an administrator's request."""
-
-    name: str
-    before: str
-    after: str
-    problem: str | None = Field(description="Why it did nothing.")
 
 
 class ResetResponse(Model):

@@ -273,6 +273,7 @@ class Cluster(Model):
     misses: int
     refusals: int = Field(description="Kept noes of sites that another instance had.")
     waits: int = Field(description="Jobs that waited for another instance's extraction.")
+    adopted: int = Field(description="Of those, the ones that had its result or refusal.")
     stored: int = Field(description="Results and noes given to the others.")
     losses: int = Field(description="Times that the server went away.")
 
@@ -323,6 +324,15 @@ class Release(Model):
     state: list[Literal["serving", "canary", "pinned", "active", "lastGood", "barred"]]
 
 
+class OtherInstance(Model):
+    """What another instance of the fleet answered to an administrator's request."""
+
+    name: str
+    before: str
+    after: str
+    problem: str | None = Field(description="Why it did nothing.")
+
+
 class ReleasesResponse(Model):
     """Every yt-dlp here, newest last, and what was decided."""
 
@@ -331,6 +341,9 @@ class ReleasesResponse(Model):
     barred: dict[str, str] = Field(description="Versions that are never used, and why.")
     verdict: str = Field(description="The judgement of the one that is being tried, in a sentence.")
     update: Update
+    others: list[OtherInstance] = Field(
+        [], description="What the other instances answered within a second to a pin or a bar."
+    )
 
 
 class Pace(Model):

@@ -13,8 +13,8 @@ from ..http.access_control import require_admin
 from ..http.responses import respond_with_json
 from ..services import Services
 from .extract import read_body
-from .fleet_models import OtherInstance, ReleaseResponse
-from .models import QuarantinedUrl, QuarantineResponse
+from .fleet_models import ReleaseResponse
+from .models import OtherInstance, QuarantinedUrl, QuarantineResponse
 from .openapi import SECURITY, fails
 from .requests import ReleaseRequest
 

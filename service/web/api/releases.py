@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import trio
@@ -12,8 +12,10 @@ from quart import Blueprint, Response, request
 from quart_schema import operation_id, security_scheme, tag
 from quart_schema.documentation import document_request, document_response
 
+from ...cluster.messages import RELEASE_ACTIONS
+from ...cluster.port import OrderAnswer
 from ...codes import Code
-from ...releases.release import RolloutStatus
+from ...releases.release import RolloutStatus, canonical
 from ...releases.store import StoreError, StoreState
 from ..errors import Refused
 from ..http.access_control import require_admin
@@ -21,7 +23,7 @@ from ..http.responses import respond_with_json
 from ..services import Services
 from .extract import read_body
 from .health import update
-from .models import Release, ReleasesResponse
+from .models import OtherInstance, Release, ReleasesResponse
 from .openapi import SECURITY, fails
 from .requests import FetchRequest, RollbackRequest, VersionRequest
 
@@ -107,13 +109,18 @@ def _view(
                 await trio.to_thread.run_sync(operation, asked)
         except StoreError as error:
             raise Refused(Code.INVALID_REQUEST, str(error)) from None
-        return await respond_with_json(await _listed(services))
+        others: tuple[OrderAnswer, ...] = ()
+        for action in RELEASE_ACTIONS:
+            if name == action:
+                version = canonical(asked.version) if isinstance(asked, VersionRequest) else None
+                others = await services.cluster.order(action, version, getattr(asked, "reason", ""))
+        return await respond_with_json(await _listed(services, others))
 
     operate.__doc__ = summary
     return operate
 
 
-async def _listed(services: Services) -> ReleasesResponse:
+async def _listed(services: Services, others: Sequence[OrderAnswer] = ()) -> ReleasesResponse:
     store = services.updater.store
     state = await trio.to_thread.run_sync(store.state)
     found = await trio.to_thread.run_sync(store.available)
@@ -136,6 +143,7 @@ async def _listed(services: Services) -> ReleasesResponse:
         barred=dict(state.barred),
         verdict=status.verdict,
         update=update(services.updater.statistics(), details=True),
+        others=[OtherInstance.model_validate(each) for each in others],
     )
 
 

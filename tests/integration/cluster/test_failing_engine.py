@@ -14,7 +14,8 @@ import trustme
 from service.events import ClusterJoined, ClusterLost
 from tests.integration.cluster.test_results import Extraction, once
 from tests.support.engine import Engine, engine
-from tests.support.instances import Instance, instances, until
+from tests.support.instances import PATIENCE, Instance, instances, until
+from tests.support.relay import relay
 
 
 @pytest.fixture
@@ -63,6 +64,49 @@ async def test_down_at_the_start(valkey: Engine) -> None:
         assert await shared(one, two, "started")
 
 
+@pytest.mark.parametrize("url", ["redis://127.0.0.1:1", "redis://engine.invalid", "redis://[::1]:1"])
+async def test_where_there_is_none(valkey: Engine, url: str) -> None:
+    async with instances(valkey, up=False, cluster_url=url) as (one, two):
+        await until(lambda: ClusterLost in kinds(one))
+        assert not await shared(one, two, "nowhere")
+        assert one.cluster.statistics().state == "degraded"
+
+
+async def test_one_that_is_slow_counts_as_down(valkey: Engine) -> None:
+    async with relay(valkey) as way, instances(valkey, cluster_url=way.url) as (one, two):
+        assert await shared(one, two, "quick")
+        for each in (one, two):
+            each.cluster.link.patience = 0.5
+        way.delay = 3.0
+        assert not await shared(one, two, "slow")
+        await until(lambda: not one.is_up and not two.is_up)
+        assert "in time" in str(one.cluster.statistics().problem)
+        calls = one.cluster.statistics().calls
+        assert not await shared(one, two, "slower")
+        assert one.cluster.statistics().calls == calls
+        way.delay = 0.0
+        for each in (one, two):
+            each.cluster.link.patience = PATIENCE
+        await until(lambda: one.is_up and two.is_up)
+        assert await shared(one, two, "quick again")
+
+
+async def test_one_instance_that_is_cut_off_goes_on_alone(valkey: Engine) -> None:
+    async with (
+        relay(valkey) as way,
+        instances(valkey, 1, cluster_url=way.url) as (cut,),
+        instances(valkey) as (one, two),
+    ):
+        assert await shared(cut, one, "before")
+        way.cut()
+        await until(lambda: not cut.is_up)
+        assert not await shared(cut, one, "cut off")
+        assert await shared(one, two, "the others")
+        way.is_open = True
+        await until(lambda: cut.is_up)
+        assert await shared(cut, one, "after")
+
+
 async def test_a_hang_costs_one_job_its_patience(valkey: Engine) -> None:
     async with instances(valkey) as (one, two):
         assert await shared(one, two, "warm")
@@ -103,6 +147,18 @@ async def test_flushed(valkey: Engine) -> None:
         assert await shared(one, two, "flushed")
         valkey.ask("FLUSHALL")
         assert await shared(one, two, "flushed")
+
+
+async def test_flushed_while_one_extracts_and_another_waits(valkey: Engine) -> None:
+    run = Extraction(seconds=1.0)
+    async with instances(valkey) as (one, two), trio.open_nursery() as nursery:
+        nursery.start_soon(once, one, "flight", run)
+        await run.begun.wait()
+        nursery.start_soon(once, two, "flight", run)
+        await until(lambda: two.cluster.statistics().waits)
+        valkey.ask("FLUSHALL")
+        assert (await once(two, "another", Extraction())).body
+    assert run.runs <= 2  # the lease is gone, and one more may have had it
 
 
 async def test_full() -> None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
+import trio
 
-from service.cluster.port import Action, OrderAnswer
+from service.cluster.messages import RELEASE_ACTIONS, Action
+from service.cluster.port import OrderAnswer
 from service.errors import UnknownSite
+from service.releases.store import StoreError
 from tests.integration.cluster.test_heartbeats import introduce, names
 from tests.support.engine import Engine, engine
 from tests.support.instances import Instance, instances, until
+from tests.support.relay import relay
 
 
 @pytest.fixture
@@ -24,23 +29,41 @@ class Noting:
 
     def __init__(self, instance: Instance, name: str, *opened: str) -> None:
         self.deaths: list[tuple[str, ...]] = []
+        self.released: list[str | None] = []
+        self.purged: list[str] = []
+        self.ages: list[float] = []
+        self.decided: list[tuple[str, str | None, str]] = []
         self.pauses: list[tuple[str, str, float]] = []
         self.ordered: list[tuple[str, str | None]] = []
         self.held: dict[str, Action] = dict.fromkeys(opened, "open")
         introduce(instance, name)
         instance.cluster.obey(self)
 
-    def carry_out(self, action: Action, subject: str | None) -> tuple[str, str]:
+    async def carry_out(self, action: Action, subject: str | None, reason: str = "") -> tuple[str, str]:
+        await trio.lowlevel.checkpoint()
         if subject == "unknown":
             raise UnknownSite(subject)
+        if subject == "missing":
+            raise StoreError("there is no release missing here; fetch it first")
+        if action in RELEASE_ACTIONS:
+            self.decided.append((action, subject, reason))
+            return "before", "after"
         self.ordered.append((action, subject))
         before = self.held.pop(subject or "*", "CLOSED")
         if action in ("open", "disable"):
             self.held[subject or "*"] = action
         return before, action
 
-    def note_deaths(self, url: str, client: str, causes: Sequence[str]) -> None:
+    def note_deaths(self, url: str, client: str, causes: Sequence[str], ago: float) -> None:
         self.deaths.append((url, client, *causes))
+        self.ages.append(ago)
+
+    def note_release(self, url: str | None) -> None:
+        self.released.append(url)
+        self.deaths = [each for each in self.deaths if url not in (None, each[0])]
+
+    def note_purge(self, ytdlp: str) -> None:
+        self.purged.append(ytdlp)
 
     def note_pause(self, egress: str, place: str, seconds: float) -> None:
         self.pauses.append((egress, place, seconds))
@@ -106,7 +129,7 @@ async def test_who_starts_later_takes_over_what_lasts(valkey: Engine) -> None:
 async def test_an_engine_that_forgot_is_told_again(valkey: Engine) -> None:
     async with instances(valkey) as fleet:
         one, two = await introduced(*fleet)
-        one.carry_out("open", "example.com")
+        await one.carry_out("open", "example.com")
         await fleet[0].cluster.order("open", "example.com")
         valkey.kill()
         await until(lambda: not any(each.is_up for each in fleet))
@@ -116,12 +139,23 @@ async def test_an_engine_that_forgot_is_told_again(valkey: Engine) -> None:
         assert one.held == two.held == {"example.com": "open"}
 
 
-async def test_without_the_engine_an_order_is_for_one(valkey: Engine) -> None:
-    async with instances(valkey) as fleet:
-        await introduced(*fleet)
-        valkey.kill()
-        await until(lambda: not fleet[0].is_up)
-        assert await fleet[0].cluster.order("open", "example.com") == ()
+async def test_without_the_engine_an_order_is_for_one_and_reaches_the_others_later() -> None:
+    with engine() as valkey:
+        async with relay(valkey) as way, instances(valkey, 1, cluster_url=way.url) as (near,):
+            (one,) = await introduced(near)
+            async with instances(valkey, 1) as (far,):
+                two = Noting(far, "two", "old.example")
+                way.cut()
+                await until(lambda: not near.is_up)
+                for action, site in (("open", "a.example"), ("disable", None), ("open", "b.example")):
+                    await one.carry_out(action, site)  # type: ignore[arg-type]
+                    assert await near.cluster.order(action, site) == ()  # type: ignore[arg-type]
+                assert two.ordered == []
+                way.is_open = True
+                await until(lambda: len(two.ordered) == 2)
+                assert two.ordered == [("disable", None), ("open", "b.example")]
+                await until(lambda: valkey.ask("HLEN", "ytdlpd:1:m") == 3)
+                assert one.held["b.example"] == "open"
 
 
 async def test_an_instance_that_is_gone_is_waited_for_a_second(valkey: Engine) -> None:
@@ -131,33 +165,84 @@ async def test_an_instance_that_is_gone_is_waited_for_a_second(valkey: Engine) -
         assert await one.cluster.order("open", "example.com") == ()
 
 
-async def test_deaths_are_told_to_the_others(valkey: Engine) -> None:
+async def test_what_is_decided_of_a_release_is_for_all(valkey: Engine) -> None:
+    async with instances(valkey, 3) as fleet:
+        _, second, third = await introduced(*fleet)
+        fleet[0].cluster.bar("2030.1.1", "it failed where the old one answered")
+        await until(lambda: second.decided and third.decided)
+        barred = ("bar", "2030.1.1", "it failed where the old one answered")
+        assert second.decided == third.decided == [barred]
+        answers = await fleet[0].cluster.order("pin", "2030.2.1", "an admin")
+        assert answers == (
+            OrderAnswer("instance 1", "before", "after", None),
+            OrderAnswer("instance 2", "before", "after", None),
+        )
+        (problem, _) = await fleet[0].cluster.order("pin", "missing")
+        assert "fetch it first" in str(problem.problem)
+        assert valkey.ask("PTTL", "ytdlpd:1:v") > 0
+
+
+async def test_who_starts_later_takes_over_the_last_word_of_each_release(valkey: Engine) -> None:
+    async with instances(valkey, 1) as (one,):
+        await introduced(one)
+        one.cluster.bar("2030.1.1", "worse")
+        one.cluster.bar("2030.1.2", "worse")
+        await one.cluster.order("unbar", "2030.1.1")
+        await one.cluster.order("pin", "2030.1.3")
+        await one.cluster.order("unpin", None)
+        async with instances(valkey, 1) as (late,):
+            operator = Noting(late, "late")
+            await until(lambda: len(operator.decided) == 3)
+            assert operator.decided == [
+                ("unbar", "2030.1.1", ""),
+                ("bar", "2030.1.2", "worse"),
+                ("unpin", None, ""),
+            ]
+
+
+async def test_a_verdict_without_the_engine_is_told_when_it_is_back(valkey: Engine) -> None:
+    async with relay(valkey) as way, instances(valkey, 1, cluster_url=way.url) as (near,):
+        await introduced(near)
+        near.cluster.bar("2030.1.1", "worse")
+        await until(lambda: valkey.ask("HLEN", "ytdlpd:1:v") == 1)
+        way.cut()
+        await until(lambda: not near.is_up)
+        valkey.ask("FLUSHALL")  # what was told before is told again, too
+        near.cluster.bar("2030.1.2", "worse")
+        assert await near.cluster.order("pin", "2030.1.3") == ()
+        async with instances(valkey, 1) as (far,):
+            operator = Noting(far, "far")
+            way.is_open = True
+            await until(lambda: valkey.ask("HLEN", "ytdlpd:1:v") == 3)
+            await until(lambda: len(operator.decided) == 2)
+            assert operator.decided == [("bar", "2030.1.2", "worse"), ("pin", "2030.1.3", "")]
+        async with instances(valkey, 1) as (late,):
+            operator = Noting(late, "late")
+            await until(lambda: len(operator.decided) == 3)
+
+
+@pytest.mark.parametrize("garbage", ["a text", "bad words", "too many"])
+async def test_garbage_is_no_verdict(valkey: Engine, garbage: str) -> None:
+    order = {"id": "1", "by": "x", "action": "bar", "subject": "2030.1.1", "reason": "\x1b[2J"}
+    bad = ["{}", "\xff", "x" * 5000, json.dumps(order), json.dumps({**order, "action": "open", "reason": ""})]
+    match garbage:
+        case "a text":
+            valkey.ask("SET", "ytdlpd:1:v", "garbage")
+        case "bad words":
+            for number, each in enumerate(bad):
+                valkey.ask("HSET", "ytdlpd:1:v", number, each)
+        case "too many":
+            valkey.ask("HSET", "ytdlpd:1:v", *map(str, range(1000)))
     async with instances(valkey) as fleet:
         one, two = await introduced(*fleet)
-        for garbage in ("", "{}", '{"by":"x","url":"u","client":"c","causes":[]}'):
-            valkey.ask("PUBLISH", "ytdlpd:1:deaths", garbage)
-        fleet[0].cluster.died("https://example.com", "a client", ["SIGSEGV", "SIGKILL"])
-        await until(lambda: two.deaths)
-        assert two.deaths == [("https://example.com", "a client", "SIGSEGV", "SIGKILL")]
-        assert one.deaths == []
-
-
-async def test_pauses_are_told_to_those_who_leave_the_same_way(valkey: Engine) -> None:
-    async with instances(valkey) as fleet, instances(valkey, 1, egress_proxy="http://p:1") as (elsewhere,):
-        one, two = await introduced(*fleet)
-        far = Noting(elsewhere, "far")
-        for garbage in ("", "{}", '{"by":"x","way":"w","egress":"","place":"example.com","seconds":"NaN"}'):
-            valkey.ask("PUBLISH", "ytdlpd:1:pauses", garbage)
-        fleet[0].cluster.pause("fra", "example.com", 30.0)
-        elsewhere.cluster.pause("", "elsewhere.example", 30.0)
-        fleet[0].cluster.pause("fra", "example.com", 1e9)
-        await until(lambda: len(two.pauses) == 2)
-        assert two.pauses == [("fra", "example.com", 30.0), ("fra", "example.com", 86_400.0)]
-        fleet[1].cluster.pause("", "last.example", 1.0)
-        await until(lambda: one.pauses == [("", "last.example", 1.0)])
-        fleet[1].cluster.died("https://example.com", "a client", ["SIGSEGV"])
-        await until(lambda: far.deaths)  # so it heard what was told before
-        assert far.pauses == []
+        await fleet[0].cluster.order("bar", "2030.1.1", "worse")
+        assert (one.decided, two.decided) == ([], [("bar", "2030.1.1", "worse")])
+        assert one.ordered == two.ordered == []
+        async with instances(valkey, 1) as (late,):
+            operator = Noting(late, "late")
+            await until(lambda: operator.decided)
+            assert operator.decided == [("bar", "2030.1.1", "worse")]
+            assert late.cluster.statistics().losses == 0
 
 
 @pytest.mark.parametrize(
@@ -172,3 +257,11 @@ async def test_garbage_is_no_order(valkey: Engine, garbage: str) -> None:
         assert await one.cluster.order("open", "example.com") == ()
         assert operator.ordered == []
         assert one.cluster.statistics().problem is None
+
+
+async def test_more_modes_than_there_can_be_are_forgotten(valkey: Engine) -> None:
+    valkey.ask("HSET", "ytdlpd:1:m", "", "1", *(f"{number}" for number in range(4000)))
+    async with instances(valkey, 1) as (one,):
+        operator = Noting(one, "one", "ours.example")
+        await until(lambda: valkey.ask("HGETALL", "ytdlpd:1:m") == [b"ours.example", b"open", b"", b"1"])
+        assert operator.ordered == []

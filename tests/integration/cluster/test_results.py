@@ -98,6 +98,9 @@ async def test_equal_jobs_are_extracted_once_in_the_fleet(valkey: Engine) -> Non
         assert run.runs == 1
         assert {answer.body for answer in answers} == {b'{"ok":true}'}
         assert len(answers) == 30
+        counts = [each.cluster.statistics() for each in fleet]
+        assert sum(each.hits for each in counts) == 29
+        assert sum(each.adopted for each in counts) == sum(each.waits for each in counts) > 0
 
 
 async def test_those_who_wait_get_the_site_s_answer(valkey: Engine) -> None:
@@ -115,6 +118,8 @@ async def test_those_who_wait_get_the_site_s_answer(valkey: Engine) -> None:
             for each in fleet:
                 nursery.start_soon(ask, each)
     assert run.runs == 1
+    counts = [each.cluster.statistics() for each in fleet]
+    assert sum(each.adopted for each in counts) == sum(each.waits for each in counts) == 2
     assert [(error.code, error.retry_after) for error in seen] == [(Code.RATE_LIMITED, 5.0)] * 3
 
 
@@ -168,6 +173,16 @@ async def test_a_long_flight_is_renewed(valkey: Engine, monkeypatch: pytest.Monk
         await until(lambda: not valkey.ask("EXISTS", lease))  # and given up when everybody has left
 
 
+async def test_a_word_that_is_lost_costs_a_look(valkey: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Extraction(seconds=0.2)
+    async with instances(valkey) as (one, two), trio.open_nursery() as nursery:
+        monkeypatch.setattr(two.cluster._results, "hear", lambda payload: None)
+        nursery.start_soon(once, one, "lost word", run)
+        await run.begun.wait()
+        assert (await once(two, "lost word", run)).age is not None
+    assert run.runs == 1
+
+
 async def test_a_dead_holder_costs_the_rest_of_the_lease(valkey: Engine) -> None:
     hung, run = Extraction(seconds=3600), Extraction()
     dead = Instance(valkey)
@@ -181,25 +196,6 @@ async def test_a_dead_holder_costs_the_rest_of_the_lease(valkey: Engine) -> None
         assert (await once(alive, "dead", run)).body == b'{"ok":true}'
         nursery.cancel_scope.cancel()
     assert run.runs == 1
-
-
-async def test_what_a_bad_release_made_is_used_nowhere(valkey: Engine) -> None:
-    run = Extraction(ytdlp="bad")
-    async with instances(valkey) as (one, two):
-        await once(one, "bad", run)
-        assert (await once(two, "bad", run)).age is not None
-        one.cluster.purge("bad")
-        assert (await once(one, "bad", run)).age is None
-
-        async def extracts() -> bool:
-            return (await once(two, "bad", run)).age is None
-
-        with trio.fail_after(10):
-            while not await extracts():  # noqa: ASYNC110  (what it waits for has no event)
-                await trio.sleep(0.01)
-        good = Extraction(ytdlp="good")
-        await once(one, "good", good)
-        assert (await once(two, "good", good)).age is not None
 
 
 async def test_without_a_cache_nothing_is_shared(valkey: Engine) -> None:
@@ -243,6 +239,31 @@ async def test_garbage_under_our_keys_is_a_miss_and_is_replaced(valkey: Engine) 
         assert (await once(two, "another", run)).age is None
         assert two.cluster.statistics().problem is None
     valkey.ask("FLUSHALL")
+
+
+async def test_an_entry_that_is_longer_than_any_of_ours_is_a_miss(valkey: Engine) -> None:
+    run = Extraction()
+    valkey.ask("FLUSHALL")
+    async with instances(valkey) as (one, two):
+        await once(one, "long", run)
+        await until(lambda: entries(valkey))
+        valkey.ask("SET", *entries(valkey), bytes([FORMAT]) * 6_000_000)
+        assert (await once(two, "long", run)).age is None
+        assert two.cluster.statistics().losses == 0
+        await until(lambda: valkey.ask("STRLEN", *entries(valkey)) < 1000)
+
+
+async def test_what_a_newer_instance_has_kept_is_a_miss(valkey: Engine) -> None:
+    run = Extraction()
+    valkey.ask("FLUSHALL")
+    async with instances(valkey) as (one, two):
+        await once(one, "newer", run)
+        await until(lambda: entries(valkey))
+        (key,) = entries(valkey)
+        valkey.ask("SETRANGE", key, 0, bytes([FORMAT + 1]))
+        assert (await once(two, "newer", run)).age is None
+        assert two.cluster.statistics().foreign == 1
+        assert two.cluster.statistics().problem is None
 
 
 @pytest.mark.parametrize("what", [b"", b"x", b"\xff" * 24, b"0" * 24 + b" \x01\x00\x02{}", b" "])

@@ -16,6 +16,7 @@ from service.dispatch.voter import BreakerVoter
 from service.events import Events
 from tests.support.engine import Engine, engine
 from tests.support.instances import Instance, instances, until
+from tests.support.relay import relay
 
 SITE = BreakerKey("example.com")
 ACCOUNT = BreakerKey("example.com", account=True)
@@ -35,9 +36,9 @@ def valkey() -> Iterator[Engine]:
 class Asking:
     """One instance's breakers, which have asked the site and were answered."""
 
-    def __init__(self, instance: Instance) -> None:
+    def __init__(self, instance: Instance, cooldown: float = 60.0) -> None:
         self.instance = instance
-        self.breakers = Breakers(BreakerSettings(), Events())
+        self.breakers = Breakers(BreakerSettings(cooldown=cooldown), Events())
         instance.cluster.share_breakers(BreakerVoter(self.breakers))
 
     async def asks(self, key: BreakerKey = SITE, result: CallResult = CallResult.SUCCESS) -> None:
@@ -154,6 +155,23 @@ async def test_garbage_is_no_vote(valkey: Engine, garbage: str) -> None:
         await until(lambda: valkey.ask("TYPE", key) == b"hash")
         assert one.states == {"example.com": "CLOSED"}
         assert one.instance.cluster.statistics().problem is None
+
+
+async def test_the_vote_of_one_that_is_cut_off_ends_with_its_cooldown(valkey: Engine) -> None:
+    async with (
+        relay(valkey) as way,
+        instances(valkey, 1, cluster_url=way.url) as (cut,),
+        instances(valkey, 1) as (alone,),
+    ):
+        one, two = Asking(cut, cooldown=2.0), Asking(alone)
+        for each in (one, two):
+            await each.asks()
+        await until(lambda: votes(valkey) == 2)
+        await one.trips()
+        await until(lambda: open_votes(valkey) == 1)
+        way.cut()
+        await until(lambda: open_votes(valkey) == 0)
+        assert two.states["example.com"] == "CLOSED"
 
 
 async def test_without_the_engine_each_goes_by_its_own_and_says_it_again_later() -> None:

@@ -10,11 +10,12 @@ from typing import Any
 import psutil
 import pytest
 
+from service.breaker.settings import EVERY_SITE
 from service.codes import Code
 from service.template_wire import WorkerSettings
 from service.wire import Failure, Job, Kind, Success
 from service.worker.job_record import MAX_BYTES
-from service.ytdlp_options import EVERY_SITE, YtdlpOptions
+from service.ytdlp_options import YtdlpOptions
 from tests.internet import Internet
 from tests.support.lone_worker import LoneWorker
 from tests.support.origin import Site, origin

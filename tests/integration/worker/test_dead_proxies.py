@@ -9,11 +9,12 @@ from dataclasses import dataclass
 import pytest
 
 from service.breaker.classification import call_result_of
+from service.breaker.settings import EVERY_SITE
 from service.codes import CallResult, Code
 from service.egress.route import Route
 from service.template_wire import WorkerSettings
 from service.wire import Failure, Job, Kind
-from service.ytdlp_options import EVERY_SITE, YtdlpOptions
+from service.ytdlp_options import YtdlpOptions
 from tests.support import sick_proxy
 from tests.support.lone_worker import LoneWorker
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from service.breaker.settings import EVERY_SITE
 from service.template_wire import WorkerSettings
 from service.wire import Job, Kind, Success
-from service.ytdlp_options import EVERY_SITE, YtdlpOptions
+from service.ytdlp_options import YtdlpOptions
 from tests.support.lone_worker import LoneWorker
 from tests.support.origin import Site, origin
 from tests.support.plugins import install_plugin

@@ -11,10 +11,11 @@ from urllib.parse import quote
 
 import pytest
 
+from service.breaker.settings import EVERY_SITE
 from service.codes import Code
 from service.template_wire import WorkerSettings
 from service.wire import Failure, Job, Kind, Outcome, Success
-from service.ytdlp_options import EVERY_SITE, YtdlpOptions
+from service.ytdlp_options import YtdlpOptions
 from tests.internet import Internet
 from tests.support.lone_worker import LoneWorker
 from tests.support.origin import Site, origin

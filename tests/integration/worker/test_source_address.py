@@ -10,6 +10,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
+from service.breaker.settings import EVERY_SITE
 from service.egress.route import Route
 from service.template_wire import WorkerSettings
 from service.wire import Job, Kind, Success
@@ -17,7 +18,7 @@ from service.worker import landlock
 from service.worker.egress import Guard, ports
 from service.worker.job_record import Blocked
 from service.worker.sidecars import SidecarRH
-from service.ytdlp_options import EVERY_SITE, YtdlpOptions
+from service.ytdlp_options import YtdlpOptions
 from tests.support.lone_worker import _ROOT, LoneWorker
 from tests.support.origin import VideoSite, origin
 from tests.support.routed_network import NETWORK

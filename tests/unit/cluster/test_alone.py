@@ -31,7 +31,7 @@ def test_nothing_of_it_is_imported() -> None:
         [sys.executable, "-c", BUILT], cwd=ROOT, env={}, capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == [
-        f"service.cluster.{name}" for name in ("address", "choice", "members", "port")
+        f"service.cluster.{name}" for name in ("address", "choice", "messages", "port")
     ]
 
 
@@ -49,7 +49,7 @@ async def test_a_job_just_runs() -> None:
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "hiredis", None)
     for name in [name for name in sys.modules if name.startswith("service.cluster.")]:
-        if name.rpartition(".")[2] not in ("address", "choice", "members", "port"):
+        if name.rpartition(".")[2] not in ("address", "choice", "messages", "port"):
             monkeypatch.delitem(sys.modules, name)
     with pytest.raises(ConfigError, match="pip install hiredis"):
         cluster_of(Config.load(cluster_url="redis://cache"), Events())

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.cluster.entries import FORMAT, LONGEST, WORTH_PACKING, Entry, NotOurs, key_of, pack, unpack
+from service.cluster.entries import FORMAT, LONGEST, WORTH_PACKING, Entry, NotOurs, pack, unpack
+from service.cluster.keys import job_digest
 from service.codes import Code
 from service.dispatch.request import Answer
 from service.errors import ExtractionError
@@ -106,16 +107,16 @@ def test_what_is_not_ours_is_a_miss(data: bytes) -> None:
 
 
 def test_equal_jobs_have_one_key() -> None:
-    assert key_of(JOB, "", "1") == key_of(Job(Kind.EXTRACT, "https://example.com/1"), "", "1")
+    assert job_digest(JOB, "", "1") == job_digest(Job(Kind.EXTRACT, "https://example.com/1"), "", "1")
     others = [
-        key_of(Job(Kind.SIZE, "https://example.com/1"), "", "1"),
-        key_of(Job(Kind.EXTRACT, "https://example.com/1", fields=("title",)), "", "1"),
-        key_of(JOB, "proxy:3128", "1"),
-        key_of(JOB, "", "2"),
+        job_digest(Job(Kind.SIZE, "https://example.com/1"), "", "1"),
+        job_digest(Job(Kind.EXTRACT, "https://example.com/1", fields=("title",)), "", "1"),
+        job_digest(JOB, "proxy:3128", "1"),
+        job_digest(JOB, "", "2"),
     ]
-    assert len({key_of(JOB, "", "1"), *others}) == 5
+    assert len({job_digest(JOB, "", "1"), *others}) == 5
 
 
 def test_a_job_with_cookies_has_none() -> None:
     with pytest.raises(ValueError, match="never shared"):
-        key_of(Job(Kind.EXTRACT, "https://example.com/1", cookies="x"), "", "1")
+        job_digest(Job(Kind.EXTRACT, "https://example.com/1", cookies="x"), "", "1")

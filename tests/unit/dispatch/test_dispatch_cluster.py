@@ -18,6 +18,7 @@ from service.dispatch.request import Answer, Caller
 from service.errors import DeadlineExceeded, ExtractionError, ShuttingDown
 from service.events import Events
 from service.pool.pool import Pool
+from service.releases.store import ReleaseStore
 from service.wire import Job, Outcome
 from tests.unit.dispatch.test_dispatch import CALLER, GOOD, JOB, FakePool, Harness, failure, harness
 
@@ -145,8 +146,8 @@ async def test_a_retry_after_is_told_but_not_one_to_an_account(autojump_clock: M
 async def test_a_pause_that_is_heard_of_holds_here(autojump_clock: MockClock) -> None:
     others = Others()
     it = among(others)
-    Operator(it.breakers, it.dispatcher).note_pause("", "site.test", 20.0)
-    Operator(it.breakers, it.dispatcher).note_pause("another way", "site.test", 25.0)
+    Operator(it.breakers, it.dispatcher, ReleaseStore(None)).note_pause("", "site.test", 20.0)
+    Operator(it.breakers, it.dispatcher, ReleaseStore(None)).note_pause("another way", "site.test", 25.0)
     await it.submit()
     assert trio.current_time() == pytest.approx(20)
     assert others.pauses == []  # it is not sent in circles
@@ -159,5 +160,6 @@ async def test_a_bad_release_is_purged_everywhere(autojump_clock: MockClock) -> 
     assert it.dispatcher.purge("theirs") == 1
     assert others.purged == ["theirs"]
     await it.submit()
-    assert Operator(it.breakers, it.dispatcher).carry_out("purge", "theirs") == ("1", "0")
+    Operator(it.breakers, it.dispatcher, ReleaseStore(None)).note_purge("theirs")
     assert others.purged == ["theirs"]  # it is not sent in circles
+    assert it.dispatcher.purge("theirs") == 0

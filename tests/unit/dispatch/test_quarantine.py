@@ -103,3 +103,19 @@ def test_it_is_bounded_and_forgets_the_oldest() -> None:
     for number in range(3):
         quarantine.killed(f"{URL}{number}", "a", number, TWO)
     assert [entry.url for entry in quarantine.listed(now=3)] == [f"{URL}1", f"{URL}2"]
+
+
+def test_deaths_that_are_told_late_end_when_they_would_have() -> None:
+    quarantine = Quarantine(sentence=60)
+    quarantine.killed("https://another.example/", "a", 50, TWO)
+    quarantine.killed(URL, "a", 10, TWO)  # it is behind the other, and ends before it
+    assert refused(quarantine, "a", 69)
+    assert not refused(quarantine, "a", 71)
+    assert [entry.url for entry in quarantine.listed(71)] == ["https://another.example/"]
+    assert not quarantine.killed(URL, "a", 71, TWO[:1])  # what has ended does not count
+    quarantine.killed(URL, "b", 20, TWO[:1])
+    assert [entry.seconds_left for entry in quarantine.listed(72)] == [38]
+    assert not refused(quarantine, "a", 131)
+    quarantine.killed(URL, "a", 200, TWO)
+    quarantine.killed(URL, "a", 150, TWO)
+    assert refused(quarantine, "a", 259)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from service.codes import CallResult
-from service.egress.health import EVERY_SITE, Health
+from service.egress.health import WHOLE, Health
 
 GOOD, BAD, NOTHING = CallResult.SUCCESS, CallResult.FAILURE, CallResult.IGNORED
 
@@ -24,7 +24,7 @@ def test_two_failures_in_a_row_are_a_quarantine_for_that_site_alone() -> None:
     assert not health.usable("a.example", "fra1", 3.0)
     assert health.usable("b.example", "fra1", 3.0)
     assert health.usable("a.example", "fra2", 3.0)
-    assert health.usable(EVERY_SITE, "fra1", 3.0)
+    assert health.usable(WHOLE, "fra1", 3.0)
     (change,) = health.take_changes()
     assert (change.egress, change.site, change.seconds) == ("fra1", "a.example", 30.0)
     assert dict(health.quarantined("fra1", 13.0)) == {"a.example": 20.0}
@@ -62,9 +62,9 @@ def test_a_dead_egress_is_left_out_for_every_site_and_no_site_is_blamed() -> Non
     health = Health()
     job(health, 0.0, here=NOTHING, whole=BAD)
     job(health, 0.0, site="b.example", here=NOTHING, whole=BAD)
-    assert not health.usable(EVERY_SITE, "fra1", 0.0)
+    assert not health.usable(WHOLE, "fra1", 0.0)
     assert health.usable("a.example", "fra1", 0.0)
-    assert [change.site for change in health.take_changes()] == [EVERY_SITE]
+    assert [change.site for change in health.take_changes()] == [WHOLE]
 
 
 def test_a_success_in_panic_ends_the_quarantine() -> None:
@@ -80,10 +80,10 @@ def test_an_egress_is_at_fault_where_it_does_not_reach_several_sites() -> None:
     health.unreached("a.example", "fra1", 0.0)
     health.unreached("a.example", "fra1", 0.0)
     assert not health.usable("a.example", "fra1", 0.0)
-    assert health.usable(EVERY_SITE, "fra1", 0.0), "it may be the site"
+    assert health.usable(WHOLE, "fra1", 0.0), "it may be the site"
     health.unreached("b.example", "fra1", 0.0)
     health.unreached("b.example", "fra1", 0.0)
-    assert not health.usable(EVERY_SITE, "fra1", 0.0)
+    assert not health.usable(WHOLE, "fra1", 0.0)
 
 
 def test_a_success_elsewhere_clears_it_of_that_suspicion() -> None:
@@ -93,7 +93,7 @@ def test_a_success_elsewhere_clears_it_of_that_suspicion() -> None:
         job(health, 0.0, site="good.example")
     health.unreached("e.example", "fra1", 0.0)
     health.unreached("e.example", "fra1", 0.0)
-    assert health.usable(EVERY_SITE, "fra1", 0.0)
+    assert health.usable(WHOLE, "fra1", 0.0)
 
 
 def test_a_failure_is_forgotten_with_time() -> None:

@@ -70,6 +70,7 @@ class Stand:
         self.problems: dict[str, str] = {}
         self.room = room
         self.refuses = False
+        self.barred: list[tuple[str, str]] = []  # as other instances are told
         bus = events.Events()
         bus.subscribe(self.log.append)
         config = Config.load(**{"ytdlp_canary_ms": 60_000, "ytdlp_canary_samples": 40, **settings})
@@ -87,6 +88,7 @@ class Stand:
             make=self.make,
             room=lambda: self.room,
             draw=lambda: 0.5,
+            bar=lambda version, reason: self.barred.append((version, reason)),
         )
 
     def make(self, release: Release) -> Template:
@@ -187,6 +189,7 @@ async def test_a_worse_release_is_barred_and_its_results_purged(root: Path, cloc
         assert stand.told() == [("CanaryBegan", NEW), ("ReleaseRolledBack", NEW)]
         assert stand.purged == [NEW]
         assert "21 against" in stand.store.state().barred[NEW]
+        assert stand.barred == [*stand.store.state().barred.items()]
         await trio.sleep(30)
         assert stand.rollout.status().canary is None  # it is not tried again
         stand.store.unbar(NEW)
@@ -211,6 +214,7 @@ async def test_a_release_that_cannot_run_is_rolled_back(trouble: str, root: Path
         assert stand.told()[-1] == ("ReleaseRolledBack", NEW)
         assert stand.pool.templates.canary is None
         assert stand.rollout.status().serving == OLD
+        assert stand.barred == []  # it may be this machine
 
 
 async def test_without_room_for_a_second_template_there_is_no_canary_and_it_says_so_once(
@@ -246,6 +250,46 @@ async def test_an_admin_promotes_and_goes_back(root: Path, clock: MockClock) -> 
         await stand.until(lambda: stand.rollout.status().serving == OLD)
         assert stand.store.state().barred == {NEW: "it is slow"}
         assert stand.purged == [NEW]
+        assert stand.barred == [(NEW, "it is slow")]
+
+
+async def test_a_release_that_another_instance_bars_is_taken_back(root: Path, clock: MockClock) -> None:
+    put(root, NEW)
+    async with running(Stand(root)) as stand:
+        await stand.until(lambda: stand.trial.canary)
+        stand.store.bar(NEW, "it is worse elsewhere")
+        await stand.until(lambda: stand.templates[NEW].ended)
+        assert stand.told()[-1] == ("ReleaseRolledBack", NEW)
+        assert stand.purged == [NEW]
+        assert stand.barred == []  # it is not sent in circles
+        assert stand.store.state().barred == {NEW: "it is worse elsewhere"}
+
+
+async def test_one_that_serves_and_is_barred_elsewhere_makes_room_for_the_one_before(
+    root: Path, clock: MockClock
+) -> None:
+    put(root, NEW)
+    async with running(Stand(root)) as stand:
+        await stand.until(lambda: stand.trial.canary)
+        stand.rollout.promote()
+        await stand.until(lambda: stand.rollout.status().serving == NEW)
+        stand.store.bar(NEW, "it is worse elsewhere")
+        await stand.until(lambda: stand.rollout.status().serving == OLD)
+        (*_, last) = (event for event in stand.log if isinstance(event, events.ReleasePromoted))
+        assert (last.version, last.reason) == (OLD, f"{NEW} is barred: it is worse elsewhere")
+        assert stand.purged == [NEW]
+
+
+async def test_a_trial_ends_where_another_release_is_pinned(root: Path, clock: MockClock) -> None:
+    put(root, NEW)
+    async with running(Stand(root)) as stand:
+        await stand.until(lambda: stand.trial.canary)
+        stand.store.pin(OLD)
+        await stand.until(lambda: stand.templates[NEW].ended)
+        await trio.sleep(30)
+        assert stand.rollout.status().canary is None
+        assert stand.told() == [("CanaryBegan", NEW)]
+        assert stand.store.state().barred == {}
 
 
 async def test_a_canary_is_taken_back_by_an_admin(root: Path, clock: MockClock) -> None:

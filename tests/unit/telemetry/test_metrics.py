@@ -200,6 +200,10 @@ async def test_prometheus_reads_them(autojump_clock: MockClock) -> None:
     assert found["ytdlpd_cluster_up"].samples[0].value == 1
     lookups = {sample.labels["result"]: sample.value for sample in found["ytdlpd_cluster_lookups"].samples}
     assert lookups == {"hits": 5, "misses": 4, "refusals": 3, "foreign": 1}
+    assert found["ytdlpd_cluster_link_up"].samples[0].value == 1
+    assert found["ytdlpd_cluster_instances"].samples[0].value == 3
+    assert found["ytdlpd_cluster_waits"].samples[0].value == 2
+    assert found["ytdlpd_cluster_adopted"].samples[0].value == 1
     assert promtool_says(text) == ""
 
 

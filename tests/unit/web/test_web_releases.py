@@ -7,7 +7,7 @@ from typing import Any
 
 from service.releases.release import RolloutStatus
 from service.releases.store import ReleaseStore
-from tests.support.web_app import Web, web
+from tests.support.web_app import FakeCluster, Web, web
 from tests.unit.releases.test_store import put
 
 PATH = "/api/v1/admin/releases"
@@ -106,6 +106,27 @@ async def test_a_rollout_is_asked_where_there_is_one(tmp_path: Path) -> None:
     assert rollout.asked == [("begin", NEWER), ("promote", ""), ("rollback", "no")]
     assert answer["verdict"] == "3 pairs for it, 0 against"
     assert (await states(it))[NEWER] == ["canary"]
+
+
+async def test_pins_and_bars_are_for_all_instances(tmp_path: Path) -> None:
+    it, cluster = app(tmp_path), FakeCluster()
+    it.cluster = cluster
+    it.build()
+    answer = await (await post(it, "pin", version="2030.01.02")).get_json()
+    assert answer["others"] == [{"name": "another", "before": "before", "after": "after", "problem": None}]
+    await it.post(f"{PATH}/unpin", {}, headers=KEY)
+    await post(it, "bar", version=OLDER, reason="it is bad")
+    await post(it, "unbar", version=OLDER)
+    assert cluster.ordered == [
+        ("pin", NEWER, "an admin said so"),
+        ("unpin", None, ""),
+        ("bar", OLDER, "it is bad"),
+        ("unbar", OLDER, "an admin said so"),
+    ]
+    assert (await post(it, "pin", version="2031.1.1")).status_code == 400
+    answer = await (await post(it, "activate", version=OLDER)).get_json()
+    assert answer["others"] == []
+    assert len(cluster.ordered) == 4
 
 
 async def test_health_names_a_newer_release_and_its_trouble_only_to_admins(tmp_path: Path) -> None:

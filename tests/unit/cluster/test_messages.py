@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.cluster.members import LONGEST, Member, decode
+from service.cluster.messages import LONGEST_MEMBER, Member
 
 ME = Member(
     id="a1",
@@ -26,6 +26,10 @@ ME = Member(
     shared_hits=1,
     breakers={"example.com": "OPEN"},
 )
+
+
+def decode(data: object) -> Member | None:
+    return Member.read(data, LONGEST_MEMBER)
 
 
 def test_it_comes_back() -> None:
@@ -55,4 +59,4 @@ def test_garbage_is_nobody(garbage: object) -> None:
 
 
 def test_a_long_word_is_not_read() -> None:
-    assert decode(ME.model_dump_json().encode() + b" " * LONGEST) is None
+    assert decode(ME.model_dump_json().encode() + b" " * LONGEST_MEMBER) is None
