@@ -27,7 +27,9 @@ MANIFESTS = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
 UNIT = (DEPLOY / "ytdlpd.service").read_text()
 NGINX, CADDY, HAPROXY = ((DEPLOY / name).read_text() for name in ("nginx.conf", "Caddyfile", "haproxy.cfg"))
-HAPROXY_FLEET = (DEPLOY / "haproxy.fleet.cfg").read_text()
+HAPROXY_FLEET, NGINX_FLEET, CADDY_FLEET = (
+    (DEPLOY / name).read_text() for name in ("haproxy.fleet.cfg", "nginx.fleet.conf", "Caddyfile.fleet")
+)
 PRIVATE = ("10.0.0.1", "100.64.0.1", "127.0.0.1", "169.254.169.254", "172.16.0.1", "192.168.0.1", "0.0.0.0")
 
 
@@ -89,6 +91,8 @@ def test_the_fleet_has_the_instances_that_its_balancer_knows() -> None:
     services = load(DEPLOY / "compose.fleet.yaml")["services"]
     known = re.findall(r"^    server (\w+) (\w+):3000$", HAPROXY_FLEET, re.MULTILINE)
     assert [name for name, host in known if name == host] == ["one", "two", "three"]
+    for balancer in (NGINX_FLEET, CADDY_FLEET):
+        assert re.findall(r"(\w+):3000", balancer) == ["one", "two", "three"]
     for name in ("one", "two", "three"):
         given = services[name]["environment"]
         assert set(given) <= {setting.upper() for setting in Config.model_fields}
@@ -97,8 +101,32 @@ def test_the_fleet_has_the_instances_that_its_balancer_knows() -> None:
         assert grace > Config.load().job_timeout
     interval, failures = (only(HAPROXY_FLEET, rf"{word} (\d+)") for word in ("inter", "fall"))
     assert delay > interval * failures
-    assert only(HAPROXY_FLEET, r"timeout http-keep-alive (\d+)s") < Config.load().keep_alive
-    assert only(HAPROXY_FLEET, r"timeout server (\d+)s") > 2 * Config.load().job_timeout
+
+
+def test_the_fleet_s_balancers_wait_as_the_others_do() -> None:
+    keep_alive, silence = Config.load().keep_alive, 2 * Config.load().job_timeout
+    assert only(HAPROXY_FLEET, r"timeout http-keep-alive (\d+)s") < keep_alive
+    assert only(NGINX_FLEET, r"keepalive_timeout (\d+)s;") < keep_alive
+    assert only(CADDY_FLEET, r"keepalive (\d+)s") < keep_alive
+    assert only(HAPROXY_FLEET, r"timeout server (\d+)s") > silence
+    assert only(NGINX_FLEET, r"proxy_read_timeout (\d+)s;") > silence
+    # Time to ask another one, also where an extraction was nearly over; less than the next silence.
+    again = (
+        only(NGINX_FLEET, r"proxy_next_upstream_timeout (\d+)s;"),
+        only(CADDY_FLEET, r"lb_try_duration (\d+)s"),
+    )
+    assert all(Config.load().job_timeout < each < silence for each in again)
+
+
+def test_no_balancer_repeats_because_of_a_status() -> None:
+    """A site that limits us would be asked again for each repetition; and orders are never repeated."""
+    assert re.findall(r"retry-on (.+)", HAPROXY_FLEET) == ["conn-failure empty-response"]
+    assert "disable-l7-retry unless { path /api/v1/size /api/v1/extract }" in HAPROXY_FLEET
+    repeating = re.findall(r"proxy_next_upstream ([^;]+);", NGINX_FLEET)
+    assert repeating == ["error timeout", "error timeout non_idempotent"]
+    (place,) = re.findall(r"location ([^{]+) \{\s+proxy_next_upstream [^;]+non_idempotent", NGINX_FLEET)
+    assert place == "~ ^/api/v1/(size|extract)$"
+    assert "lb_retry_match" not in CADDY_FLEET  # the default: a GET, and what has not been sent
 
 
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.stem)
