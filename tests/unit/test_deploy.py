@@ -91,6 +91,10 @@ def test_the_fleet_has_the_instances_that_its_balancer_knows() -> None:
     services = load(DEPLOY / "compose.fleet.yaml")["services"]
     known = re.findall(r"^    server (\w+) (\w+):3000$", HAPROXY_FLEET, re.MULTILINE)
     assert [name for name, host in known if name == host] == ["one", "two", "three"]
+    (job,) = load(DEPLOY / "prometheus" / "fleet.yml")["scrape_configs"]
+    assert job["static_configs"] == [{"targets": [f"{name}:3000" for name, _ in known]}]
+    mounted = {each.partition(":")[0] for each in services["prometheus"]["volumes"] if each[0] == "."}
+    assert mounted == {"./prometheus/fleet.yml", "./prometheus/alerts.yml"}
     for balancer in (NGINX_FLEET, CADDY_FLEET):
         assert re.findall(r"(\w+):3000", balancer) == ["one", "two", "three"]
     for name in ("one", "two", "three"):
@@ -116,6 +120,16 @@ def test_the_fleet_s_balancers_wait_as_the_others_do() -> None:
         only(CADDY_FLEET, r"lb_try_duration (\d+)s"),
     )
     assert all(Config.load().job_timeout < each < silence for each in again)
+
+
+def test_the_engine_forgets_by_use_and_knows_one_user_with_few_rights() -> None:
+    """The same in the documents."""
+    (*_, script) = load(DEPLOY / "compose.fleet.yaml")["services"]["valkey"]["command"]
+    assert only(script, r"maxmemory (\d+)mb") >= 100
+    assert "maxmemory-policy volatile-lfu" in script
+    assert "user default off" in script
+    (rights,) = re.findall(r"~ytdlpd.*", script)
+    assert f"ACL SETUSER ytdlpd on >PASSWORD {rights}`" in (ROOT / "docs" / "operations.md").read_text()
 
 
 def test_no_balancer_repeats_because_of_a_status() -> None:
