@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import ipaddress
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -24,6 +25,7 @@ from tests.support.running_service import ROOT
 
 DEPLOY = ROOT / "deploy"
 MANIFESTS = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
+FLEET = sorted((DEPLOY / "kubernetes-fleet").glob("*.yaml"))
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
 UNIT = (DEPLOY / "ytdlpd.service").read_text()
 NGINX, CADDY, HAPROXY = ((DEPLOY / name).read_text() for name in ("nginx.conf", "Caddyfile", "haproxy.cfg"))
@@ -40,6 +42,10 @@ def load(path: Path) -> Any:
 def manifest(kind: str) -> Any:
     (found,) = [each for each in map(load, MANIFESTS) if each["kind"] == kind]
     return found
+
+
+def of_the_fleet(name: str) -> Any:
+    return load(DEPLOY / "kubernetes-fleet" / f"{name}.yaml")
 
 
 def pod() -> Any:
@@ -143,15 +149,77 @@ def test_no_balancer_repeats_because_of_a_status() -> None:
     assert "lb_retry_match" not in CADDY_FLEET  # the default: a GET, and what has not been sent
 
 
-@pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*MANIFESTS, *FLEET], ids=lambda path: f"{path.parent.stem}-{path.stem}")
 def test_each_manifest_fits_its_schema(path: Path) -> None:
-    if path.stem != "kustomization":
+    if path.stem not in ("kustomization", "podmonitor"):  # the operator's schema is its own
         kubernetes_validate.validate(load(path), "1.37", strict=True)
 
 
 def test_every_manifest_is_applied() -> None:
     listed = load(DEPLOY / "kubernetes" / "kustomization.yaml")["resources"]
     assert sorted(listed) == sorted(path.name for path in MANIFESTS if path.stem != "kustomization")
+
+
+def test_every_manifest_of_the_fleet_is_applied() -> None:
+    above, *listed = load(DEPLOY / "kubernetes-fleet" / "kustomization.yaml")["resources"]
+    assert above == "../kubernetes"
+    assert sorted(listed) == sorted(path.name for path in FLEET if path.stem != "kustomization")
+
+
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
+def test_kubectl_puts_the_fleet_together() -> None:
+    done = subprocess.run(
+        ["kubectl", "kustomize", str(DEPLOY / "kubernetes-fleet")], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    together = [each for each in yaml.safe_load_all(done.stdout)]
+    assert len(together) == len(MANIFESTS) - 1 + len(FLEET) - 1
+
+
+def test_the_engine_s_pod_is_that_of_compose() -> None:
+    (*_, script) = of_the_fleet("deployment")["spec"]["template"]["spec"]["containers"][0]["command"]
+    (*_, composed) = load(DEPLOY / "compose.fleet.yaml")["services"]["valkey"]["command"]
+    assert script == composed.replace("$$", "$")
+    (engine,) = of_the_fleet("deployment")["spec"]["template"]["spec"]["containers"]
+    assert engine["image"] == load(DEPLOY / "compose.fleet.yaml")["services"]["valkey"]["image"]
+    assert engine["securityContext"] == container()["securityContext"]
+    assert only(script, r"maxmemory (\d+)mb") < only(engine["resources"]["limits"]["memory"], r"^(\d+)Mi$")
+
+
+def test_the_engine_is_reached_by_the_instances_alone() -> None:
+    engine = of_the_fleet("deployment")["spec"]["template"]["metadata"]["labels"]
+    mine = manifest("Deployment")["spec"]["template"]["metadata"]["labels"]
+    assert of_the_fleet("deployment")["spec"]["selector"]["matchLabels"] == engine
+    assert of_the_fleet("service")["spec"]["selector"] == engine
+    guard, way = (of_the_fleet(name)["spec"] for name in ("networkpolicy", "networkpolicy-engine"))
+    assert (guard["podSelector"]["matchLabels"], guard["egress"]) == (engine, [])
+    assert [each["from"] for each in guard["ingress"]] == [[{"podSelector": {"matchLabels": mine}}]]
+    assert way["podSelector"]["matchLabels"] == mine
+    assert [each["to"] for each in way["egress"]] == [[{"podSelector": {"matchLabels": engine}}]]
+    assert guard["ingress"][0]["ports"] == way["egress"][0]["ports"]
+
+
+def test_the_pods_are_scraped_where_they_say() -> None:
+    spec = of_the_fleet("podmonitor")["spec"]
+    template = manifest("Deployment")["spec"]["template"]
+    assert spec["selector"]["matchLabels"] == template["metadata"]["labels"]
+    (endpoint,) = spec["podMetricsEndpoints"]
+    assert endpoint["port"] == container()["ports"][0]["name"]
+    assert endpoint["path"] == template["metadata"]["annotations"]["prometheus.io/path"]
+
+
+def test_the_ingress_does_what_the_fleet_s_haproxy_does() -> None:
+    ingress = of_the_fleet("ingress")
+    (path,) = ingress["spec"]["rules"][0]["http"]["paths"]
+    service = manifest("Service")
+    assert path["backend"]["service"] == {
+        "name": service["metadata"]["name"],
+        "port": {"name": service["spec"]["ports"][0]["name"]},
+    }
+    told = {line.strip() for line in HAPROXY_FLEET.splitlines()}
+    lines = ingress["metadata"]["annotations"]["haproxy.org/backend-config-snippet"].splitlines()
+    assert len(lines) > 5
+    assert [line for line in lines if line not in told] == []
 
 
 def test_the_images_come_from_no_registry_of_ours() -> None:
