@@ -172,7 +172,7 @@ def test_kubectl_puts_the_fleet_together() -> None:
         ["kubectl", "kustomize", str(DEPLOY / "kubernetes-fleet")], capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0, done.stderr
-    together = [each for each in yaml.safe_load_all(done.stdout)]
+    together = list(yaml.safe_load_all(done.stdout))
     assert len(together) == len(MANIFESTS) - 1 + len(FLEET) - 1
 
 
