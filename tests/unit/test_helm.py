@@ -1,4 +1,4 @@
-"""Pure, with Helm's own code in another process: the chart under deploy/helm is the manifests, with values."""
+"""Pure, with Helm's own code in another process: the chart of deploy/helm is the manifests, with values."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ from typing import Literal
 
 from service.cluster import fleet, limits, results, votes
 from service.config import Config
+from tests.support.running_service import ROOT
 
 RATE = 20.0  # requests a second and instance: a third of what one can extract, so half of the CPU is left
 URLS, SITES = 200_000, 200  # each Zipf(1.0): a request's URL, and a URL's site
@@ -213,6 +214,7 @@ KEPT = (100.0, 0.0)
 VOTES = (60.0, 1.2)  # and PLACE
 PLACE = 20.0
 LIMITS = (60.0, 6.0)
+ENOUGH = 0.7  # of a core
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +262,24 @@ def demand(plan: Plan, tally: Tally) -> dict[str, Demand]:
             spending * 8 * clients,
         ),
     }
+
+
+def steady(number: int, each: float) -> Tally:
+    """Of a second in which each instance extracts so often, never twice from one site within an exchange."""
+    exchanges = number * min(each, 1 / votes.INTERVAL)
+    return Tally(
+        seconds=1.0,
+        extractions=round(number * each),
+        exchanges=round(exchanges),
+        places=round(number * each),
+        votes=round(number * each * number),
+    )
+
+
+def largest(each: float) -> int:
+    """The instances for which one engine is enough, with a third of its core to spare."""
+    sizes = range(1, fleet.MOST + 1)
+    return max(number for number in sizes if total(demand(Plan(number), steady(number, each))).core < ENOUGH)
 
 
 def total(demands: dict[str, Demand]) -> Demand:
@@ -323,6 +343,29 @@ def test_one_engine_bears_a_hundred_instances() -> None:
     assert needed["heartbeats"].core + needed["limits"].core < 0.1
 
 
+def test_where_one_engine_ends() -> None:
+    """It is the word of each extraction to every instance: that grows with the square of the fleet."""
+    sizes = [largest(each) for each in (3.0, 9.0, 23.0)]
+    assert sizes == sorted(sizes, reverse=True)
+    assert 100 < sizes[0] < fleet.MOST
+    assert 60 < sizes[1] < 100
+    parts = demand(Plan(sizes[1]), steady(sizes[1], 9.0))
+    assert parts["results"].core > 0.7 * total(parts).core
+
+
+def test_the_document_has_these_figures() -> None:
+    text = (ROOT / "docs" / "fleet.md").read_text()
+    for at_once, further in (RESULT, HEARTBEAT):
+        assert f" {at_once:g} + {further:g} n |" in text
+    assert f" {VOTES[0]:g} + ({PLACE:g} + {VOTES[1]:g} n) a site |" in text
+    assert f" {LIMITS[0]:g} + {LIMITS[1]:g} a client |" in text
+    assert f"{PACKED:,} bytes (a YouTube page" in text
+    assert f"{OWN} such pages" in text
+    rates = (1, 3, 9, 23)
+    assert f"of each instance | {' | '.join(map(str, rates))} |" in text
+    assert f"so many instances | {' | '.join(str(largest(each)) for each in rates)} |" in text
+
+
 def lines(plan: Plan, seconds: float) -> str:
     tally = run(plan, seconds)
     needed = demand(plan, tally)
@@ -357,6 +400,7 @@ def main() -> None:
         *(Plan(100, memory=memory) for memory in (gigabyte >> 2, gigabyte, 4 * gigabyte)),
         Plan(200, memory=4 * gigabyte),
     ]
+    print("one engine is enough for", {each: largest(each) for each in (1.0, 3.0, 9.0, 23.0)})
     for plan in plans:
         print(lines(plan, 2.1 * TTL), flush=True)
 
