@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import os
 import re
 import socket
@@ -32,6 +33,8 @@ from tests.support.web_app import ANSWER, Web, serving, web
 
 COMPOSE = ROOT / "deploy" / "compose.fleet.yaml"
 PASSWORD = "of-the-test"
+CLIENT = "127.0.0.5"
+BATCH = ["https://site.example/slow", "https://site.example/fast"]
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
@@ -137,6 +140,38 @@ async def test_what_an_instance_was_at_work_on_when_it_died_is_asked_of_another(
             nursery.cancel_scope.cancel()
     failed = {method for (method, _), status in answers.items() if status != 200}
     assert failed <= ({"POST"} if name == "caddy" else set())
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+async def test_lines_arrive_one_by_one_and_the_client_s_address_with_them(name: str, tmp_path: Path) -> None:
+    fleet = [web(trusted_proxies="127.0.0.1") for _ in range(3)]
+    let_go = trio.Event()
+
+    async def answer(job: Job) -> Answer:
+        if job.url.endswith("/slow"):
+            await let_go.wait()
+        return ANSWER
+
+    def read() -> list[int]:
+        """The indices of the lines of a batch; the second is made once the first is here."""
+        source = httpx.HTTPTransport(local_address=CLIENT)
+        with (
+            fleet_proxy([f"127.0.0.1:{port}" for port in ports], tmp_path, name=name) as proxy,
+            httpx.Client(base_url=proxy.url, timeout=PATIENCE, transport=source) as client,
+            client.stream("POST", "/api/v1/batch", json={"urls": BATCH}) as response,
+        ):
+            lines = response.iter_lines()
+            first = next(lines)
+            trio.from_thread.run_sync(let_go.set)
+            return [json.loads(line)["index"] for line in (first, *lines) if line]
+
+    async with AsyncExitStack() as stack:
+        ports = []
+        for each in fleet:
+            each.dispatcher.behaviour = answer
+            ports.append(await stack.enter_async_context(serving(each.app, each.lifecycle)))
+        assert (await trio.to_thread.run_sync(read))[:2] == [1, 0]
+    assert {caller.client for each in fleet for _, caller in each.dispatcher.seen} == {CLIENT}
 
 
 @pytest.fixture

@@ -112,8 +112,13 @@ def _caddy(folder: Path, listen: str, services: Sequence[str]) -> list[str]:
         },
     )
     config = folder / "Caddyfile"
-    config.write_text("{\n\tadmin off\n}\n" + site)
+    config.write_text(_caddyfile(listen, site))
     return ["run", "--adapter", "caddyfile", "--config", str(config)]
+
+
+def _caddyfile(listen: str, site: str) -> str:
+    """It would listen on all addresses, and share the port with the Caddy of another process."""
+    return f"{{\n\tadmin off\n\tdefault_bind {listen.partition(':')[0]}\n}}\n{site}"
 
 
 _ARGUMENTS: dict[str, Callable[[Path, str, Sequence[str]], list[str]]] = {
@@ -165,7 +170,7 @@ def fleet_proxy(
         arguments = _nginx_of(folder, _replaced(file, changes))
     elif name == "caddy":
         changes |= {"ytdlpd.example.org {": f"http://{listen} {{"}
-        config.write_text("{\n\tadmin off\n}\n" + _replaced(file, changes))
+        config.write_text(_caddyfile(listen, _replaced(file, changes)))
         arguments = ["run", "--adapter", "caddyfile", "--config", str(config)]
     else:
         config.write_text(_replaced(file, {**changes, "bind :80\n": f"bind {listen}\n"}))
