@@ -3,7 +3,7 @@
     python -m tests.support.engine_costs    # three minutes
 
 The instances are the clusters of so many services in one process; the engine sees what it would see of them.
-A row is without what the idle fleet costs in the same time. tests/unit/cluster/test_fleet_simulation.py plans
+A row is without what the idle fleet costs in the same time. tests/support/fleet_simulation.py plans
 with the figures. Times are this machine's.
 """
 
