@@ -1,4 +1,4 @@
-"""A seeded simulation of a fleet on a Zipf trace: who answers each request, and what the engine must bear of it.
+"""A seeded simulation of a fleet on a Zipf trace: who answers each request, and what the engine bears of it.
 
 Used by tests/unit/cluster/test_fleet_simulation.py. What each thing costs an engine comes from
 `python -m tests.support.engine_costs`; no engine is simulated.
