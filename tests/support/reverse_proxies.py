@@ -71,6 +71,10 @@ def _nginx(folder: Path, listen: str, services: Sequence[str]) -> list[str]:
             "ytdlpd.example.org": "_",
         },
     )
+    return _nginx_of(folder, site)
+
+
+def _nginx_of(folder: Path, site: str) -> list[str]:
     user = "user root;" if os.geteuid() == 0 else ""
     config = folder / "nginx.conf"
     config.write_text(_NGINX.format(user=user, folder=folder, site=site))
@@ -108,8 +112,13 @@ def _caddy(folder: Path, listen: str, services: Sequence[str]) -> list[str]:
         },
     )
     config = folder / "Caddyfile"
-    config.write_text("{\n\tadmin off\n}\n" + site)
+    config.write_text(_caddyfile(listen, site))
     return ["run", "--adapter", "caddyfile", "--config", str(config)]
+
+
+def _caddyfile(listen: str, site: str) -> str:
+    """It would listen on all addresses, and share the port with the Caddy of another process."""
+    return f"{{\n\tadmin off\n\tdefault_bind {listen.partition(':')[0]}\n}}\n{site}"
 
 
 _ARGUMENTS: dict[str, Callable[[Path, str, Sequence[str]], list[str]]] = {
@@ -144,15 +153,29 @@ def reverse_proxy(
         yield proxy
 
 
+_FLEET = {"haproxy": "haproxy.fleet.cfg", "nginx": "nginx.fleet.conf", "caddy": "Caddyfile.fleet"}
+
+
 @contextmanager
-def fleet_proxy(services: Sequence[str], folder: Path, listen: str | None = None) -> Iterator[ReverseProxy]:
-    """HAProxy as in deploy/haproxy.fleet.cfg, in front of three `services`."""
+def fleet_proxy(
+    services: Sequence[str], folder: Path, listen: str | None = None, name: str = "haproxy"
+) -> Iterator[ReverseProxy]:
+    """The proxy `name` as its file in deploy/ for a fleet has it, in front of three `services`."""
     listen = listen or f"{own_address()}:{next(_ports)}"
-    names = ("one", "two", "three")
-    servers = {f"{name}:3000\n": f"{service}\n" for name, service in zip(names, services, strict=True)}
-    config = folder / "haproxy.fleet.cfg"
-    config.write_text(_replaced(DEPLOY / config.name, {**servers, "bind :80\n": f"bind {listen}\n"}))
-    with _running("haproxy", listen, ["-db", "-f", str(config)], folder) as proxy:
+    changes = {f"{one}:3000": service for one, service in zip(("one", "two", "three"), services, strict=True)}
+    file = DEPLOY / _FLEET[name]
+    config = folder / file.name
+    if name == "nginx":
+        changes |= {"listen 80;": f"listen {listen};", "ytdlpd.example.org": "_"}
+        arguments = _nginx_of(folder, _replaced(file, changes))
+    elif name == "caddy":
+        changes |= {"ytdlpd.example.org {": f"http://{listen} {{"}
+        config.write_text(_caddyfile(listen, _replaced(file, changes)))
+        arguments = ["run", "--adapter", "caddyfile", "--config", str(config)]
+    else:
+        config.write_text(_replaced(file, {**changes, "bind :80\n": f"bind {listen}\n"}))
+        arguments = ["-db", "-f", str(config)]
+    with _running(name, listen, arguments, folder) as proxy:
         yield proxy
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import ipaddress
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -24,10 +25,13 @@ from tests.support.running_service import ROOT
 
 DEPLOY = ROOT / "deploy"
 MANIFESTS = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
+FLEET = sorted((DEPLOY / "kubernetes-fleet").glob("*.yaml"))
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
 UNIT = (DEPLOY / "ytdlpd.service").read_text()
 NGINX, CADDY, HAPROXY = ((DEPLOY / name).read_text() for name in ("nginx.conf", "Caddyfile", "haproxy.cfg"))
-HAPROXY_FLEET = (DEPLOY / "haproxy.fleet.cfg").read_text()
+HAPROXY_FLEET, NGINX_FLEET, CADDY_FLEET = (
+    (DEPLOY / name).read_text() for name in ("haproxy.fleet.cfg", "nginx.fleet.conf", "Caddyfile.fleet")
+)
 PRIVATE = ("10.0.0.1", "100.64.0.1", "127.0.0.1", "169.254.169.254", "172.16.0.1", "192.168.0.1", "0.0.0.0")
 
 
@@ -38,6 +42,10 @@ def load(path: Path) -> Any:
 def manifest(kind: str) -> Any:
     (found,) = [each for each in map(load, MANIFESTS) if each["kind"] == kind]
     return found
+
+
+def of_the_fleet(name: str) -> Any:
+    return load(DEPLOY / "kubernetes-fleet" / f"{name}.yaml")
 
 
 def pod() -> Any:
@@ -89,6 +97,12 @@ def test_the_fleet_has_the_instances_that_its_balancer_knows() -> None:
     services = load(DEPLOY / "compose.fleet.yaml")["services"]
     known = re.findall(r"^    server (\w+) (\w+):3000$", HAPROXY_FLEET, re.MULTILINE)
     assert [name for name, host in known if name == host] == ["one", "two", "three"]
+    (job,) = load(DEPLOY / "prometheus" / "fleet.yml")["scrape_configs"]
+    assert job["static_configs"] == [{"targets": [f"{name}:3000" for name, _ in known]}]
+    mounted = {each.partition(":")[0] for each in services["prometheus"]["volumes"] if each[0] == "."}
+    assert mounted == {"./prometheus/fleet.yml", "./prometheus/alerts.yml"}
+    for balancer in (NGINX_FLEET, CADDY_FLEET):
+        assert re.findall(r"(\w+):3000", balancer) == ["one", "two", "three"]
     for name in ("one", "two", "three"):
         given = services[name]["environment"]
         assert set(given) <= {setting.upper() for setting in Config.model_fields}
@@ -97,19 +111,115 @@ def test_the_fleet_has_the_instances_that_its_balancer_knows() -> None:
         assert grace > Config.load().job_timeout
     interval, failures = (only(HAPROXY_FLEET, rf"{word} (\d+)") for word in ("inter", "fall"))
     assert delay > interval * failures
-    assert only(HAPROXY_FLEET, r"timeout http-keep-alive (\d+)s") < Config.load().keep_alive
-    assert only(HAPROXY_FLEET, r"timeout server (\d+)s") > 2 * Config.load().job_timeout
 
 
-@pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.stem)
+def test_the_fleet_s_balancers_wait_as_the_others_do() -> None:
+    keep_alive, silence = Config.load().keep_alive, 2 * Config.load().job_timeout
+    assert only(HAPROXY_FLEET, r"timeout http-keep-alive (\d+)s") < keep_alive
+    assert only(NGINX_FLEET, r"keepalive_timeout (\d+)s;") < keep_alive
+    assert only(CADDY_FLEET, r"keepalive (\d+)s") < keep_alive
+    assert only(HAPROXY_FLEET, r"timeout server (\d+)s") > silence
+    assert only(NGINX_FLEET, r"proxy_read_timeout (\d+)s;") > silence
+    # Time to ask another one, also where an extraction was nearly over; less than the next silence.
+    again = (
+        only(NGINX_FLEET, r"proxy_next_upstream_timeout (\d+)s;"),
+        only(CADDY_FLEET, r"lb_try_duration (\d+)s"),
+    )
+    assert all(Config.load().job_timeout < each < silence for each in again)
+
+
+def test_the_engine_forgets_by_use_and_knows_one_user_with_few_rights() -> None:
+    """The same in the documents."""
+    (*_, script) = load(DEPLOY / "compose.fleet.yaml")["services"]["valkey"]["command"]
+    assert only(script, r"maxmemory (\d+)mb") >= 100
+    assert "maxmemory-policy volatile-lfu" in script
+    assert "user default off" in script
+    (rights,) = re.findall(r"~ytdlpd.*", script)
+    assert f"ACL SETUSER ytdlpd on >PASSWORD {rights}`" in (ROOT / "docs" / "operations.md").read_text()
+
+
+def test_no_balancer_repeats_because_of_a_status() -> None:
+    """A site that limits us would be asked again for each repetition; and orders are never repeated."""
+    assert re.findall(r"retry-on (.+)", HAPROXY_FLEET) == ["conn-failure empty-response"]
+    assert "disable-l7-retry unless { path /api/v1/size /api/v1/extract }" in HAPROXY_FLEET
+    repeating = re.findall(r"proxy_next_upstream ([^;]+);", NGINX_FLEET)
+    assert repeating == ["error timeout", "error timeout non_idempotent"]
+    (place,) = re.findall(r"location ([^{]+) \{\s+proxy_next_upstream [^;]+non_idempotent", NGINX_FLEET)
+    assert place == "~ ^/api/v1/(size|extract)$"
+    assert "lb_retry_match" not in CADDY_FLEET  # the default: a GET, and what has not been sent
+
+
+@pytest.mark.parametrize("path", [*MANIFESTS, *FLEET], ids=lambda path: f"{path.parent.stem}-{path.stem}")
 def test_each_manifest_fits_its_schema(path: Path) -> None:
-    if path.stem != "kustomization":
+    if path.stem not in ("kustomization", "podmonitor"):  # the operator's schema is its own
         kubernetes_validate.validate(load(path), "1.37", strict=True)
 
 
 def test_every_manifest_is_applied() -> None:
     listed = load(DEPLOY / "kubernetes" / "kustomization.yaml")["resources"]
     assert sorted(listed) == sorted(path.name for path in MANIFESTS if path.stem != "kustomization")
+
+
+def test_every_manifest_of_the_fleet_is_applied() -> None:
+    above, *listed = load(DEPLOY / "kubernetes-fleet" / "kustomization.yaml")["resources"]
+    assert above == "../kubernetes"
+    assert sorted(listed) == sorted(path.name for path in FLEET if path.stem != "kustomization")
+
+
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
+def test_kubectl_puts_the_fleet_together() -> None:
+    done = subprocess.run(
+        ["kubectl", "kustomize", str(DEPLOY / "kubernetes-fleet")], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    together = list(yaml.safe_load_all(done.stdout))
+    assert len(together) == len(MANIFESTS) - 1 + len(FLEET) - 1
+
+
+def test_the_engine_s_pod_is_that_of_compose() -> None:
+    (*_, script) = of_the_fleet("deployment")["spec"]["template"]["spec"]["containers"][0]["command"]
+    (*_, composed) = load(DEPLOY / "compose.fleet.yaml")["services"]["valkey"]["command"]
+    assert script == composed.replace("$$", "$")
+    (engine,) = of_the_fleet("deployment")["spec"]["template"]["spec"]["containers"]
+    assert engine["image"] == load(DEPLOY / "compose.fleet.yaml")["services"]["valkey"]["image"]
+    assert engine["securityContext"] == container()["securityContext"]
+    assert only(script, r"maxmemory (\d+)mb") < only(engine["resources"]["limits"]["memory"], r"^(\d+)Mi$")
+
+
+def test_the_engine_is_reached_by_the_instances_alone() -> None:
+    engine = of_the_fleet("deployment")["spec"]["template"]["metadata"]["labels"]
+    mine = manifest("Deployment")["spec"]["template"]["metadata"]["labels"]
+    assert of_the_fleet("deployment")["spec"]["selector"]["matchLabels"] == engine
+    assert of_the_fleet("service")["spec"]["selector"] == engine
+    guard, way = (of_the_fleet(name)["spec"] for name in ("networkpolicy", "networkpolicy-engine"))
+    assert (guard["podSelector"]["matchLabels"], guard["egress"]) == (engine, [])
+    assert [each["from"] for each in guard["ingress"]] == [[{"podSelector": {"matchLabels": mine}}]]
+    assert way["podSelector"]["matchLabels"] == mine
+    assert [each["to"] for each in way["egress"]] == [[{"podSelector": {"matchLabels": engine}}]]
+    assert guard["ingress"][0]["ports"] == way["egress"][0]["ports"]
+
+
+def test_the_pods_are_scraped_where_they_say() -> None:
+    spec = of_the_fleet("podmonitor")["spec"]
+    template = manifest("Deployment")["spec"]["template"]
+    assert spec["selector"]["matchLabels"] == template["metadata"]["labels"]
+    (endpoint,) = spec["podMetricsEndpoints"]
+    assert endpoint["port"] == container()["ports"][0]["name"]
+    assert endpoint["path"] == template["metadata"]["annotations"]["prometheus.io/path"]
+
+
+def test_the_ingress_does_what_the_fleet_s_haproxy_does() -> None:
+    ingress = of_the_fleet("ingress")
+    (path,) = ingress["spec"]["rules"][0]["http"]["paths"]
+    service = manifest("Service")
+    assert path["backend"]["service"] == {
+        "name": service["metadata"]["name"],
+        "port": {"name": service["spec"]["ports"][0]["name"]},
+    }
+    told = {line.strip() for line in HAPROXY_FLEET.splitlines()}
+    lines = ingress["metadata"]["annotations"]["haproxy.org/backend-config-snippet"].splitlines()
+    assert len(lines) > 5
+    assert [line for line in lines if line not in told] == []
 
 
 def test_the_images_come_from_no_registry_of_ours() -> None:

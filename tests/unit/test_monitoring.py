@@ -49,7 +49,12 @@ def promtool(*arguments: str, folder: Path) -> str:
 @needs_promtool
 @pytest.mark.parametrize(
     "command",
-    ["check rules alerts.yml", "test rules alerts_test.yml", "check config prometheus.yml"],
+    [
+        "check rules alerts.yml",
+        "test rules alerts_test.yml",
+        "check config prometheus.yml",
+        "check config fleet.yml",
+    ],
 )
 def test_promtool_accepts_the_alerts(command: str) -> None:
     assert promtool(*command.split(), folder=ALERTS.parent) == ""

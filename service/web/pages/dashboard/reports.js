@@ -34,11 +34,27 @@ export function egresses(shot) {
   });
 }
 
+// A heartbeat comes every 5 s.
+const LATE = 10;
+const worry = (each) => (each.phase === "ready" ? 0 : 4) + (each.age > LATE ? 2 : 0) + (Object.keys(each.breakers).length ? 1 : 0);
+
+function various(instances, valueOf, what) {
+  const number = new Set(instances.map(valueOf)).size;
+  return number > 1 ? [`${number} ${what}`] : [];
+}
+
+// Those with trouble first, the others by name, so that rows move only where something happens.
 export function instances(shot) {
-  card("instances", shot.instances, ({ id }) => id, ["name", "", "", "number", "number", "number", "wide"], (made, each) => {
+  const all = [...shot.instances].sort((one, other) => worry(other) - worry(one)), away = all.filter(({ phase }) => phase !== "ready").length;
+  put("fleet", [
+    number(all.length), ...(away ? [`${away} not ready`] : []),
+    ...various(all, ({ version }) => version, "versions"), ...various(all, ({ ytdlp }) => ytdlp, "releases of yt-dlp"),
+    `${number(sum(all, "busy"))} of ${number(sum(all, "workers"))} workers busy`,
+  ].join(" · "));
+  card("instances", all, ({ id }) => id, ["name", "", "", "number", "number", "number", "wide"], (made, each) => {
     const [name, version, phase, load, queue, hits, troubles] = made.cells;
     fill(part(name, "span", "site"), each.name);
-    fill(part(name, "span", "note"), each.id === shot.instance ? "this one" : `heard ${duration(each.age)} ago`);
+    fill(part(name, "span", "note"), each.id === shot.instance ? "this one" : each.age > LATE ? `heard ${duration(each.age)} ago` : "");
     fill(version, `${each.version} · yt-dlp ${each.ytdlp}`);
     pill(phase, [each.phase, each.phase === "ready" ? "good" : "warn"]);
     fill(load, `${each.busy} of ${each.workers}`);
@@ -47,6 +63,8 @@ export function instances(shot) {
     fill(troubles, Object.entries(each.breakers).map(([site, state]) => `${site} ${state.toLowerCase().replace("_", "-")}`).join(", ") || "–");
   });
 }
+
+const sum = (items, name) => items.reduce((total, each) => total + each[name], 0);
 
 export function options(shot) {
   const told = Object.entries(shot.options).map(([site, names]) => `${site === "*" ? "all sites" : site}: ${names.join(", ")}`);
