@@ -28,7 +28,7 @@ DEMAND = 15.0  # requests per second of the limited client, at each instance
 LATENCY = 0.5  # seconds that the site takes while something is lost, so that there is always work under way
 RATE = 12.0  # requests per second meanwhile; a third of them for something new
 CALM = 2.0  # seconds before and after each loss
-IDLE = 4.0  # seconds in which nothing is asked
+IDLE = 10.0  # seconds without requests; two heartbeats
 SETTLED = 0.3  # seconds after which what an answer left to do is done
 HOUR = 3600.0  # seconds; a load that is stopped before
 
@@ -150,7 +150,7 @@ def cost(bench: Bench) -> Found:
     salts, rounds = Salts(), list[dict[str, float]]()
     for each in (one, two, alone):  # the workers' first ones are slower, and learn the player
         _drive(each, salts.take(), 8)
-    idle = {each: _idle(each, bench.engine) for each in (alone, one, two)}
+    idle = _idle((alone, one, two), bench.engine)
     for _ in range(bench.scale.rounds):
         salt, found = salts.take(), dict[str, float]()
         for name, each in (("alone", alone), ("kept", one), ("shared", two), ("own", two)):
@@ -174,11 +174,15 @@ def cost(bench: Bench) -> Found:
     }
 
 
-def _idle(instance: Instance, engine: Engine) -> dict[str, float]:
+def _idle(members: Sequence[Instance], engine: Engine) -> dict[Instance, dict[str, float]]:
     """Seconds of CPU in a second without requests."""
-    before = _used(instance, engine)
+    before = {each: _used(each, engine) for each in members}
     time.sleep(IDLE)
-    return {what: (used - before[what]) / IDLE for what, used in _used(instance, engine).items()}
+    after = {each: _used(each, engine) for each in members}
+    return {
+        each: {what: (after[each][what] - before[each][what]) / IDLE for what in after[each]}
+        for each in members
+    }
 
 
 def _drive(instance: Instance, salt: str, count: int) -> int:
