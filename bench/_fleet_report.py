@@ -82,9 +82,12 @@ def _judge_limit(found: Any) -> list[Claim]:
 
 
 def _judge_cost(found: Any) -> list[Claim]:
-    cost = sum(shares(found).values())
-    what = "CPU to keep a result and to take it elsewhere, of an extraction"
-    return [(what, f"≤ {DEAREST:.0%}", f"{cost:.1%}", cost <= DEAREST)]
+    part = shares(found)
+    costs = {
+        "CPU to keep a result in the engine, of an extraction": part["kept"] + part["kept, engine"],
+        "CPU to take a result from the engine, of an extraction": part["taken"] + part["taken, engine"],
+    }
+    return [(what, f"≤ {DEAREST:.0%}", f"{cost:.1%}", cost <= DEAREST) for what, cost in costs.items()]
 
 
 def _judge_scaling(found: Any) -> list[Claim]:
