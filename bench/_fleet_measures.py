@@ -28,7 +28,6 @@ DEMAND = 15.0  # requests per second of the limited client, at each instance
 LATENCY = 0.5  # seconds that the site takes while something is lost, so that there is always work under way
 RATE = 12.0  # requests per second meanwhile; a third of them for something new
 CALM = 2.0  # seconds before and after each loss
-IDLE = 10.0  # seconds without requests; two heartbeats
 SETTLED = 0.3  # seconds after which what an answer left to do is done
 HOUR = 3600.0  # seconds; a load that is stopped before
 
@@ -43,6 +42,7 @@ class Scale:
         requests, urls: of a trace, and how many URLs it draws from.
         window: seconds of the limit's window.
         windows: for which it is asked.
+        idle: seconds without requests; a heartbeat or two.
         rounds, videos: of the measurement of CPU, and extractions in each.
         steady: seconds of load on 1, 2 and 3 instances.
         loss: seconds for which something is lost.
@@ -53,6 +53,7 @@ class Scale:
     urls: int
     window: float
     windows: int
+    idle: float
     rounds: int
     videos: int
     steady: float
@@ -60,8 +61,8 @@ class Scale:
     kills: int
 
 
-FULL = Scale(600, 200, window=5.0, windows=10, rounds=5, videos=40, steady=12.0, loss=20.0, kills=3)
-QUICK = Scale(200, 60, window=2.0, windows=10, rounds=2, videos=16, steady=4.0, loss=4.0, kills=1)
+FULL = Scale(600, 200, 5.0, windows=10, idle=10.0, rounds=5, videos=40, steady=12.0, loss=20.0, kills=3)
+QUICK = Scale(200, 60, 2.0, windows=12, idle=5.0, rounds=2, videos=16, steady=4.0, loss=3.0, kills=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +151,7 @@ def cost(bench: Bench) -> Found:
     salts, rounds = Salts(), list[dict[str, float]]()
     for each in (one, two, alone):  # the workers' first ones are slower, and learn the player
         _drive(each, salts.take(), 8)
-    idle = _idle((alone, one, two), bench.engine)
+    idle = _idle((alone, one, two), bench.engine, bench.scale.idle)
     for _ in range(bench.scale.rounds):
         salt, found = salts.take(), dict[str, float]()
         for name, each in (("alone", alone), ("kept", one), ("shared", two), ("own", two)):
@@ -174,13 +175,12 @@ def cost(bench: Bench) -> Found:
     }
 
 
-def _idle(members: Sequence[Instance], engine: Engine) -> dict[Instance, dict[str, float]]:
+def _idle(members: Sequence[Instance], engine: Engine, seconds: float) -> dict[Instance, dict[str, float]]:
     """Seconds of CPU in a second without requests."""
     before = {each: _used(each, engine) for each in members}
-    time.sleep(IDLE)
-    after = {each: _used(each, engine) for each in members}
+    time.sleep(seconds)
     return {
-        each: {what: (after[each][what] - before[each][what]) / IDLE for what in after[each]}
+        each: {what: (used - before[each][what]) / seconds for what, used in _used(each, engine).items()}
         for each in members
     }
 

@@ -136,13 +136,24 @@ def _scaling(found: Any) -> str:
             f"{row['rate']:.1f}",
             f"{row['rate'] / first:.2f}" if first else "",
             f"{row['share']:.2f}",
+            f"{row['rate'] / row['share'] / row['instances']:.0f}",
         ]
         for row in found["rows"]
     ]
     return (
         f"## New URLs on 1, 2 and 3 instances, {found['share']:g} of a core each\n\n"
-        + table(["instances", "extractions per second", "of one instance", "CPU that each used"], rows)
+        + table(
+            [
+                "instances",
+                "extractions per second",
+                "of one",
+                "cores that each used",
+                "extractions per CPU second",
+            ],
+            rows,
+        )
         + "\n\nThe benchmark stops an instance (SIGSTOP) for some milliseconds when it has used up its share."
+        " A machine that is busy with something else gives it less; then the last column tells more."
         "\n\n![Extractions per second by instances](fleet-scaling.png)"
     )
 
@@ -231,7 +242,7 @@ def _losses(found: Any) -> str:
         + f"\n\nThe site takes {found['latency'] * 1000:.0f} ms for each reply, so that work is under way."
         f' "Instances killed": {kills} killed with SIGKILL. "Rolling restart": each instance in turn gets'
         " SIGTERM and comes back, behind `deploy/haproxy.fleet.cfg` and, at the same time, behind HAProxy's"
-        " defaults (round robin, checks every 2 s, three retries at the same instance)."
+        " defaults (round robin, checks every 2 s)."
         "\n\n![Each answer](fleet-losses.png)"
     )
 
