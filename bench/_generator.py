@@ -1,9 +1,9 @@
 """The load generator: one thread, one epoll loop, raw sockets, so that it takes little of what it measures.
 
-`python -m bench._generator` reads one Load as JSON from standard input and prints its Samples. In an open
-loop requests leave on schedule, however slow the answers are, and latency counts from the scheduled time, so
-a stall shows in every request that was due meanwhile. In a closed loop each of N clients sends the next
-request when the last is answered, which measures a capacity.
+`python -m bench._generator` reads one Load as JSON from standard input and prints its Samples; SIGTERM ends
+the load before its time. In an open loop requests leave on schedule, however slow the answers are, and
+latency counts from the scheduled time, so a stall shows in every request that was due meanwhile. In a closed
+loop each of N clients sends the next request when the last is answered, which measures a capacity.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 import selectors
+import signal
 import socket
 import sys
 import time
@@ -18,10 +19,12 @@ from collections import deque
 from dataclasses import asdict, dataclass, field
 
 PATIENCE = 30.0  # seconds after the end in which answers still count
+OK = 200
 UNANSWERED = 0  # the status of a request that got none
 NO_CLIENT = -1  # the client of a request that found no connection
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _CLOSE = re.compile(rb"\r\nconnection: *close", re.IGNORECASE)
+_CODE = re.compile(rb'"code": *"([A-Z_]+)"')
 _RECEIVE = 256 * 1024
 
 
@@ -69,6 +72,7 @@ class Samples:
         took: seconds from then to the last byte of the answer.
         status: of the answer; 0 where none came.
         client: the number of its client.
+        problems: how often each code of an error came; others count by their status.
         bytes: of all bodies.
     """
 
@@ -76,13 +80,17 @@ class Samples:
     took: list[float] = field(default_factory=list)
     status: list[int] = field(default_factory=list)
     client: list[int] = field(default_factory=list)
+    problems: dict[str, int] = field(default_factory=dict)
     bytes: int = 0
 
-    def add(self, began: float, took: float, status: int, client: int) -> None:
+    def add(self, began: float, took: float, status: int, client: int, code: str = "") -> None:
         self.began.append(round(began, 6))
         self.took.append(round(took, 6))
         self.status.append(status)
         self.client.append(client)
+        if status != OK:
+            name = code or str(status or "no answer")
+            self.problems[name] = self.problems.get(name, 0) + 1
 
 
 class _Connection:
@@ -93,14 +101,14 @@ class _Connection:
         self.socket = socket.create_connection(address, timeout=PATIENCE)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.began = 0.0
-        self.used = False
+        self.code = ""
         self._parts: list[bytes] = []
         self._missing = -1
         self._status = 0
         self._close = False
 
     def ask(self, request: bytes, began: float) -> None:
-        self.began, self._parts, self._missing = began, [], -1
+        self.began, self.code, self._parts, self._missing = began, "", [], -1
         self.socket.sendall(request)
 
     def answered(self) -> tuple[int, int, bool] | None:
@@ -120,6 +128,8 @@ class _Connection:
             length = _LENGTH.search(head)
             if length is None:
                 raise ConnectionResetError("the answer has no length")
+            code = _CODE.search(body)  # an error's body is short and comes with its head
+            self.code = code[1].decode() if code else ""
             self._status, self._close = int(head[9:12]), _CLOSE.search(head) is not None
             self._length = int(length[1])
             self._missing = self._length - len(body)
@@ -127,7 +137,6 @@ class _Connection:
             self._missing -= len(data)
         if self._missing:
             return None
-        self.used = True
         return self._status, self._length, not self._close
 
 
@@ -140,7 +149,12 @@ class _Generator:
         self._open = 0
         self._due: deque[float] = deque()  # scheduled, but every connection is taken
         self._sent = 0
-        self._start = 0.0
+        self._start = time.perf_counter()
+        self._end = load.seconds
+
+    def stop(self) -> None:
+        """Send no more; what is under way still counts."""
+        self._end = min(self._end, time.perf_counter() - self._start)
 
     def run(self) -> Samples:
         load = self._load
@@ -152,7 +166,7 @@ class _Generator:
         scheduled = 0
         while True:
             now = time.perf_counter() - self._start
-            sending = now < load.seconds and not (load.limit and scheduled >= load.limit)
+            sending = now < self._end and not (load.limit and scheduled >= load.limit)
             wait = 1.0
             if load.rate is None:
                 if sending:
@@ -163,14 +177,14 @@ class _Generator:
                 while sending and scheduled * interval <= now:
                     self._due.append(scheduled * interval)
                     scheduled += 1
-                    sending = scheduled * interval < load.seconds and scheduled != load.limit
+                    sending = scheduled * interval < self._end and scheduled != load.limit
                 while self._due and (self._idle or self._open < load.clients):
                     self._send(self._due.popleft())
                 wait = (
                     max(0.0, scheduled * interval - (time.perf_counter() - self._start)) if sending else 1.0
                 )
             busy = self._open - len(self._idle)
-            if (not sending and not busy and not self._due) or now > load.seconds + load.timeout:
+            if (not sending and not busy and not self._due) or now > self._end + load.timeout:
                 break
             # epoll sleeps whole milliseconds, rounded up: spin the last one, or requests leave late.
             for key, _ in self._selector.select(wait - 0.001 if wait > 0.001 else 0):
@@ -228,11 +242,13 @@ class _Generator:
 
     def _finish(self, connection: _Connection, status: int) -> None:
         now = time.perf_counter() - self._start
-        self._samples.add(connection.began, now - connection.began, status, connection.client)
+        self._samples.add(
+            connection.began, now - connection.began, status, connection.client, connection.code
+        )
 
     def _replace(self, client: int) -> None:
         """Let a closed loop's client go on with a new connection; a service that is gone ends him."""
-        if self._load.rate is None and time.perf_counter() - self._start < self._load.seconds:
+        if self._load.rate is None and time.perf_counter() - self._start < self._end:
             try:
                 self._idle.append(self._connect(client))
             except OSError:
@@ -241,8 +257,10 @@ class _Generator:
 
 def main() -> None:
     load = Load(**json.load(sys.stdin))
+    generator = _Generator(load)
+    signal.signal(signal.SIGTERM, lambda *_: generator.stop())
     print("ready", flush=True)
-    json.dump(asdict(_Generator(load).run()), sys.stdout, separators=(",", ":"))
+    json.dump(asdict(generator.run()), sys.stdout, separators=(",", ":"))
 
 
 if __name__ == "__main__":

@@ -4,35 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-Results = Mapping[str, Any]
+from . import _document
+from ._document import Results, run_on, sections, table
 
 
 def markdown(results: Results) -> str:
     """The report: the claims first, then each scenario's table."""
-    machine = results["machine"]
     parts = [
         "# What the load suite says",
-        f"Run on {results['date']} in {results['seconds']} s: Python {machine['python']},"
-        f" {machine['cores']} cores ({machine['cpu']}), load {machine['load']:.1f} before it began. Origin,"
-        " load generator and service shared the machine, so trust the ratios."
-        + " Unless a table says otherwise, each YouTube video has a challenge with a known script."
-        + (" A quick run: too short to be quoted." if results["quick"] else ""),
+        f"{run_on(results)} Origin, load generator and service shared the machine, so trust the ratios."
+        " Unless a table says otherwise, each YouTube video has a challenge with a known script.",
         _claims(results),
+        *sections(results, _SECTIONS),
     ]
-    for name, section in _SECTIONS.items():
-        if name in results:
-            found = results[name]
-            parts.append(f"Failed: {found['error']}" if "error" in found else section(found))
     return "\n\n".join(parts) + "\n"
-
-
-def _table(head: list[str], rows: list[list[object]]) -> str:
-    lines: list[list[object]] = [[*head], ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(str(cell) for cell in row) + " |" for row in lines)
 
 
 def _claims(results: Results) -> str:
@@ -119,7 +109,7 @@ def _claims(results: Results) -> str:
         "0",
         lambda found: (str(found["unanswered"]), found["unanswered"] == 0),
     )
-    return _table(["claim", "wanted", "found", "holds"], rows)
+    return table(["claim", "wanted", "found", "holds"], rows)
 
 
 def _growth(found: Any) -> float:
@@ -161,7 +151,7 @@ def _throughput(found: Any) -> str:
     ]
     return (
         "## Uncached YouTube extractions\n\n"
-        + _table(["who", "clients", "origin latency ms", "per second", *_HEAD], rows)
+        + table(["who", "clients", "origin latency ms", "per second", *_HEAD], rows)
         + "\n\nWithout HTTP, ten processes extract and discard their results: each with a warm"
         " YoutubeDL as yt-dlp ships it, or each doing what this service's workers do. The latter is what an"
         " HTTP service around them could reach if it took no CPU at all."
@@ -183,7 +173,7 @@ def _challenges(found: Any) -> str:
     head = ["challenge", "ytdlpd per second", "CPU ms each", _WHO["spawn"], f"ten {_WHO['stock']}"]
     return (
         "## YouTube's challenges, 10 clients\n\n"
-        + _table(head, rows)
+        + table(head, rows)
         + f"\n\nA new script, asked for by {new['clients']} clients at once: {new['answered']} answered, the"
         f" last after {new['last_answer']:.1f} s, for {new['cpu']:.1f} s of CPU in all. Template, workers and"
         f" solver then took {found['memory'] / 1e6:.0f} MB."
@@ -198,7 +188,7 @@ def _repeated(found: Any) -> str:
     one = found["one_new_url"]
     return (
         "## Ten URLs again and again, 32 clients\n\n"
-        + _table(["result", "bytes sent", "per second", "bare ASGI app", *_HEAD], rows)
+        + table(["result", "bytes sent", "per second", "bare ASGI app", *_HEAD], rows)
         + f"\n\nA hundred clients who asked for one new URL: {_counts(one['answers'])};"
         f" {one['extractions']} extraction."
     )
@@ -206,7 +196,7 @@ def _repeated(found: Any) -> str:
 
 def _health(found: Any) -> str:
     rows: list[list[object]] = [[name, *_ms(found[name])] for name in ("idle", "saturated")]
-    return "## /health, 50 times a second on schedule\n\n" + _table(["", *_HEAD], rows)
+    return "## /health, 50 times a second on schedule\n\n" + table(["", *_HEAD], rows)
 
 
 def _spike(found: Any) -> str:
@@ -234,7 +224,7 @@ def _sigterm(found: Any) -> str:
         [number, _counts(run["statuses"]), run["exit"], f"{run['seconds']:.1f}"]
         for number, run in enumerate(found["runs"], 1)
     ]
-    return "## SIGTERM with 20 clients at work\n\n" + _table(
+    return "## SIGTERM with 20 clients at work\n\n" + table(
         ["round", "answers", "exit code", "seconds"], rows
     )
 
@@ -257,7 +247,7 @@ def _idle(found: Any) -> str:
     ]
     return (
         "## Idle keep-alive connections\n\n"
-        + _table(["", *_HEAD], rows)
+        + table(["", *_HEAD], rows)
         + f"\n\n{found['bytes_each'] / 1e3:.1f} KB of memory for each connection."
     )
 
@@ -267,7 +257,7 @@ def _big(found: Any) -> str:
         [name, f"{found[name]['rate']:.1f}", *_ms(found[name])] for name in ("new", "kept")
     ]
     rows.append(["/health meanwhile", "", *_ms(found["health_meanwhile"])])
-    return f"## Results of {found['bytes'] / 1e6:.1f} MB, 10 clients\n\n" + _table(
+    return f"## Results of {found['bytes'] / 1e6:.1f} MB, 10 clients\n\n" + table(
         ["", "per second", *_HEAD], rows
     )
 
@@ -288,26 +278,13 @@ _SECTIONS: Mapping[str, Callable[[Any], str]] = {
 
 def plots(results: Results, folder: Path) -> list[Path]:
     """Draw the plots into `folder`; none where matplotlib is missing."""
-    try:
-        import matplotlib as mpl
-    except ImportError:
-        return []
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt
+    return _document.plots(results, folder, {name: partial(_on_axes, draw) for name, draw in _PLOTS.items()})
 
-    files = []
-    for name, draw in _PLOTS.items():
-        found = results.get(name)
-        if found is None or "error" in found:
-            continue
-        figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
-        draw(axes, found)
-        axes.grid(alpha=0.3)
-        file = folder / f"{name}.png"
-        figure.savefig(file, dpi=90)
-        plt.close(figure)
-        files.append(file)
-    return files
+
+def _on_axes(draw: Callable[[Any, Any], None], figure: Any, found: Any) -> None:
+    axes = figure.subplots()
+    draw(axes, found)
+    axes.grid(alpha=0.3)
 
 
 def _draw_throughput(axes: Any, found: Any) -> None:

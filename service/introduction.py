@@ -26,13 +26,13 @@ def introduce(
 ) -> Member:
     """This instance, as others see it; `urls` is where it listens."""
     port = urlsplit(urls[0]).port if urls else None
-    workers, cache, shared = pool.statistics(), dispatcher.cache(), cluster.statistics()
+    workers, cache, shared = pool.summary(), dispatcher.cache(), cluster.statistics()
     tripped = [each for each in breakers.statistics().sites if each.state != "CLOSED"]
     return Member(
         id=id,
         name=socket.gethostname() if port is None else f"{socket.gethostname()}:{port}",
         version=__version__,
-        ytdlp=workers.ytdlp or "",
+        ytdlp=workers.ytdlp,
         phase=lifecycle.phase,
         uptime=lifecycle.uptime,
         workers=workers.active_workers,

@@ -28,7 +28,7 @@ from .resources import scaler_for
 from .roster import Roster
 from .scaling import Arrived, Booted, Finished, Load, Scaler
 from .spawning import Spawner
-from .statistics import PoolStatistics, WorkerStatistics
+from .statistics import PoolStatistics, PoolSummary, WorkerStatistics
 from .template import Template
 from .templates import Templates
 from .worker import Reason, Worker
@@ -149,6 +149,16 @@ class Pool:
     def deserted(self) -> float:
         """Seconds for which there has been no worker; the floor wants one at all times."""
         return 0.0 if self._deserted_at is None else trio.current_time() - self._deserted_at
+
+    def summary(self) -> PoolSummary:
+        """What a heartbeat needs, at no cost: `statistics` reads memory."""
+        return PoolSummary(
+            total_tasks=self._total,
+            active_tasks=self._busy(),
+            queue_length=len(self._admission),
+            active_workers=self.roster.in_service,
+            ytdlp=self.templates.main.version,
+        )
 
     def statistics(self) -> PoolStatistics:
         """A snapshot."""

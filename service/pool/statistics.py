@@ -32,6 +32,17 @@ class WorkerStatistics:
 
 
 @dataclass(frozen=True, slots=True)
+class PoolSummary:
+    """What other instances are told of the pool; as in `PoolStatistics`."""
+
+    total_tasks: int
+    active_tasks: int
+    queue_length: int
+    active_workers: int
+    ytdlp: str
+
+
+@dataclass(frozen=True, slots=True)
 class PoolStatistics:
     """A snapshot of the pool.
 

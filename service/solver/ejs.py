@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import import_module
 
 
@@ -15,7 +16,7 @@ class EjsMissing(Exception):
     """The package is missing, or its interface has changed; the text says which."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Ejs:
     """One copy of the package.
 
@@ -28,7 +29,7 @@ class Ejs:
     lib: bytes
     core: bytes
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The version, and a digest of the code: equal names stand for equal code."""
         return f"{self.version}-{hashlib.sha256(self.lib + self.core).hexdigest()[:12]}"

@@ -88,6 +88,18 @@ def test_a_closed_loop_goes_on_after_its_connection_was_closed() -> None:
     assert statuses(samples) == {"503": 9}
 
 
+def test_a_load_can_end_before_its_time() -> None:
+    with (
+        server(OK) as (port, asked),
+        running(Load("127.0.0.1", port, "/", 60.0, clients=1, rate=50.0)) as generator,
+    ):
+        time.sleep(0.3)
+        generator.stop()
+        samples = generator.samples()
+    assert samples.status == [200] * len(asked)
+    assert 0 < len(asked) < 3000
+
+
 def test_no_answer_is_told_as_such() -> None:
     with server(b"") as (port, _):
         samples = drive(Load("127.0.0.1", port, "/", 0.2, clients=2, timeout=0.3))

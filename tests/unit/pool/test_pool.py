@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import fields
 from typing import Any, cast
 
 import pytest
@@ -16,8 +17,10 @@ from service.errors import QueueFull
 from service.pool.accounting import Cost
 from service.pool.admission import Ticket
 from service.pool.lease import Lease, Preempted
+from service.pool.memory import Memory
 from service.pool.pool import Pool
 from service.pool.process import Process, WorkerDied
+from service.pool.statistics import PoolSummary
 from service.pool.template import ForkFailed, Template
 from service.template_wire import Warm
 from service.wire import Job, Kind, Outcome, Success, Usage
@@ -173,6 +176,24 @@ async def test_scenario_28_no_request_suffers_from_idle_timeouts(
         await trio.sleep(2)
         statistics = fakes.pool.statistics()
         assert (statistics.completed_tasks, statistics.retried_tasks) == (6, 0)
+
+
+async def test_a_heartbeat_reads_no_memory(
+    autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To read it the kernel walks all pages of each process, and meanwhile nothing else runs."""
+    fakes = Fakes(max_workers=1)
+    async with running(fakes) as nursery:
+        for _ in range(2):
+            nursery.start_soon(fakes.ask, 5)
+        await trio.sleep(1)
+        statistics = fakes.pool.statistics()
+        monkeypatch.setattr(Memory, "of", None)
+        summary = fakes.pool.summary()
+    assert summary == PoolSummary(
+        total_tasks=2, active_tasks=1, queue_length=1, active_workers=1, ytdlp="fake"
+    )
+    assert all(getattr(statistics, field.name) == getattr(summary, field.name) for field in fields(summary))
 
 
 async def test_scenario_16_workers_of_one_age_are_not_recycled_together(
