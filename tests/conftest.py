@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -21,6 +22,7 @@ import structlog
 
 from tests.internet import EASY, Internet
 from tests.support import effort
+from tests.support.browser import browser, tab
 from tests.support.kinds import kind_of
 
 effort.register()
@@ -145,3 +147,16 @@ def internet() -> Iterator[Internet]:
         yield running
         counters = running.counters()
         assert counters.private_ever == 0, counters.private
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    with browser(str(tmp_path_factory.mktemp("profile"))) as running:
+        yield running
+
+
+@pytest.fixture
+def driver(chromium: Any) -> Iterator[Any]:
+    """The browser, in a tab of the test's own."""
+    with tab(chromium) as running:
+        yield running

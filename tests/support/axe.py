@@ -13,7 +13,7 @@ def serious(driver: Any) -> list[str]:
     """What axe finds on the page as it stands and calls serious or critical, one line for each element."""
     driver.set_script_timeout(_PATIENCE)
     driver.execute_script(_SCRIPT.read_text(encoding="utf-8"))
-    found = driver.execute_async_script("axe.run().then(arguments[0])")
+    found = driver.execute_async_script("axe.run({resultTypes: ['violations']}).then(arguments[0])")
     return [
         f"{each['id']}: {node['html'][:200]} {node['failureSummary']}"
         for each in found["violations"]

@@ -29,9 +29,11 @@ PATIENCE = 30.0  # seconds; generous, for machines that are busy with something 
 def eventually(condition: Callable[[], object], within: float = PATIENCE) -> None:
     """Wait until `condition` holds; fails the test where it never does."""
     deadline = time.monotonic() + within
+    pause = 0.01
     while not condition():
         assert time.monotonic() < deadline, f"not within {within:g} s: {condition}"
-        time.sleep(0.01)
+        time.sleep(pause)
+        pause = min(1.5 * pause, 0.1)  # to ask takes the CPU that it waits for
 
 
 @dataclass(frozen=True, slots=True)
