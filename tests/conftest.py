@@ -24,6 +24,7 @@ from tests.internet import EASY, Internet
 from tests.support import effort
 from tests.support.browser import browser, tab
 from tests.support.kinds import kind_of
+from tests.support.lone_worker import MEASURED
 
 effort.register()
 os.environ["YTDLP_NO_PLUGINS"] = "1"  # the installed plugin is for the tests that name it
@@ -46,14 +47,29 @@ def loggers_are_not_cached() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def children_are_measured_with_their_test(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if request.node.get_closest_marker("no_cover") is not None:
+        monkeypatch.delenv(MEASURED, raising=False)
+
+
 class _Module(pytest.Module):
-    """A file of tests, marked with the kind that its docstring names."""
+    """A file of tests, marked with the kind that its docstring names, and where coverage is not measured.
+
+    To measure it doubles the time of what runs in Python, and more than doubles that of simulations. What
+    is covered is told by the other tests alone.
+    """
 
     def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
         try:
-            self.add_marker(kind_of(self.path))
+            kind = kind_of(self.path)
         except ValueError as error:
             raise self.CollectError(str(error)) from error
+        self.add_marker(kind)
+        if kind == "end_to_end" or self.path.stem.endswith(("_simulation", "_machine")):
+            self.add_marker("no_cover")
         return super().collect()
 
 

@@ -21,7 +21,8 @@ from tests.support.release_wheels import BROKEN_YOUTUBE, RAISES, Edit, Wheels, u
 from tests.support.running_service import Service, eventually
 
 CLIENTS = 10
-PAUSE = 0.2  # seconds between a client's requests: fetching, rehearsing and comparing need CPU too
+PAUSE = 0.2  # seconds between a client's requests: comparing needs CPU too
+LONG_PAUSE = 2.0  # seconds, while no release is on trial: fetching and warming need CPU, not jobs
 WITHIN = 240.0  # seconds; generous, for machines that are busy with something else
 SETTINGS = {"SCALING": "fixed:3", "MIN_WORKERS": 3, "YTDLP_CANARY_MS": 3000, "YTDLP_CANARY_SAMPLES": 60}
 CRASHES_AT_TIMES = (
@@ -41,6 +42,7 @@ class Load:
     service: Service
     statuses: Counter[int] = field(default_factory=Counter)
     releases: Counter[str] = field(default_factory=Counter)
+    pause: float = LONG_PAUSE
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -52,7 +54,7 @@ class Load:
                 answer = self.service.extract(f"https://youtu.be/dQw4w9WgXcQ?t={next(numbers)}")
                 self.statuses[answer.status_code] += 1
                 self.releases[answer.headers.get("X-Ytdlp-Version", "")] += 1
-                stop.wait(PAUSE)
+                stop.wait(self.pause)
 
         threads = [threading.Thread(target=client) for _ in range(CLIENTS)]
         for thread in threads:
@@ -87,6 +89,15 @@ class Stand:
         eventually(came, WITHIN)
         return found[0]
 
+    def await_verdict(self, name: str, version: str, load: Load) -> str:
+        """The reason of the event that ends the trial of `version`, for which the clients hurry."""
+        self.await_event("CanaryBegan", version)
+        load.pause = PAUSE
+        try:
+            return self.await_event(name, version)
+        finally:
+            load.pause = LONG_PAUSE
+
 
 def fetch(root: Path, folder: Path, version: str) -> None:
     """Fetch a release as an operator does, from a folder of wheels."""
@@ -108,12 +119,12 @@ def test_releases_come_and_go_under_load(stand: Stand, tmp_path: Path) -> None:
     load = Load(stand.service)
     with load.running():
         fetch(stand.root, tmp_path, "2027.1.1")
-        stand.await_event("ReleasePromoted", "2027.1.1")
+        stand.await_verdict("ReleasePromoted", "2027.1.1", load)
         unpack(stand.root, "2027.1.2", BROKEN_YOUTUBE)
-        reason = stand.await_event("ReleaseRolledBack", "2027.1.2")
+        reason = stand.await_verdict("ReleaseRolledBack", "2027.1.2", load)
         assert "it failed where the old one answered: 0 pairs for it" in reason
         unpack(stand.root, "2027.1.3", CRASHES_AT_TIMES)
-        stand.await_event("ReleaseRolledBack", "2027.1.3")
+        stand.await_verdict("ReleaseRolledBack", "2027.1.3", load)
         unpack(stand.root, "2027.1.4", RAISES)
         assert "broken at import" in stand.await_event("ReleaseRolledBack", "2027.1.4")
     print(load.statuses, load.releases)
