@@ -17,7 +17,7 @@ import pytest
 
 from tests.internet import Internet
 from tests.internet.media import MP4_SIZE
-from tests.support.running_service import PATIENCE, Service
+from tests.support.running_service import NO_TLS, PATIENCE, Service
 
 Ask = Callable[[Service], httpx.Response]
 Row = tuple[
@@ -41,7 +41,12 @@ def sent(method: str, path: str, content: bytes = b"", **headers: str) -> Ask:
     said = {"Content-Type": "application/json"} if content else {}
     said |= {name.replace("_", "-"): value for name, value in headers.items()}
     return lambda service: httpx.request(
-        method, f"{service.url}/api/v1/{path}", content=content, headers=said, timeout=PATIENCE
+        method,
+        f"{service.url}/api/v1/{path}",
+        content=content,
+        headers=said,
+        timeout=PATIENCE,
+        verify=NO_TLS,
     )
 
 
