@@ -24,11 +24,11 @@ from tests.internet import EASY, Internet
 from tests.support import effort
 from tests.support.browser import browser, tab
 from tests.support.kinds import kind_of
-from tests.support.lone_worker import MEASURED
 
 effort.register()
 os.environ["YTDLP_NO_PLUGINS"] = "1"  # the installed plugin is for the tests that name it
 
+REPETITIVE = ("_simulation", "_machine", "_fuzz", "_upgrades")  # ends of files' names
 SETTLING = 5.0  # seconds that the kernel may take to finish what a test has ended
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -47,28 +47,19 @@ def loggers_are_not_cached() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(autouse=True)
-def children_are_measured_with_their_test(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if request.node.get_closest_marker("no_cover") is not None:
-        monkeypatch.delenv(MEASURED, raising=False)
-
-
 class _Module(pytest.Module):
-    """A file of tests, marked with the kind that its docstring names, and where coverage is not measured.
+    """A file of tests, marked with the kind that its docstring names.
 
-    To measure it doubles the time of what runs in Python, and more than doubles that of simulations. What
-    is covered is told by the other tests alone.
+    Where the same lines run a million times, coverage is not measured: it triples the time, and other tests
+    run those lines.
     """
 
     def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
         try:
-            kind = kind_of(self.path)
+            self.add_marker(kind_of(self.path))
         except ValueError as error:
             raise self.CollectError(str(error)) from error
-        self.add_marker(kind)
-        if kind == "end_to_end" or self.path.stem.endswith(("_simulation", "_machine")):
+        if self.path.stem.endswith(REPETITIVE):
             self.add_marker("no_cover")
         return super().collect()
 

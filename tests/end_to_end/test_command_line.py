@@ -11,13 +11,15 @@ from pathlib import Path
 from service.config import Config
 from service.setting_sources import SECRETS
 from tests.internet import Internet
+from tests.support.lone_worker import MEASURED
 from tests.support.running_service import PATIENCE, ROOT
 
 
 def ytdlpd(
     *arguments: str, internet: Internet | None = None, **settings: str
 ) -> subprocess.CompletedProcess[str]:
-    environment = {"PATH": os.environ["PATH"], **settings}
+    measured = {name: os.environ[name] for name in (MEASURED,) if name in os.environ}
+    environment = {"PATH": os.environ["PATH"], **measured, **settings}
     if internet is not None:
         environment |= {"EGRESS_PROXY": internet.proxy, "EGRESS_CA_FILE": str(internet.ca_file)}
     return subprocess.run(

@@ -18,7 +18,7 @@ import pytest
 from service.releases.store import ReleaseStore
 from tests.internet import Internet
 from tests.support.release_wheels import BROKEN_YOUTUBE, RAISES, Edit, Wheels, unpack
-from tests.support.running_service import Service, eventually
+from tests.support.running_service import ROOT, Service, eventually
 
 CLIENTS = 10
 PAUSE = 0.2  # seconds between a client's requests: comparing needs CPU too
@@ -107,8 +107,8 @@ def fetch(root: Path, folder: Path, version: str) -> None:
     """Fetch a release as an operator does, from a folder of wheels."""
     Wheels(folder).add(version)
     command = [sys.executable, "-m", "service", "releases", "fetch", version, "--from", str(folder)]
-    environment = {**os.environ, "YTDLP_DIR": str(root)}
-    ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=WITHIN)
+    environment = {"PATH": os.environ["PATH"], "YTDLP_DIR": str(root)}
+    ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=WITHIN)
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
