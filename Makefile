@@ -14,6 +14,9 @@ demo: .venv/ready-dev
 fleet: .venv/ready-dev
 	$(BIN)/python -m tests.internet.fleet
 
+# Asserts are rewritten once, not in each process of each run, also where byte code is not to be written.
+test test-quick test-long: export PYTHONDONTWRITEBYTECODE =
+
 test: .venv/ready-dev
 	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder --cov=service --cov-branch --cov-report=term:skip-covered --cov-fail-under=90
 

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -21,11 +22,13 @@ import structlog
 
 from tests.internet import EASY, Internet
 from tests.support import effort
+from tests.support.browser import browser, tab
 from tests.support.kinds import kind_of
 
 effort.register()
 os.environ["YTDLP_NO_PLUGINS"] = "1"  # the installed plugin is for the tests that name it
 
+REPETITIVE = ("_simulation", "_machine", "_fuzz", "_upgrades")  # ends of files' names
 SETTLING = 5.0  # seconds that the kernel may take to finish what a test has ended
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -45,13 +48,19 @@ def loggers_are_not_cached() -> Iterator[None]:
 
 
 class _Module(pytest.Module):
-    """A file of tests, marked with the kind that its docstring names."""
+    """A file of tests, marked with the kind that its docstring names.
+
+    Where the same lines run a million times, coverage is not measured: it triples the time, and other tests
+    run those lines.
+    """
 
     def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
         try:
             self.add_marker(kind_of(self.path))
         except ValueError as error:
             raise self.CollectError(str(error)) from error
+        if self.path.stem.endswith(REPETITIVE):
+            self.add_marker("no_cover")
         return super().collect()
 
 
@@ -145,3 +154,16 @@ def internet() -> Iterator[Internet]:
         yield running
         counters = running.counters()
         assert counters.private_ever == 0, counters.private
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    with browser(str(tmp_path_factory.mktemp("profile"))) as running:
+        yield running
+
+
+@pytest.fixture
+def driver(chromium: Any) -> Iterator[Any]:
+    """The browser, in a tab of the test's own."""
+    with tab(chromium) as running:
+        yield running

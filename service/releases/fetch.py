@@ -31,7 +31,6 @@ DOWNLOAD = 300.0  # seconds for one run of pip
 REHEARSAL = 120.0  # seconds
 _MARGIN = 30.0  # more seconds, after which a rehearsal that does not end by itself is killed
 
-_TERM = (signal.SIGTERM,)
 _EJS = re.compile(r"yt-dlp-ejs==([\w.]+)")
 _HASH = re.compile(r"(?:sha256[:=])?([0-9a-f]{64})")
 # What pip may see of the environment: its settings, the way out, and whom to trust; no key of the service.
@@ -273,26 +272,34 @@ def _pip(command: str, *arguments: str, source: Source, tmp: Path | None = None)
 def _run(
     command: Sequence[str], *, timeout: float, env: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """A child that does not outlive this process, however this ends."""
+    """A child that does not outlive this process, however this ends. Called by the main thread."""
     pipe = subprocess.PIPE
-    # While it forks, Python drops what a handler raises, and a SIGTERM would be lost.
-    signal.pthread_sigmask(signal.SIG_BLOCK, _TERM)
-    process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True, env=env, preexec_fn=_tied
-    )
+    # While it forks, Python drops what a handler raises, and a SIGTERM would be lost. To block the signal is
+    # not enough: another thread takes it, such as the log's.
+    came: list[int] = []
+    handler = signal.signal(signal.SIGTERM, lambda number, _: came.append(number))
+    try:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=pipe,
+            stderr=pipe,
+            text=True,
+            env=env,
+            preexec_fn=die_with_parent,
+        )
+    except Exception:
+        signal.signal(signal.SIGTERM, handler)
+        raise
     with process:
         try:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _TERM)
+            signal.signal(signal.SIGTERM, handler)
+            if came:
+                signal.raise_signal(signal.SIGTERM)
             output, errors = process.communicate(timeout=timeout)
         finally:
             process.kill()  # where it has not ended
     return subprocess.CompletedProcess(command, process.returncode, output, errors)
-
-
-def _tied() -> None:
-    """Runs in the child before its program does."""
-    die_with_parent()
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _TERM)
 
 
 def _digest(given: str | None) -> str | None:

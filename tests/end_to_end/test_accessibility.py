@@ -12,7 +12,7 @@ from selenium.webdriver.common.keys import Keys
 
 from tests.internet import Internet
 from tests.support import axe
-from tests.support.browser import browser, emulate, needs_browser
+from tests.support.browser import emulate, needs_browser
 from tests.support.running_service import ADMIN_KEY, Service, eventually
 
 pytestmark = needs_browser
@@ -29,12 +29,6 @@ def service(internet: Internet) -> Iterator[Service]:
             list(clients.map(running.extract, (f"https://tube.example/{number}" for number in range(10))))
         internet.reset()
         running.post("/api/v1/admin/circuit-breaker/open", {"site": "youtube.com"})
-        yield running
-
-
-@pytest.fixture(scope="module")
-def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    with browser(str(tmp_path_factory.mktemp("profile"))) as running:
         yield running
 
 
@@ -91,8 +85,5 @@ def test_axe_finds_nothing_serious(
     service: Service, driver: Any, page: Callable[[Any, str], None], scheme: str, width: int | None
 ) -> None:
     emulate(driver, scheme=scheme, width=width)
-    try:
-        page(driver, service.url)
-        assert axe.serious(driver) == []
-    finally:
-        driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    page(driver, service.url)
+    assert axe.serious(driver) == []

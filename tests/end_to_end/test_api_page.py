@@ -18,7 +18,7 @@ import pytest
 
 from tests.internet import Internet
 from tests.support.api_page import element, try_size_out
-from tests.support.browser import browser, emulate, errors, needs_browser
+from tests.support.browser import emulate, errors, needs_browser
 from tests.support.running_service import Service
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -27,12 +27,6 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 @pytest.fixture(scope="module")
 def service(internet: Internet) -> Iterator[Service]:
     with Service.run(internet, settings={"CACHE_MAX_BYTES": 0}) as running:
-        yield running
-
-
-@pytest.fixture
-def driver(tmp_path: Path) -> Iterator[Any]:
-    with browser(str(tmp_path / "profile")) as running:
         yield running
 
 

@@ -17,7 +17,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from tests.internet import Internet
-from tests.support.browser import browser, emulate, errors, needs_browser, picture
+from tests.support.browser import emulate, errors, needs_browser, picture
 from tests.support.running_service import ADMIN_KEY, Service, eventually
 
 pytestmark = needs_browser
@@ -47,23 +47,6 @@ def service(running: Service, internet: Internet) -> Iterator[Service]:
     yield running
     internet.reset()
     assert running.post("/api/v1/admin/circuit-breaker/reset", {}).status_code == 200
-
-
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    with browser(str(tmp_path_factory.mktemp("profile"))) as driver:
-        yield driver
-
-
-@pytest.fixture
-def driver(chromium: Any) -> Iterator[Any]:
-    """The module's browser, in a tab of its own."""
-    first = chromium.current_window_handle
-    chromium.switch_to.new_window("tab")
-    errors(chromium)
-    yield chromium
-    chromium.close()
-    chromium.switch_to.window(first)
 
 
 def text(driver: Any, selector: str) -> str:

@@ -32,5 +32,5 @@ def test_a_crowd_takes_no_descriptor_that_the_service_needs(internet: Internet) 
         assert early.post("/api/v1/extract", json=job).status_code == 200
         assert "Errno 24" not in service.log
         crowd.close()
-        eventually(lambda: httpx.get(service.url + "/health/live").status_code == 200)
+        eventually(lambda: service.get("/health/live").status_code == 200)
         assert service.extract("https://html5.example/?after").status_code == 200

@@ -23,7 +23,7 @@ import pytest
 from service import cursors
 from tests.internet import EASY, Internet
 from tests.internet.media import MP4_SIZE
-from tests.support.running_service import PATIENCE, Service
+from tests.support.running_service import NO_TLS, PATIENCE, Service
 
 Ask = Callable[[Service], httpx.Response]
 Row = tuple[
@@ -48,7 +48,12 @@ def sent(method: str, path: str, content: bytes = b"", **headers: str) -> Ask:
     if content:
         said.setdefault("Content-Type", "application/json")
     return lambda service: httpx.request(
-        method, f"{service.url}/api/v1/{path}", content=content, headers=said, timeout=PATIENCE
+        method,
+        f"{service.url}/api/v1/{path}",
+        content=content,
+        headers=said,
+        timeout=PATIENCE,
+        verify=NO_TLS,
     )
 
 

@@ -13,7 +13,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from tests.internet import Internet
-from tests.support.browser import browser, emulate, errors, needs_browser
+from tests.support.browser import emulate, errors, needs_browser
 from tests.support.running_service import Service, eventually
 
 pytestmark = needs_browser
@@ -27,16 +27,11 @@ def service(internet: Internet) -> Iterator[Service]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    with browser(str(tmp_path_factory.mktemp("profile"))) as running:
-        yield running
-
-
 @pytest.fixture
-def driver(shared: Any, service: Service) -> Any:
-    shared.get(service.url + "/")
-    return shared
+def driver(driver: Any, service: Service) -> Any:
+    """The browser, on the page."""
+    driver.get(service.url + "/")
+    return driver
 
 
 def text(driver: Any, selector: str) -> str:
@@ -136,19 +131,16 @@ def test_escape_cancels_what_is_asked(service: Service, driver: Any) -> None:
 def test_a_picture_is_loaded_only_where_the_visitor_says_so(driver: Any) -> None:
     driver.execute_cdp_cmd("Network.enable", {})
     driver.execute_cdp_cmd("Network.setBlockedURLs", {"urls": ["*ytimg.com*"]})
-    try:
-        paste(driver, VIDEO)
-        shows(driver, "#pictures", "from i.ytimg.com")
-        picture = driver.find_element(By.ID, "thumbnail")
-        assert picture.get_attribute("src") is None
-        driver.find_element(By.ID, "pictures").click()
-        shows(driver, "#no-picture", "cannot be had")  # it was asked for
-        assert picture.get_attribute("src").startswith("https://i.ytimg.com/")
-        assert not any("Content Security Policy" in message for message in errors(driver))
-        driver.find_element(By.ID, "pictures").click()
-        assert picture.get_attribute("src") is None
-    finally:
-        driver.execute_cdp_cmd("Network.setBlockedURLs", {"urls": []})
+    paste(driver, VIDEO)
+    shows(driver, "#pictures", "from i.ytimg.com")
+    picture = driver.find_element(By.ID, "thumbnail")
+    assert picture.get_attribute("src") is None
+    driver.find_element(By.ID, "pictures").click()
+    shows(driver, "#no-picture", "cannot be had")  # it was asked for
+    assert picture.get_attribute("src").startswith("https://i.ytimg.com/")
+    assert not any("Content Security Policy" in message for message in errors(driver))
+    driver.find_element(By.ID, "pictures").click()
+    assert picture.get_attribute("src") is None
 
 
 def test_it_shows_what_is_said(driver: Any) -> None:
@@ -179,29 +171,25 @@ def test_a_list_shows_its_entries_and_their_sum(driver: Any) -> None:
 
 def test_it_fits_a_small_phone_and_the_dark(driver: Any) -> None:
     emulate(driver, scheme="dark", width=320)
-    try:
-        assert fits(driver)
-        paste(driver, VIDEO)
-        shows(driver, "#status", "Done")
-        assert fits(driver)
-        ground = driver.execute_script("return getComputedStyle(document.body).backgroundColor")
-        assert ground == "rgb(16, 19, 23)"
-        driver.refresh()
-        paste(driver, "https://direct.example/video.mp4")
-        shows(driver, "#status", "Done")
-        *_, best = driver.find_elements(By.CSS_SELECTOR, "#sizes tbody tr")
-        size, known = (best.find_element(By.CSS_SELECTOR, f"td:nth-child({place})").rect for place in (2, 4))
-        assert size["y"] + size["height"] <= known["y"], "how it is known stands below the size"
-    finally:
-        driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-        emulate(driver)
+    assert fits(driver)
+    paste(driver, VIDEO)
+    shows(driver, "#status", "Done")
+    assert fits(driver)
+    ground = driver.execute_script("return getComputedStyle(document.body).backgroundColor")
+    assert ground == "rgb(16, 19, 23)"
+    driver.refresh()
+    paste(driver, "https://direct.example/video.mp4")
+    shows(driver, "#status", "Done")
+    *_, best = driver.find_elements(By.CSS_SELECTOR, "#sizes tbody tr")
+    size, known = (best.find_element(By.CSS_SELECTOR, f"td:nth-child({place})").rect for place in (2, 4))
+    assert size["y"] + size["height"] <= known["y"], "how it is known stands below the size"
 
 
-def test_it_asks_for_the_key_where_one_is_required(internet: Internet, shared: Any) -> None:
+def test_it_asks_for_the_key_where_one_is_required(internet: Internet, driver: Any) -> None:
     with Service.run(internet, settings={"REQUIRE_AUTH": "true", "API_KEY": "the key"}) as service:
-        shared.get(service.url + "/")
-        paste(shared, VIDEO)
-        eventually(shared.find_element(By.ID, "key-dialog").is_displayed)
-        shared.switch_to.active_element.send_keys("the key", Keys.ENTER)
-        shows(shared, "#status", "Done")
-        assert "$API_KEY" in shared.find_element(By.ID, "curl").get_attribute("textContent")
+        driver.get(service.url + "/")
+        paste(driver, VIDEO)
+        eventually(driver.find_element(By.ID, "key-dialog").is_displayed)
+        driver.switch_to.active_element.send_keys("the key", Keys.ENTER)
+        shows(driver, "#status", "Done")
+        assert "$API_KEY" in driver.find_element(By.ID, "curl").get_attribute("textContent")

@@ -172,20 +172,29 @@ async def test_http_2_without_its_preface_is_no_http() -> None:
             clients.start_soon(not_understood, name, frames)
 
 
+@pytest.fixture(scope="module")
+def plain() -> dict[bytes, int]:
+    """The status of each request without an upgrade, from the first test that asks."""
+    return {}
+
+
 @pytest.mark.parametrize("upgrade", UPGRADES)
-async def test_an_upgrade_is_declined_by_answering_the_request(upgrade: str) -> None:
+async def test_an_upgrade_is_declined_by_answering_the_request(upgrade: str, plain: dict[bytes, int]) -> None:
     """On every kind of endpoint, with and without a body, the upgrade is ignored."""
     body = b'{"url": 1}'
     with_body = (JSON, f"Content-Length: {len(body)}")
 
+    async def status(data: bytes) -> int:
+        answer, *behind = answers(await attack(port, Attack((data + LAST,), "waits")))
+        assert [each.status for each in behind] in ([], [200]), "where it goes on, it does so in HTTP/1.1"
+        return answer.status
+
     async def same(method: str, target: str, framing: tuple[str, ...], sent: bytes) -> None:
-        statuses = []
-        for headers in ((), UPGRADES[upgrade]):
-            data = request(target, *headers, *framing, method=method, body=sent)
-            answer, *behind = answers(await attack(port, Attack((data + LAST,), "waits")))
-            assert [each.status for each in behind] in ([], [200]), "where it goes on, it does so in HTTP/1.1"
-            statuses.append(answer.status)
-        assert statuses[0] == statuses[1], (method, target, sent)
+        without = request(target, *framing, method=method, body=sent)
+        if without not in plain:
+            plain[without] = await status(without)
+        upgraded = request(target, *UPGRADES[upgrade], *framing, method=method, body=sent)
+        assert await status(upgraded) == plain[without], (method, target, sent)
 
     async with others_untouched(web(), LASTING) as port, trio.open_nursery() as clients:
         for method in ("GET", "POST", "OPTIONS"):

@@ -15,7 +15,7 @@ import pytest
 
 from tests.internet import Internet
 from tests.support.reverse_proxies import ReverseProxy, reverse_proxy
-from tests.support.running_service import PATIENCE, Service, eventually
+from tests.support.running_service import NO_TLS, PATIENCE, Service, eventually
 
 BALANCERS = ("nginx", "haproxy")
 
@@ -30,7 +30,7 @@ def slow(internet: Internet) -> Iterator[None]:
 
 def is_refused(service: Service) -> bool:
     try:
-        httpx.get(service.url + "/health/live", timeout=PATIENCE)
+        httpx.get(service.url + "/health/live", timeout=PATIENCE, verify=NO_TLS)
     except httpx.ConnectError:
         return True
     return False

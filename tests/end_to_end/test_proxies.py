@@ -21,7 +21,7 @@ from selenium.webdriver.common.keys import Keys
 
 from tests.internet import Internet
 from tests.support.api_page import try_size_out
-from tests.support.browser import browser, errors, needs_browser
+from tests.support.browser import errors, needs_browser
 from tests.support.reverse_proxies import PROGRAMS, SUBPATH, ReverseProxy, reverse_proxy
 from tests.support.running_service import ADMIN, PATIENCE, Service, eventually
 from tests.support.silent_close import SilentlyClosing
@@ -144,13 +144,10 @@ def test_all_of_it_works_below_a_path(service: Service, proxy: ReverseProxy) -> 
 
 
 @needs_browser
-def test_a_browser_below_a_path_stays_there(service: Service, tmp_path: Path) -> None:
+def test_a_browser_below_a_path_stays_there(service: Service, driver: Any, tmp_path: Path) -> None:
     """With and without X-Forwarded-Prefix, which some proxies send: all that the service says is relative."""
     file = "http://files.example/nohead.mp4"
-    with (
-        reverse_proxy("nginx", [address(service)], tmp_path) as proxy,
-        browser(str(tmp_path / "profile")) as driver,
-    ):
+    with reverse_proxy("nginx", [address(service)], tmp_path) as proxy:
         root = proxy.url + SUBPATH
         for headers in ({}, {"X-Forwarded-Prefix": SUBPATH}):
             driver.execute_cdp_cmd("Network.enable", {})

@@ -18,10 +18,11 @@ import pytest
 from service.releases.store import ReleaseStore
 from tests.internet import Internet
 from tests.support.release_wheels import BROKEN_YOUTUBE, RAISES, Edit, Wheels, unpack
-from tests.support.running_service import Service, eventually
+from tests.support.running_service import ROOT, Service, eventually
 
 CLIENTS = 10
-PAUSE = 0.2  # seconds between a client's requests: fetching, rehearsing and comparing need CPU too
+PAUSE = 0.2  # seconds between a client's requests: comparing needs CPU too
+LONG_PAUSE = 2.0  # seconds, while no release is on trial: fetching and warming need CPU, not jobs
 WITHIN = 240.0  # seconds; generous, for machines that are busy with something else
 SETTINGS = {"SCALING": "fixed:3", "MIN_WORKERS": 3, "YTDLP_CANARY_MS": 3000, "YTDLP_CANARY_SAMPLES": 60}
 CRASHES_AT_TIMES = (
@@ -41,6 +42,7 @@ class Load:
     service: Service
     statuses: Counter[int] = field(default_factory=Counter)
     releases: Counter[str] = field(default_factory=Counter)
+    pause: float = LONG_PAUSE
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -52,7 +54,7 @@ class Load:
                 answer = self.service.extract(f"https://youtu.be/dQw4w9WgXcQ?t={next(numbers)}")
                 self.statuses[answer.status_code] += 1
                 self.releases[answer.headers.get("X-Ytdlp-Version", "")] += 1
-                stop.wait(PAUSE)
+                stop.wait(self.pause)
 
         threads = [threading.Thread(target=client) for _ in range(CLIENTS)]
         for thread in threads:
@@ -72,6 +74,10 @@ class Stand:
     service: Service
     root: Path
 
+    def releases(self) -> set[str]:
+        """The releases of the workers."""
+        return {str(worker["ytdlp"]) for worker in self.service.pool()["workers"]}
+
     def await_event(self, name: str, version: str) -> str:
         """The reason of the event, once it has come."""
         found: list[str] = []
@@ -87,13 +93,22 @@ class Stand:
         eventually(came, WITHIN)
         return found[0]
 
+    def await_verdict(self, name: str, version: str, load: Load) -> str:
+        """The reason of the event that ends the trial of `version`, for which the clients hurry."""
+        self.await_event("CanaryBegan", version)
+        load.pause = PAUSE
+        try:
+            return self.await_event(name, version)
+        finally:
+            load.pause = LONG_PAUSE
+
 
 def fetch(root: Path, folder: Path, version: str) -> None:
     """Fetch a release as an operator does, from a folder of wheels."""
     Wheels(folder).add(version)
     command = [sys.executable, "-m", "service", "releases", "fetch", version, "--from", str(folder)]
-    environment = {**os.environ, "YTDLP_DIR": str(root)}
-    ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=WITHIN)
+    environment = {"PATH": os.environ["PATH"], "YTDLP_DIR": str(root)}
+    ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=WITHIN)
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
@@ -104,26 +119,33 @@ def stand(internet: Internet, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield Stand(service, root)
 
 
-def test_releases_come_and_go_under_load(stand: Stand, tmp_path: Path) -> None:
+def test_a_good_release_is_fetched_and_promoted_under_load(stand: Stand, tmp_path: Path) -> None:
     load = Load(stand.service)
     with load.running():
         fetch(stand.root, tmp_path, "2027.1.1")
-        stand.await_event("ReleasePromoted", "2027.1.1")
+        stand.await_verdict("ReleasePromoted", "2027.1.1", load)
+        eventually(lambda: load.releases["2027.1.1"])
+    assert set(load.statuses) == {200}
+    assert ReleaseStore(stand.root).state().active == "2027.1.1"
+    eventually(lambda: stand.releases() == {"2027.1.1"})
+
+
+def test_bad_releases_are_taken_back_under_load(stand: Stand) -> None:
+    (serving,) = stand.releases()
+    load = Load(stand.service)
+    with load.running():
         unpack(stand.root, "2027.1.2", BROKEN_YOUTUBE)
-        reason = stand.await_event("ReleaseRolledBack", "2027.1.2")
+        reason = stand.await_verdict("ReleaseRolledBack", "2027.1.2", load)
         assert "it failed where the old one answered: 0 pairs for it" in reason
         unpack(stand.root, "2027.1.3", CRASHES_AT_TIMES)
-        stand.await_event("ReleaseRolledBack", "2027.1.3")
+        stand.await_verdict("ReleaseRolledBack", "2027.1.3", load)
         unpack(stand.root, "2027.1.4", RAISES)
         assert "broken at import" in stand.await_event("ReleaseRolledBack", "2027.1.4")
-    print(load.statuses, load.releases)
     assert set(load.statuses) == {200}
-    assert load.releases["2027.1.1"] > 0
     assert load.releases["2027.1.2"] == 0  # no answer was made by the broken extractor
     state = ReleaseStore(stand.root).state()
-    assert state.active == "2027.1.1"
     assert set(state.barred) == {"2027.1.2", "2027.1.3", "2027.1.4"}
-    eventually(lambda: {worker["ytdlp"] for worker in stand.service.pool()["workers"]} == {"2027.1.1"})
+    eventually(lambda: stand.releases() == {serving})
 
 
 def test_a_service_that_is_killed_comes_up_on_the_last_good_release(

@@ -1,4 +1,7 @@
-"""A real Chromium without a window, on a fresh profile, for tests of the pages."""
+"""A real Chromium without a window, on a fresh profile, for tests of the pages.
+
+Its start costs seconds of CPU, so the tests share one and have each a tab of their own.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +33,7 @@ _FLAGS = (
     "--proxy-server=direct://",
     "--force-color-profile=srgb",
     "--hide-scrollbars",
+    "--host-resolver-rules=MAP *.test 127.0.0.1",
 )
 
 needs_browser = pytest.mark.skipif(
@@ -39,28 +43,33 @@ needs_browser = pytest.mark.skipif(
 
 
 @contextmanager
-def browser(
-    profile: str, *, width: int = 1280, height: int = 900, local_names: str | None = None
-) -> Iterator[Any]:
-    """A browser with that profile directory; ends at exit.
-
-    Args:
-        local_names: a pattern of names that this machine has, for example *.test.
-    """
+def browser(profile: str, *, width: int = 1280, height: int = 900) -> Iterator[Any]:
+    """A browser with that profile directory, for which names below .test are this machine; ends at exit."""
     assert CHROMIUM is not None
     assert DRIVER is not None, "chromium and chromedriver have to be installed"
     options = Options()
     options.binary_location = CHROMIUM
     for flag in (*_FLAGS, f"--user-data-dir={profile}", f"--window-size={width},{height}"):
         options.add_argument(flag)
-    if local_names is not None:
-        options.add_argument(f"--host-resolver-rules=MAP {local_names} 127.0.0.1")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=Driver(DRIVER))
     try:
         yield driver
     finally:
         driver.quit()
+
+
+@contextmanager
+def tab(driver: Any) -> Iterator[Any]:
+    """The browser in a new tab, which has no session and emulates nothing; closes at exit."""
+    first = driver.current_window_handle
+    driver.switch_to.new_window("tab")
+    errors(driver)
+    try:
+        yield driver
+    finally:
+        driver.close()
+        driver.switch_to.window(first)
 
 
 def emulate(driver: Any, *, scheme: str = "light", width: int | None = None, height: int = 844) -> None:

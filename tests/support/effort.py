@@ -12,7 +12,7 @@ from typing import Any
 
 from hypothesis import settings
 
-PERCENT = {"quick": 20, "ci": 100, "long": 3000}
+PERCENT = {"quick": 10, "ci": 100, "long": 3000}
 
 
 def register() -> None:

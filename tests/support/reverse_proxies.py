@@ -20,7 +20,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.running_service import PATIENCE, ROOT, eventually
+from tests.support.running_service import NO_TLS, PATIENCE, ROOT, eventually
 
 DEPLOY = ROOT / "deploy"
 SERVICE = "127.0.0.1:3000"  # the address in the files
@@ -56,8 +56,11 @@ class ReverseProxy:
     name: str
     url: str
 
+    def get(self, path: str) -> httpx.Response:
+        return httpx.get(self.url + path, timeout=PATIENCE, verify=NO_TLS)
+
     def post(self, path: str, body: object, **options: Any) -> httpx.Response:
-        return httpx.post(self.url + path, json=body, timeout=PATIENCE, **options)
+        return httpx.post(self.url + path, json=body, timeout=PATIENCE, verify=NO_TLS, **options)
 
 
 def _nginx(folder: Path, listen: str, services: Sequence[str]) -> list[str]:
@@ -181,7 +184,7 @@ def fleet_proxy(
 
 @contextmanager
 def _running(name: str, listen: str, arguments: Sequence[str], folder: Path) -> Iterator[ReverseProxy]:
-    command = [program(name), *arguments]
+    command, proxy = [program(name), *arguments], ReverseProxy(name, f"http://{listen}")
     log = folder / f"{name}.log"
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "XDG_DATA_HOME": str(folder)}
     with (
@@ -194,13 +197,13 @@ def _running(name: str, listen: str, arguments: Sequence[str], folder: Path) -> 
         def serves() -> bool:
             assert process.poll() is None, log.read_text()
             try:
-                return httpx.get(f"http://{listen}/health/live", timeout=PATIENCE).status_code == 200
+                return proxy.get("/health/live").status_code == 200
             except httpx.TransportError:
                 return False
 
         try:
             eventually(serves)
-            yield ReverseProxy(name, f"http://{listen}")
+            yield proxy
         finally:
             process.terminate()
             try:

@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ import pytest
 from service.releases.fetch import Refused, Source, Unavailable, fetch, resolve
 from service.releases.store import MANIFEST, ReleaseStore, StoreError
 from tests.support.release_wheels import HANGS, RAISES, Wheels, tamper
+from tests.support.running_service import PATIENCE, ROOT, eventually
 
 GOOD, BROKEN = "2030.1.1", "2030.1.2"
 
@@ -122,12 +122,12 @@ def test_a_fetch_that_is_ended_leaves_nothing_visible_and_no_process(
     ) as process:
         assert store.root is not None
         started = store.root / f"{BROKEN}.part/release/yt_dlp/__pycache__"
-        deadline = time.monotonic() + 60
-        while not started.exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert started.exists()
-        process.send_signal(number)
-        process.communicate()
+        try:
+            eventually(started.exists, within=8 * PATIENCE)  # pip and the compiler have most of the work
+            process.send_signal(number)
+            process.communicate()
+        finally:
+            process.kill()
     assert process.returncode != 0
     assert store.available() == [store.installed()]
     if number == signal.SIGTERM:
@@ -136,6 +136,21 @@ def test_a_fetch_that_is_ended_leaves_nothing_visible_and_no_process(
         with pytest.raises(Unavailable):  # the next fetch clears it away, whatever it finds
             fetch(store, "2031.1.1", Source(folder=tmp_path))
         assert left(store) == []
+
+
+ENDED_WHILE_IT_FORKS = """
+import os, signal, sys, threading, time
+from service.releases import fetch
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))
+threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
+os.register_at_fork(before=lambda: os.kill(os.getpid(), signal.SIGTERM))
+fetch._run([sys.executable, "-c", "import time; time.sleep(600)"], timeout=600)
+"""
+
+
+def test_a_signal_while_it_forks_is_not_lost_to_another_thread() -> None:
+    command = [sys.executable, "-c", ENDED_WHILE_IT_FORKS]
+    assert subprocess.run(command, cwd=ROOT, timeout=2 * PATIENCE).returncode == 3
 
 
 def test_pip_sees_no_secret_of_the_service_and_one_source_at_most(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -280,7 +280,9 @@ def test_scenario_24_a_classifier_that_raises_is_a_failure_and_frees_the_permit(
     assert (statistics.failures, statistics.in_flight) == (1, 0)
 
 
-async def test_scenario_25_a_listener_that_raises_does_not_stop_the_transition() -> None:
+async def test_scenario_25_a_listener_that_raises_does_not_stop_the_transition(
+    mock_clock: trio.testing.MockClock,  # to log a traceback may take as long as the cooldown
+) -> None:
     heard: list[Event] = []
 
     def raises(event: Event) -> None:
