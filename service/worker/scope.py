@@ -90,7 +90,8 @@ def _trim_captions(responses: Any) -> None:
     """Keep only the captions of the spoken language, which yt-dlp takes as the language of the formats."""
     captions = traverse_obj(responses, (..., "captions", "playerCaptionsTracklistRenderer", {dict}))
     generated = [
-        traverse_obj(one, ("captionTracks", lambda _, track: track["kind"] == "asr")) for one in captions
+        [track for track in _dicts(one.get("captionTracks")) if track.get("kind") == "asr"]
+        for one in captions
     ]
     spoken = {str(track.get("vssId")).removeprefix("a.") for tracks in generated for track in tracks}
     for one, tracks in zip(captions, generated, strict=True):

@@ -61,6 +61,19 @@ def test_parse_qs(url: str) -> None:
     assert urls.url_parse_qs(url) == theirs
 
 
+@given(_words)
+@example("s=a%3D&sp=sig&url=https%3A%2F%2Fx.example%2F%3Fn%3D1&s=b")
+def test_parse_a_query(query: str) -> None:
+    theirs = urls.slow_parse_query(query)
+    mine = urls.parse_query(query)
+    assert (mine, list(mine)) == (theirs, list(theirs))
+    for values in mine.values():
+        values.clear()
+    assert urls.parse_query(query) == theirs
+    assert urls.parse_query(b"a=1&b=2") == {b"a": [b"1"], b"b": [b"2"]}
+    assert urls.parse_query(query, True) == urls.slow_parse_query(query, keep_blank_values=True)
+
+
 _spellings = st.builds(
     "{}{}".format,
     st.sampled_from(["https://", "http://", "httpss://", "rmtpe://", "HTTPS://", "//", "/", "", "a:"]),
