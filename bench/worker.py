@@ -65,7 +65,9 @@ class Figures:
     process_gone: float
     process_gone_max: float
     plain_cpu: float
+    plain_size_cpu: float
     known_cpu: float
+    known_size_cpu: float
     alone_cpu: float
     new_script_cpu: float
 
@@ -90,10 +92,12 @@ class Figures:
             ("client hangs up: slot free, median (max)", _ms(self.slot_free, self.slot_free_max)),
             ("client hangs up: process gone", _ms(self.process_gone, self.process_gone_max)),
             ("CPU of a video without challenges", _ms(self.plain_cpu)),
+            ("its size alone, and the share of that", _share(self.plain_size_cpu, self.plain_cpu)),
             (
                 "with challenges, known script (solved by the worker itself)",
                 _ms(self.known_cpu, self.alone_cpu),
             ),
+            ("its size alone, and the share of that", _share(self.known_size_cpu, self.known_cpu)),
             ("a new script, once for all workers, in addition", _ms(self.new_script_cpu)),
         ]
         return "\n".join(
@@ -103,6 +107,10 @@ class Figures:
 
 def _ms(value: float, other: float | None = None) -> str:
     return f"{value * 1e3:.1f} ms" + ("" if other is None else f" ({other * 1e3:.1f})")
+
+
+def _share(value: float, whole: float) -> str:
+    return f"{_ms(value)}, {value / whole:.2f}"
 
 
 @asynccontextmanager
@@ -199,7 +207,7 @@ async def compare(internet: Internet, template: Template, rounds: int) -> dict[s
 
 async def challenges(internet: Internet, rounds: int) -> dict[str, float]:
     """CPU of videos with challenges and without, in turn; medians. And what a new script costs the solver."""
-    costs: dict[str, list[float]] = {"plain_cpu": [], "known_cpu": [], "alone_cpu": []}
+    costs: dict[str, list[float]] = {}
     async with (
         template_of(internet) as template,
         template_of(internet, solving=False) as lone,
@@ -212,12 +220,18 @@ async def challenges(internet: Internet, rounds: int) -> dict[str, float]:
         after = resource.getrusage(resource.RUSAGE_CHILDREN)  # of what took the script apart, and has ended
         new = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         new += sum(cpu_of(pid) for pid in template.solver.pids())
-        turns = zip(costs, (worker, worker, hermit), (PLAIN, CHALLENGES, CHALLENGES), strict=True)
-        for number, (name, process, video) in product(range(rounds + 2), [*turns]):
-            outcome = await process.run(Job(Kind.EXTRACT, PAGE + video), 60)
+        turns = (
+            ("plain_cpu", worker, Kind.EXTRACT, PLAIN),
+            ("plain_size_cpu", worker, Kind.SIZE, PLAIN),
+            ("known_cpu", worker, Kind.EXTRACT, CHALLENGES),
+            ("known_size_cpu", worker, Kind.SIZE, CHALLENGES),
+            ("alone_cpu", hermit, Kind.EXTRACT, CHALLENGES),
+        )
+        for number, (name, process, kind, video) in product(range(rounds + 2), turns):
+            outcome = await process.run(Job(kind, PAGE + video), 60)
             assert isinstance(outcome, Success)
             if number >= 2:  # two to warm up
-                costs[name].append(outcome.usage.cpu)
+                costs.setdefault(name, []).append(outcome.usage.cpu)
     return {**{name: median(found) for name, found in costs.items()}, "new_script_cpu": new}
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from yt_dlp.networking import Response
 from yt_dlp.utils import YoutubeDLError
 
+from ..breaker.sites import endpoint_of
 from ..template_wire import WorkerSettings
 from ..wire import Job, Kind
 from . import state
@@ -55,6 +56,7 @@ def prepare(settings: WorkerSettings) -> Shared:
         getattr(extractor, "real_class", extractor).suitable(_HOST)
     "rehearsal.example".encode("idna")  # imports the codec that getaddrinfo needs
     time.strptime("2026", "%Y")  # imports its parser
+    endpoint_of(_HOST)  # reads the list of public suffixes: 3.6 MB
     for url in (*visits(_HOST), *_UNANSWERED):
         _rehearse(url, settings, tables)
     if threading.active_count() > 1:

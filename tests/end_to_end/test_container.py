@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-from tests.internet import Internet
+from tests.internet import REALISTIC, Internet
 from tests.support import contained
 from tests.support.processes import alive
 from tests.support.running_service import PATIENCE, ROOT, Service, eventually
@@ -174,6 +174,25 @@ def test_it_keeps_within_its_memory(internet: Internet, slow: None) -> None:
         assert set(statuses) == {200}
         # Of ten; each is expected to take 64 MB, beside the 512 MB for all.
         assert 1 <= pool["peakWorkers"] <= 2
+        assert killed(group) == 0
+
+
+def test_new_player_scripts_of_real_size_keep_within_its_memory() -> None:
+    """Ten clients and three scripts at once, each of which takes 300 MB while it is taken apart."""
+    settings = {"MIN_WORKERS": 1, "MAX_WORKERS": 10, "YTDLP_TIMEOUT": 1000 * PATIENCE}
+    with (
+        Internet.spawn(settings=REALISTIC) as field,
+        memory_group(640 << 20) as group,
+        container(field, group, settings) as it,
+    ):
+        with ThreadPoolExecutor(10) as threads:
+            urls = [f"https://www.youtube.com/watch?v=memory{number:05}" for number in range(20)]
+            answers = list(threads.map(it.service.extract, urls))
+        # On a busy machine a client may be told that its turn would come too late.
+        assert {answer.status_code for answer in answers} <= {200, 503}
+        assert all("formats" in answer.json() for answer in answers if answer.status_code == 200)
+        assert not any("partial" in answer.json() for answer in answers)
+        assert it.service.get("/health").json()["solver"]["prepared"] == REALISTIC.rotation
         assert killed(group) == 0
 
 

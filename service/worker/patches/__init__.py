@@ -16,7 +16,7 @@ from ._patch import Patch, digest
 
 __all__ = ["PATCHES", "digest", "install", "lost"]
 
-_SUBJECTS = ("traversal", "urls", "sorting", "cookies", "youtube", "iterables")
+_SUBJECTS = ("traversal", "urls", "sorting", "cookies", "youtube", "iterables", "metadata")
 
 
 def _all() -> Iterator[tuple[str, tuple[Patch, ...]]]:

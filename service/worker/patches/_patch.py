@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+from types import ModuleType
 from typing import Any, NamedTuple
 
 
@@ -13,14 +14,15 @@ class Patch(NamedTuple):
     Attributes:
         known: the digest of the source that `equivalent` was tested against.
         along: functions that `original` calls, whose source is part of the digest.
-        holder: the class of a method or property; None for a function, which any module may have imported.
+        holder: the class of a method or property, or a module that is not yt-dlp's; None for a function of
+            yt-dlp, which any module may have imported.
     """
 
     original: Any
     equivalent: Any
     known: str
     along: tuple[Any, ...] = ()
-    holder: type | None = None
+    holder: type | ModuleType | None = None
 
     @property
     def name(self) -> str:

@@ -8,13 +8,14 @@ from yt_dlp.utils import FormatSorter
 
 from ._patch import Patch
 
-slow_calculate_field_preference = FormatSorter._calculate_field_preference
+slow_calculate_preference = FormatSorter.calculate_preference
 _MISSING = object()
 
 
 class _Field(NamedTuple):
     """How a sorter reads one of its fields from a format, and the preferences computed so far."""
 
+    name: str
     kind: str
     key: str
     several: tuple[str, ...]
@@ -22,36 +23,41 @@ class _Field(NamedTuple):
     worth: dict[Any, Any]
 
 
-def calculate_field_preference(self: Any, format: dict[str, Any], field: str) -> Any:
-    """FormatSorter._calculate_field_preference, computed once for each value of a field."""
-    fields = vars(self).setdefault("_fields", {})
-    kind, key, several, choose, worth = fields.get(field) or fields.setdefault(field, _field(self, field))
-    value = choose(map(format.get, several)) if several else format.get(key)
-    try:
-        found = worth.get(value, _MISSING)
-    except TypeError:  # it is not hashable
-        return self._calculate_field_preference_from_value(format, field, kind, value)
-    if found is _MISSING:
-        found = self._calculate_field_preference_from_value(format, field, kind, value)
-        worth[value] = found
-    return found
+def calculate_preference(self: Any, format: dict[str, Any]) -> Any:
+    """FormatSorter.calculate_preference, computed once for each value of a field."""
+    self._fill_sorting_fields(format)
+    fields = vars(self).get("_fields")
+    if fields is None:
+        fields = self._fields = [_field(self, name) for name in self._order]
+    get = format.get
+    worths = []
+    for name, kind, key, several, choose, worth in fields:
+        value = choose(map(get, several)) if several else get(key)
+        try:
+            found = worth.get(value, _MISSING)
+            if found is _MISSING:
+                found = worth[value] = self._calculate_field_preference_from_value(format, name, kind, value)
+        except TypeError:  # it is not hashable, or not comparable; the second is raised again
+            found = self._calculate_field_preference_from_value(format, name, kind, value)
+        worths.append(found)
+    return tuple(worths)
 
 
-def _field(sorter: Any, field: str) -> _Field:
+def _field(sorter: Any, name: str) -> _Field:
     setting = sorter._get_field_setting
-    kind, key = setting(field, "type"), setting(field, "field")
+    kind, key = setting(name, "type"), setting(name, "field")
     if kind != "multiple":
-        return _Field(kind, key, (), None, {})
+        return _Field(name, kind, key, (), None, {})
     several = tuple(setting(one, "field") for one in key)
-    return _Field("field", "", several, setting(field, "function"), {})
+    return _Field(name, "field", "", several, setting(name, "function"), {})
 
 
 PATCHES = (
     Patch(
-        slow_calculate_field_preference,
-        calculate_field_preference,
-        "5831bc23ec0b188f",
-        (FormatSorter._calculate_field_preference_from_value,),
+        slow_calculate_preference,
+        calculate_preference,
+        "e088d6e46916431c",
+        (FormatSorter._calculate_field_preference, FormatSorter._calculate_field_preference_from_value),
         holder=FormatSorter,
     ),
 )

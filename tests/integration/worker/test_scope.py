@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -16,7 +16,7 @@ from service.codes import Code
 from service.fields import VIDEO as PUBLISHED
 from service.wire import Failure, Job, Kind, Outcome, Success
 from service.worker import publish
-from tests.internet import youtube
+from tests.internet import Internet, youtube
 from tests.support.lone_worker import LoneWorker
 
 VIDEO = "https://www.youtube.com/watch?v=dQw4w9WgXcQ"
@@ -60,6 +60,19 @@ def test_a_size_is_that_of_the_whole_result(worker: LoneWorker, url: str) -> Non
             assert found == told
         for key, count in told["bytes"].items():
             assert found["bytes"][key] == count or count is None, "a server may tell more than the site"
+
+
+@pytest.fixture
+def unsolvable(internet: Internet) -> Iterator[None]:
+    internet.set(player="unknown", release=77)
+    yield
+    internet.reset()
+
+
+@pytest.mark.usefixtures("unsolvable")
+@pytest.mark.parametrize("name", ["challenge", "mixed"])
+def test_a_size_is_that_of_the_formats_that_are_left(worker: LoneWorker, name: str) -> None:
+    test_a_size_is_that_of_the_whole_result(worker, f"https://youtu.be/{youtube.video_id(name)}")
 
 
 def whole_subject(full: Success) -> tuple[Mapping[str, Any], float | None]:

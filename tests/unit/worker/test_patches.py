@@ -14,11 +14,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from yt_dlp import YoutubeDL
 from yt_dlp.cookies import YoutubeDLCookieJar
+from yt_dlp.extractor.common import InfoExtractor
 from yt_dlp.extractor.youtube._base import INNERTUBE_CLIENTS, YoutubeBaseInfoExtractor
-from yt_dlp.utils import FormatSorter
+from yt_dlp.utils import FormatSorter, RegexNotFoundError
 
 from service.worker import patches
-from service.worker.patches import cookies, iterables, sorting, urls, youtube
+from service.worker.patches import cookies, iterables, metadata, sorting, urls, youtube
 from service.worker.patches._patch import Patch
 from service.worker.patches.urls import slow_parse_qs, slow_sanitize_url, slow_update_url_query, slow_urljoin
 
@@ -58,6 +59,19 @@ def test_parse_qs(url: str) -> None:
     for values in mine.values():
         values.clear()
     assert urls.url_parse_qs(url) == theirs
+
+
+@given(_words)
+@example("s=a%3D&sp=sig&url=https%3A%2F%2Fx.example%2F%3Fn%3D1&s=b")
+def test_parse_a_query(query: str) -> None:
+    theirs = urls.slow_parse_query(query)
+    mine = urls.parse_query(query)
+    assert (mine, list(mine)) == (theirs, list(theirs))
+    for values in mine.values():
+        values.clear()
+    assert urls.parse_query(query) == theirs
+    assert urls.parse_query(b"a=1&b=2") == {b"a": [b"1"], b"b": [b"2"]}
+    assert urls.parse_query(query, True) == urls.slow_parse_query(query, keep_blank_values=True)
 
 
 _spellings = st.builds(
@@ -151,14 +165,58 @@ def test_the_worth_of_formats(formats: list[dict[str, Any]], order: tuple[str, .
             sorter = FormatSorter(downloader, order)
             found: list[Any] = []
             for one in copy.deepcopy(formats):
-                sorter._fill_sorting_fields(one)
                 try:
-                    found.append([reckon(sorter, one, field) for field in sorter._order])
+                    found.append((reckon(sorter, one), one))
                 except TypeError as error:
                     found.append(str(error))
             return found
 
-    assert worths(sorting.calculate_field_preference) == worths(sorting.slow_calculate_field_preference)
+    assert worths(sorting.calculate_preference) == worths(sorting.slow_calculate_preference)
+
+
+_tags = st.sampled_from(
+    [
+        '<meta name="a" content="x &amp; y">', "<META itemprop=b content='<i>1</i>'>", '<meta content="n">',
+        '<meta property="c" content="', '<meta name="a"', '">', "<p>", 'content="late"', "<meta id='c'>",
+    ]
+)  # fmt: skip
+_names = st.sampled_from(["a", "b", "c", "A", ["c", "a"], ["d", "b"], ("d",)])
+
+
+_pages = st.lists(st.one_of(_tags, st.text("<meta> \n", max_size=3)), max_size=12).map("".join)
+
+
+@given(_pages, st.lists(_names))
+def test_the_tags_of_a_page(page: str, names: list[Any]) -> None:
+    for filler in (" " * metadata._SHORT, ""):
+        with YoutubeDL({"quiet": True, "no_warnings": True}, auto_init=False) as downloader:
+            extractor = InfoExtractor(downloader)
+            for name in names:
+                theirs = metadata.slow_html_search_meta(extractor, name, page + filler, default=None)
+                assert metadata.html_search_meta(extractor, name, page + filler, default=None) == theirs
+
+
+def test_the_tags_of_one_page_are_not_those_of_another() -> None:
+    extractor = InfoExtractor(YoutubeDL({"quiet": True}, auto_init=False))
+    pages = [f'<meta name="a" content="{text}">'.rjust(2 * metadata._SHORT) for text in ("one", "two")]
+    assert [metadata.html_search_meta(extractor, "a", page) for page in pages] == ["one", "two"]
+    with pytest.raises(RegexNotFoundError):
+        metadata.html_search_meta(extractor, "b", pages[0], fatal=True)
+
+
+def test_formats_share_the_answer_about_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+
+    def fetch(*, required: bool) -> str | None:
+        asked.append(required)
+        return "token" if required else None
+
+    responses = [{"streamingData": {youtube.TOKEN: fetch}}, {"streamingData": None}, {}]
+    monkeypatch.setattr(youtube, "slow_extract_player_responses", lambda *_, **__: (responses, "player"))
+    found, player = youtube.extract_player_responses(None)
+    token = found[0]["streamingData"][youtube.TOKEN]
+    assert [token(required=required) for required in (False, True, False, True)] == [None, "token"] * 2
+    assert (asked, player) == ([False, True], "player")
 
 
 def _jar(*domains: str, names: tuple[str, ...] = ("n",)) -> YoutubeDLCookieJar:
