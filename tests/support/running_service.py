@@ -18,6 +18,8 @@ from typing import IO, Any, Self
 import httpx
 import psutil
 
+from service.logs import timestamp
+from service.web.http.snapshots import MAX_AGE
 from tests.internet import Internet
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -106,8 +108,13 @@ class Service:
         return self.post("/api/v1/size", {"url": url, **options})
 
     def pool(self) -> dict[str, Any]:
-        """The pool's statistics."""
-        pool: dict[str, Any] = self.get("/api/v1/metrics").json()["workerPool"]
+        """The pool's statistics as they are now: with many sites, readers share a snapshot for a while."""
+        asked, until = timestamp(), time.monotonic() + MAX_AGE
+        found = self.get("/api/v1/metrics").json()
+        while found["timestamp"] < asked and time.monotonic() < until:
+            time.sleep(0.02)
+            found = self.get("/api/v1/metrics").json()
+        pool: dict[str, Any] = found["workerPool"]
         return pool
 
     def family(self) -> list[psutil.Process]:
