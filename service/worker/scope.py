@@ -22,7 +22,8 @@ _CAPTIONS = frozenset(("subtitles", "automatic_captions", "requested_subtitles",
 _FORMATS = frozenset(("formats", "requested_formats", "http_headers", "entries"))
 
 READ = ("n", "xtags")  # what yt-dlp reads of the query of a format's address …
-READER = "24b112eb500e4f86"  # … where its code has this digest
+# … where its code has one of these digests, of 2026.3.17, 2026.8.19 and 2026.10.26.
+READERS = frozenset(("e1977931e042da9a", "24b112eb500e4f86", "a07f63321d7b79ee"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ def scope_of(job: Job) -> Scope:
 def install() -> None:
     """Patch YouTube's extractor to see only what `scope` has of captions and addresses."""
     original = YoutubeIE._extract_player_responses
-    can_shorten = digest(YoutubeIE._extract_formats_and_subtitles) == READER
+    can_shorten = digest(YoutubeIE._extract_formats_and_subtitles) in READERS
 
     @functools.wraps(original)
     def extract_player_responses(self: Any, *args: Any, **options: Any) -> Any:

@@ -19,10 +19,12 @@ from service.releases.store import ReleaseStore, StoreError
 ROOT = Path(__file__).resolve().parents[2]
 TESTS = (
     "tests/unit/worker/test_patches.py",
+    "tests/unit/worker/test_scope.py",
     "tests/unit/worker/test_failures.py",
     "tests/unit/worker/test_traversal.py",
     "tests/integration/worker/test_extractors.py",
     "tests/integration/worker/test_challenges.py",
+    "tests/integration/worker/test_scope.py",
 )
 
 

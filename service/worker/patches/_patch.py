@@ -12,7 +12,7 @@ class Patch(NamedTuple):
     """A faster equivalent of one of yt-dlp's functions, methods or properties.
 
     Attributes:
-        known: the digest of the source that `equivalent` was tested against.
+        known: the digests of the sources that `equivalent` was tested against, with spaces between them.
         along: functions that `original` calls, whose source is part of the digest.
         holder: the class of a method or property, or a module that is not yt-dlp's; None for a function of
             yt-dlp, which any module may have imported.
@@ -31,8 +31,8 @@ class Patch(NamedTuple):
 
     @property
     def applies(self) -> bool:
-        """Whether this yt-dlp still has the source that `equivalent` was tested against."""
-        return digest(self.original, *self.along) == self.known
+        """Whether this yt-dlp has a source that `equivalent` was tested against."""
+        return digest(self.original, *self.along) in self.known.split()
 
 
 def digest(*originals: Any) -> str:

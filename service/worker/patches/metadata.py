@@ -34,7 +34,7 @@ PATCHES = (
     Patch(
         slow_html_search_meta,
         html_search_meta,
-        "8f82485c423ee537",
+        "8f82485c423ee537 db5eac6a96b56af4",  # until 2026.8.19, 2026.10.26
         (InfoExtractor._meta_regex, InfoExtractor._html_search_regex, InfoExtractor._search_regex),
         holder=InfoExtractor,
     ),

@@ -40,7 +40,7 @@ PATCHES = (
     Patch(
         slow_extract_player_responses,
         extract_player_responses,
-        "54143fe1e28b15b7",
+        "f68b6c80567fb345 54143fe1e28b15b7 49d35231de5cac80",  # 2026.3.17, 2026.8.19, 2026.10.26
         (YoutubeIE.fetch_po_token,),
         holder=YoutubeIE,
     ),
