@@ -117,7 +117,7 @@ def shorten(stream: dict[str, Any]) -> None:
     """Shorten the address of one format of a player response, be it plain or within a cipher."""
     if isinstance(url := stream.get("url"), str):
         stream["url"] = _shortened(url, "?", "&", "=", "#")
-    elif isinstance(cipher := stream.get("signatureCipher"), str):
+    elif isinstance(cipher := stream.get("signatureCipher"), str) and "?" not in cipher:
         pairs = cipher.split("&")
         stream["signatureCipher"] = "&".join(
             _shortened(pair, "%3F", "%26", "%3D", "%23") if pair.startswith("url=") else pair

@@ -36,6 +36,7 @@ def test_a_plain_address(url: str) -> None:
 
 @given(_urls, st.sampled_from([quote, lambda url: quote(url, safe=""), str, str.casefold]))
 @example("https://x.example/v?n=1&sig=2", lambda url: quote(url, safe="").lower())
+@example("https://x.example/v?n=%3FD", str)
 def test_an_address_in_a_cipher(url: str, spelling: Any) -> None:
     cipher = f"s=abc%3D&sp=sig&url={spelling(url)}"
     stream = {"signatureCipher": cipher}
