@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 
 import h11
+import pytest
 import structlog
 import trio
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from service.web.http.connection import Limits
 from tests.end_to_end.test_http_stack import PATIENCE, bystander
-from tests.support.effort import examples
+from tests.support.effort import live_examples
 from tests.support.raw_client import client_of
 from tests.support.web_app import serving, web
 
@@ -144,7 +145,9 @@ INPUTS = st.one_of(
 )
 
 
-@examples(20, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+# What fails may be too long to be printed.
+@pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisWarning")
+@live_examples(20)
 @given(st.lists(INPUTS, min_size=20, max_size=40))
 async def test_no_bytes_touch_anyone_else(inputs: list[bytes]) -> None:
     it = web()

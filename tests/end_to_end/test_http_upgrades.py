@@ -19,7 +19,7 @@ import psutil
 import pytest
 import structlog
 import trio
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from service.dispatch.request import Answer
@@ -27,7 +27,7 @@ from service.web.http.connection import Limits
 from service.wire import Job
 from tests.internet import Internet
 from tests.support import running_service
-from tests.support.effort import examples
+from tests.support.effort import live_examples
 from tests.support.raw_client import Client, client_of
 from tests.support.running_service import ADMIN_KEY, Service
 from tests.support.upgrades import (
@@ -139,7 +139,9 @@ def assert_planned(data: bytes, given: object) -> None:
             assert body["requestId"] == answer.headers["x-request-id"]
 
 
-@examples(12, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+# What fails may be too long to be printed.
+@pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisWarning")
+@live_examples(12)
 @given(st.lists(attacks(), min_size=10, max_size=30))
 async def test_no_wish_for_another_protocol_touches_anyone_else(given: list[Attack]) -> None:
     async def carry_out(one: Attack) -> None:

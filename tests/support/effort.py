@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from hypothesis import settings
+from hypothesis import HealthCheck, Phase, settings
 
 PERCENT = {"quick": 10, "ci": 100, "long": 3000}
 
@@ -32,3 +32,12 @@ def scaled(usual: int) -> int:
 def examples(usual: int, **others: Any) -> settings:
     """Settings for a test that usually tries so many examples; one without tries 100."""
     return settings(max_examples=scaled(usual), **others)
+
+
+def live_examples(usual: int) -> settings:
+    """As `examples`, for tests over real sockets: each takes seconds, and a failure is told as it was."""
+    return examples(
+        usual,
+        phases=(Phase.explicit, Phase.reuse, Phase.generate),
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
