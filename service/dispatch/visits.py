@@ -79,8 +79,9 @@ class Visits:
 
     def begin(self) -> None:
         """A run begins at the own endpoint; a worker before may have died while it asked another."""
-        with self._moving():
-            self.asking = self._own.place
+        if self.asking != self._own.place:
+            with self._moving():
+                self.asking = self._own.place
 
     async def enter(self, endpoint: str) -> Permission:
         """Whether the job may ask `endpoint` from now on."""
