@@ -59,7 +59,12 @@ def endpoint_of(url: str) -> str:
     name = site if host == f"www.{site}" or host in _MAIN_HOSTS else host
     if port == 443 or not name:
         return name
-    return f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
+    return with_port(name, port)
+
+
+def with_port(host: str, port: int) -> str:
+    """Host and port as URLs have them: an IPv6 address stands in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 @lru_cache(maxsize=1024)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
+from ..breaker.sites import with_port
+
 SERVERS = {"redis": False, "valkey": False, "rediss": True, "valkeys": True}  # with TLS
 SENTINELS = {"sentinel": False, "sentinels": True}
 PORT, SENTINEL_PORT = 6379, 26379
@@ -22,8 +24,7 @@ class Place:
     port: int
 
     def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
+        return with_port(self.host, self.port)
 
 
 @dataclass(frozen=True, slots=True)

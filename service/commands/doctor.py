@@ -25,6 +25,7 @@ import deno
 from rich.console import Console
 from rich.text import Text
 
+from ..breaker.sites import with_port
 from ..config import Config
 from ..egress.settings import proxy_address
 from ..hosts import Address, UnixSocket
@@ -230,7 +231,7 @@ def _reached(
     trouble: Callable[[str, str, str], Finding], what: str, host: str, port: int, cure: str
 ) -> Finding:
     """Whether a place takes connections; `trouble` makes the finding where it takes none."""
-    place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    place = with_port(host, port)
     try:
         socket.create_connection((host, port), PATIENCE).close()
     except OSError as error:
