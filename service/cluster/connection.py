@@ -73,7 +73,7 @@ def reason(errors: BaseExceptionGroup[BaseException]) -> str:
 
 
 class _Turn:
-    """A call's place in the line of those that wait for their replies."""
+    """A call's turn in the line of those that wait for their replies."""
 
     __slots__ = ("answered", "deadline", "reply")
 
@@ -106,13 +106,13 @@ class Connection:
             Unavailable: there is none: the connection has ended, also for all other callers.
             Rejected: the engine refuses.
         """
-        place = self.post(*words, patience=patience)
-        await place.answered.wait()
-        if place.reply is _NOTHING:
+        turn = self.post(*words, patience=patience)
+        await turn.answered.wait()
+        if turn.reply is _NOTHING:
             raise Unavailable(self._over or "the connection has ended")
-        if isinstance(place.reply, Exception):
-            raise Rejected(str(place.reply))
-        return place.reply
+        if isinstance(turn.reply, Exception):
+            raise Rejected(str(turn.reply))
+        return turn.reply
 
     def post(self, *words: Word, patience: float) -> _Turn:
         """Send a call whose reply nobody waits for. Raises Unavailable where there is no room."""
@@ -120,12 +120,12 @@ class Connection:
             raise Unavailable(self._over)
         if len(self._line) >= UNANSWERED or len(self._unsent) > UNSENT:
             raise Unavailable("too many calls are under way")
-        place = _Turn(trio.current_time() + patience)
-        self._line.append(place)
+        turn = _Turn(trio.current_time() + patience)
+        self._line.append(turn)
         if len(self._line) == 1:
-            self._silence.deadline = place.deadline
+            self._silence.deadline = turn.deadline
         self.tell(*words)
-        return place
+        return turn
 
     def tell(self, *words: Word) -> None:
         """Send a command that is answered by a message, not by a reply, as SUBSCRIBE is."""
@@ -194,8 +194,8 @@ class Connection:
         if isinstance(reply, hiredis.PushNotification):
             self._hear(reply)
         elif self._line:
-            place = self._line.popleft()
-            place.reply = reply
-            place.answered.set()
+            turn = self._line.popleft()
+            turn.reply = reply
+            turn.answered.set()
         else:
             self._over = "the engine answers what nobody asked"
